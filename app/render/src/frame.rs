@@ -1,0 +1,76 @@
+//! Everything one picture needs, as plain data.
+
+use std::sync::Arc;
+
+use domain::coords::{Camera, Level0Rect};
+use domain::heatmap::Heatmap;
+use domain::id::TileKey;
+use domain::mask::BinaryThreshold;
+use domain::pixels::Pixels;
+
+/// One display tile and where it lies.
+#[derive(Clone, Debug)]
+pub struct TileQuad {
+    /// Its identity.
+    pub key: TileKey,
+    /// What it covers.
+    pub area: Level0Rect,
+    /// Its pixels; uploaded once, then found in the atlas by `key`.
+    pub pixels: Arc<Pixels>,
+}
+
+/// Colour scale of the heatmap. All are perceptually ordered and safe for colour-blind eyes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Colormap {
+    /// Blue to yellow; the default, distinct from eosin.
+    #[default]
+    Cividis,
+    /// Violet over green to yellow.
+    Viridis,
+    /// Black over purple to cream.
+    Magma,
+    /// Black over red to yellow.
+    Inferno,
+}
+
+/// How foreground is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OverlayStyle {
+    /// Coloured area.
+    Fill,
+    /// Dark and light double line at *t*.
+    Contour,
+    /// Both.
+    #[default]
+    FillAndContour,
+}
+
+/// The heatmap over the slide.
+#[derive(Clone, Debug)]
+pub struct OverlayFrame {
+    /// The values; uploaded when the pointer changes.
+    pub heatmap: Arc<Heatmap>,
+    /// Below or at it the overlay is fully clear.
+    pub threshold: BinaryThreshold,
+    /// `0.0..=1.0`.
+    pub opacity: f32,
+    /// Colour scale.
+    pub colormap: Colormap,
+    /// Fill, contour or both.
+    pub style: OverlayStyle,
+}
+
+/// One picture.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What part of the slide is seen.
+    pub camera: Camera,
+    /// Device pixels per window point.
+    pub pixels_per_pt: f32,
+    /// Grows by one with every slide that is opened: tiles of an older slide leave the atlas.
+    pub slide_generation: u64,
+    /// In drawing order: coarse parents first, sharp tiles last.
+    pub tiles: Vec<TileQuad>,
+    /// The heatmap, if one is shown.
+    pub overlay: Option<OverlayFrame>,
+}

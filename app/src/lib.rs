@@ -1,0 +1,1 @@
+//! The window: reads state, sends commands, runs jobs.

@@ -1,0 +1,3 @@
+//! `slidelight`: the viewer.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `slidelight-cli`: the same services as the window, without one.
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! The nouns every other crate shares: coordinates, units, pixels, heatmaps, masks, progress.
+//!
+//! Nothing here reads files, draws pixels or multiplies tensors.
+#![warn(
+    clippy::indexing_slicing,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp
+)]
+
+pub mod contour;
+pub mod coords;
+pub mod heatmap;
+pub mod id;
+pub mod mask;
+pub mod pixels;
+pub mod progress;
+pub mod scale;
+
+/// Stands on every surface a person may read a result from: start page, About, reports, exports.
+pub const RESEARCH_USE_ONLY: &str = "For research use only. Not for use in diagnostic procedures.";

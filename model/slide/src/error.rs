@@ -1,0 +1,30 @@
+//! Why a slide cannot be read. No path inside: paths carry patient names; the window or CLI adds it.
+
+/// What went wrong, with what was expected and what was found.
+#[derive(Debug, thiserror::Error)]
+pub enum SlideError {
+    /// The file breaks the rules of its own format.
+    #[error("damaged {format} file: {problem}")]
+    Malformed {
+        /// The format it was read as.
+        format: &'static str,
+        /// What was expected and found.
+        problem: String,
+    },
+    /// A valid file of a kind this program does not read.
+    #[error("not supported: {0}")]
+    Unsupported(String),
+    /// A number in the file asks for more than any real slide needs.
+    #[error("refused: {what} is {found}, the limit is {limit}")]
+    Limit {
+        /// Which number.
+        what: &'static str,
+        /// What the file says.
+        found: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The operating system could not read the file.
+    #[error("cannot read the file: {0}")]
+    Io(#[from] std::io::Error),
+}

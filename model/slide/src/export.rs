@@ -1,0 +1,1 @@
+//! Masks, heatmaps and outlines to files.

@@ -1,0 +1,18 @@
+//! Files to pixels, and masks back to files.
+//!
+//! [`Slide::open`] sniffs a file by content and reads its directory; pixels are decoded on demand by
+//! [`Slide::read_region`] and [`Slide::read_tile`] from any number of threads at once.
+#![warn(
+    clippy::indexing_slicing,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
+mod error;
+pub mod export;
+mod slide;
+
+pub use error::SlideError;
+pub use slide::{AssociatedImage, Level, Region, Slide};

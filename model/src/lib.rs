@@ -1,0 +1,5 @@
+//! Slides in, heatmaps out; labelled folders in, models out. No candle type leaves this crate.
+
+pub mod analysis;
+pub mod device;
+pub mod registry;
