@@ -2,4 +2,6 @@
 
 pub mod analysis;
 pub mod device;
+pub mod eval;
 pub mod registry;
+pub mod train;
