@@ -7,5 +7,3 @@ pub mod encoder;
 pub mod eval;
 pub mod registry;
 pub mod train;
-
-mod nn;

@@ -1,3 +1,0 @@
-//! Numeric building blocks shared by the encoders and the trained networks.
-
-pub(crate) mod gemm;
