@@ -9,7 +9,9 @@ use domain::heatmap::{FIELD_ONE, FRACTION_ONE};
 use domain::id::TILE_PX;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Binding, Expression, Literal, Module, ScalarKind, Type, TypeInner};
-use render::gpu_data::{FieldUniform, SPAN_OUTSIDE, SPAN_STEP, TileInstance, heatmap_override};
+use render::gpu_data::{
+    FieldUniform, SPAN_OUTSIDE, SPAN_STEP, TileInstance, heatmap_override, tile_override,
+};
 use render::shaders::{self, Shader};
 use wgpu::VertexFormat;
 
@@ -113,6 +115,7 @@ fn the_tile_instance_feeds_the_inputs_of_its_shader() {
         ("texels", offset_of!(TileInstance, texels)),
         ("texel_limit", offset_of!(TileInstance, texel_limit)),
         ("crispness", offset_of!(TileInstance, crispness)),
+        ("tap_offset", offset_of!(TileInstance, tap_offset)),
         ("layer", offset_of!(TileInstance, layer)),
     ];
     assert_eq!((inputs.len(), TileInstance::ATTRIBUTES.len()), (fields.len(), fields.len()));
@@ -133,12 +136,16 @@ fn vertex_format(inner: &TypeInner) -> VertexFormat {
 }
 
 #[test]
-fn the_constants_that_specialize_the_heatmap_exist() {
-    let module = parse(shaders::HEATMAP);
-    let names: BTreeSet<&str> =
-        module.overrides.iter().filter_map(|(_, it)| it.name.as_deref()).collect();
-    let expected = [heatmap_override::HAS_FILL, heatmap_override::HAS_CONTOUR];
-    assert_eq!(names, BTreeSet::from(expected));
+fn the_constants_that_specialize_a_shader_exist() {
+    let overrides = |shader: Shader| -> BTreeSet<String> {
+        parse(shader).overrides.iter().filter_map(|(_, it)| it.name.clone()).collect()
+    };
+    let set =
+        |names: &[&str]| -> BTreeSet<String> { names.iter().map(|it| (*it).into()).collect() };
+    assert_eq!(overrides(shaders::TILE), set(&[tile_override::HAS_FOUR_TAPS]));
+    let expected = set(&[heatmap_override::HAS_FILL, heatmap_override::HAS_CONTOUR]);
+    assert_eq!(overrides(shaders::HEATMAP), expected);
+    assert_eq!(overrides(shaders::MASK), set(&[]));
 }
 
 #[test]
@@ -149,6 +156,6 @@ fn shader_and_domain_count_in_the_same_units() {
     assert_eq!(constant(&field, "FRACTION_BITS").exp2(), f64::from(FRACTION_ONE));
     assert_eq!(constant(&field, "OUTSIDE"), f64::from(SPAN_OUTSIDE));
     assert_eq!(constant(&field, "STEP"), f64::from(SPAN_STEP));
-    assert!(FRACTION_ONE < SPAN_STEP, "a fraction and the step share one number");
+    const { assert!(FRACTION_ONE < SPAN_STEP, "a fraction and the step share one number") };
     assert_eq!(constant(&parse(shaders::TILE), "LAYER_PX"), f64::from(TILE_PX));
 }

@@ -148,6 +148,21 @@ fn a_slide_pixel_has_crisp_edges_when_magnified_and_stays_in_place() {
 }
 
 #[test]
+fn fine_stripes_average_when_the_pyramid_has_no_level_for_the_zoom() {
+    let Some(headless) = headless() else { return };
+    let stripes: Vec<u8> =
+        (0..512 * 512).flat_map(|i| if i % 2 == 0 { [0, 0, 0, 255] } else { WHITE }).collect();
+    let mut quad = tile(0, 0, 0, FULL, RED);
+    quad.pixels = Arc::new(Pixels::new(FULL, stripes).unwrap());
+    for level0_per_pt in [2.0, 3.0, 4.0] {
+        let frame = frame(camera(100.0, level0_per_pt), vec![quad.clone()]);
+        let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+        let grays = (0..100).map(|x| picture.get(x, 50).unwrap()[0]);
+        assert!(grays.into_iter().all(|gray| gray.abs_diff(127) < 45), "{level0_per_pt}");
+    }
+}
+
+#[test]
 fn clear_pixels_of_a_file_show_white_glass() {
     let Some(headless) = headless() else { return };
     let frame = frame(camera(50.0, 1.0), vec![tile(0, 0, 0, FULL, CLEAR)]);
