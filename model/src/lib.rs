@@ -1,5 +1,9 @@
 //! Slides in, heatmaps out; labelled folders in, models out. No candle type leaves this crate.
 
 pub mod analysis;
+pub mod assets;
 pub mod device;
+pub mod encoder;
+pub mod eval;
 pub mod registry;
+pub mod train;
