@@ -1,13 +1,16 @@
 //! Slides in, heatmaps out; labelled folders in, models out. No candle type leaves this crate.
 
 pub mod analysis;
-mod cam;
+pub mod assets;
 pub mod device;
+pub mod encoder;
+pub mod eval;
 pub mod fmamil;
 pub mod loss;
-mod nn;
 pub mod registry;
-mod train;
+pub mod train;
 
+mod cam;
+mod nn;
 #[cfg(test)]
 mod testing;

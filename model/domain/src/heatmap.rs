@@ -3,6 +3,15 @@
 //! The field is the bilinear interpolation of the cell values, which sit at the cell centers, held
 //! constant between the outermost centers and the frame's edge, and 0 outside the frame. The shader,
 //! the mask, the contour and the area read-out all cut this one field.
+//!
+//! # Invariant: the field is computed in whole numbers
+//!
+//! Cell values are rounded down to multiples of `1 /` [`FIELD_ONE`], the place between two cell
+//! centers to multiples of `1 /` [`FRACTION_ONE`], and the interpolation is integer arithmetic that
+//! fits into 32 bits. A graphics processor may fuse or reorder floating-point operations, flush tiny
+//! numbers or round differently; it cannot compute integers differently. So the mask on the screen
+//! and the exported one are equal in every pixel, on every driver, at every *t*. Rounding down keeps
+//! a value that equals *t* in the background.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,62 +82,135 @@ impl Heatmap {
         self.values.iter().copied().fold(0.0, f32::max)
     }
 
+    /// Row-major values as the field uses them: whole multiples of `1 /` [`FIELD_ONE`], rounded down.
+    pub fn quantized_values(&self) -> Vec<u32> {
+        self.values.iter().copied().map(quantized).collect()
+    }
+
     /// The field at a slide position; 0 outside the frame.
     pub fn sample(&self, point: Level0Px) -> f32 {
-        let u = (point.x - self.frame.x) / self.frame.width;
-        let v = (point.y - self.frame.y) / self.frame.height;
-        if !((0.0..1.0).contains(&u) && (0.0..1.0).contains(&v)) {
+        let (Some(column), Some(row)) = (self.column_at(point.x), self.row_at(point.y)) else {
             return 0.0;
-        }
-        self.interpolate(Axis::at(u, self.size.width), Axis::at(v, self.size.height))
+        };
+        let value =
+            |x: u32, y: u32| quantized(self.values.get(self.index(x, y)).map_or(0.0, |it| *it));
+        field_value(interpolate(column, row, value))
+    }
+
+    /// The cell columns around a level-0 x; `None` outside the frame.
+    pub fn column_at(&self, x: f64) -> Option<CellSpan> {
+        let position = (x - self.frame.x) / self.frame.width;
+        (0.0..1.0).contains(&position).then(|| CellSpan::at(position, self.size.width))
+    }
+
+    /// The cell rows around a level-0 y; `None` outside the frame.
+    pub fn row_at(&self, y: f64) -> Option<CellSpan> {
+        let position = (y - self.frame.y) / self.frame.height;
+        (0.0..1.0).contains(&position).then(|| CellSpan::at(position, self.size.height))
+    }
+
+    /// The cell columns around the pixel centers of a raster of `pixels` columns that fills the frame.
+    pub fn raster_columns(&self, pixels: u32) -> Vec<CellSpan> {
+        CellSpan::of_raster(pixels, self.size.width)
+    }
+
+    /// The cell rows around the pixel centers of a raster of `pixels` rows that fills the frame.
+    pub fn raster_rows(&self, pixels: u32) -> Vec<CellSpan> {
+        CellSpan::of_raster(pixels, self.size.height)
     }
 
     /// The field at the pixel centers of a raster of `raster` pixels that fills the frame, row-major.
     pub fn resampled(&self, raster: PixelSize) -> Vec<f32> {
-        let along = |pixels: u32, cells: u32| -> Vec<Axis> {
-            (0..pixels).map(|i| Axis::at((f64::from(i) + 0.5) / f64::from(pixels), cells)).collect()
-        };
-        let columns = along(raster.width, self.size.width);
-        let rows = along(raster.height, self.size.height);
-        rows.iter()
-            .flat_map(|row| columns.iter().map(|column| self.interpolate(*column, *row)))
+        let values = self.quantized_values();
+        let value = |x: u32, y: u32| values.get(self.index(x, y)).map_or(0, |it| *it);
+        let columns = self.raster_columns(raster.width);
+        self.raster_rows(raster.height)
+            .into_iter()
+            .flat_map(|row| columns.iter().map(move |column| (*column, row)))
+            .map(|(column, row)| field_value(interpolate(column, row, value)))
             .collect()
     }
 
-    /// Lerp along x in both rows, then along y: the order of operations of `shaders/heatmap.wgsl`.
-    fn interpolate(&self, column: Axis, row: Axis) -> f32 {
-        let width = usize::try_from(self.size.width).unwrap_or(0);
-        let at = |x: usize, y: usize| self.values.get(y * width + x).copied().unwrap_or(0.0);
-        let top = column.lerp(at(column.low, row.low), at(column.high, row.low));
-        let bottom = column.lerp(at(column.low, row.high), at(column.high, row.high));
-        row.lerp(top, bottom)
+    fn index(&self, x: u32, y: u32) -> usize {
+        usize::try_from(u64::from(y) * u64::from(self.size.width) + u64::from(x))
+            .unwrap_or(usize::MAX)
     }
 }
 
-/// Two neighbouring cell centers along one axis and the place between them.
-#[derive(Clone, Copy)]
-struct Axis {
-    low: usize,
-    high: usize,
-    fraction: f32,
+/// The whole number that stands for a field value of 1.
+pub const FIELD_ONE: u32 = 1 << 20;
+
+/// The whole number that stands for a step from one cell center to the next.
+pub const FRACTION_ONE: u32 = 1 << FRACTION_BITS;
+
+/// `FIELD_ONE * FRACTION_ONE` must fit into 32 bits.
+const FRACTION_BITS: u32 = 11;
+
+/// `value` in `0.0..=1.0` as a whole multiple of `1 /` [`FIELD_ONE`], rounded down.
+///
+/// Scaling by a power of two is exact, so `value` exceeds a multiple of the quantum only if this does.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a value in 0 to 1 scaled to at most 2^20, and rounding down is the point"
+)]
+pub(crate) fn quantized(value: f32) -> u32 {
+    (value * FIELD_ONE as f32) as u32
 }
 
-impl Axis {
+/// Exact: both are below 2^24.
+#[expect(clippy::cast_precision_loss, reason = "field values are at most 2^20")]
+fn field_value(quantized: u32) -> f32 {
+    quantized as f32 / FIELD_ONE as f32
+}
+
+/// Lerp along x in both rows, then along y: the order of operations of `shaders/heatmap.wgsl`.
+fn interpolate(column: CellSpan, row: CellSpan, value: impl Fn(u32, u32) -> u32) -> u32 {
+    let top = column.lerp(value(column.low, row.low), value(column.high, row.low));
+    let bottom = column.lerp(value(column.low, row.high), value(column.high, row.high));
+    row.lerp(top, bottom)
+}
+
+/// Two neighbouring cell centers along one axis and the place between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellSpan {
+    /// Index of the cell before.
+    pub low: u32,
+    /// Index of the cell after; `low` itself between the frame's edge and the outermost centers.
+    pub high: u32,
+    /// `0..=FRACTION_ONE`, from `low` to `high`.
+    pub fraction: u32,
+}
+
+impl CellSpan {
     /// `position` in `0.0..1.0` of the frame.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to the cell range just before"
+        reason = "between 0 and the last cell, as checked just before"
     )]
     fn at(position: f64, cells: u32) -> Self {
-        let last = f64::from(cells.saturating_sub(1));
-        let s = (position * f64::from(cells) - 0.5).clamp(0.0, last);
-        let low = s.floor();
-        Self { low: low as usize, high: (low + 1.0).min(last) as usize, fraction: (s - low) as f32 }
+        let last = cells.saturating_sub(1);
+        let place = position * f64::from(cells) - 0.5;
+        if place <= 0.0 {
+            return Self { low: 0, high: 0, fraction: 0 };
+        }
+        if f64::from(last) <= place {
+            return Self { low: last, high: last, fraction: 0 };
+        }
+        let low = place.floor();
+        let fraction = ((place - low) * f64::from(FRACTION_ONE)).round() as u32;
+        Self { low: low as u32, high: low as u32 + 1, fraction }
     }
 
-    fn lerp(self, low: f32, high: f32) -> f32 {
-        low + (high - low) * self.fraction
+    fn of_raster(pixels: u32, cells: u32) -> Vec<Self> {
+        (0..pixels).map(|i| Self::at((f64::from(i) + 0.5) / f64::from(pixels), cells)).collect()
+    }
+
+    /// Whole numbers up to [`FIELD_ONE`] in and out, rounded down.
+    fn lerp(self, low: u32, high: u32) -> u32 {
+        (low * (FRACTION_ONE - self.fraction) + high * self.fraction) >> FRACTION_BITS
     }
 }
 
@@ -164,6 +246,23 @@ mod tests {
             })
             .collect();
         assert_eq!(raster, expected);
+    }
+
+    #[test]
+    fn interpolation_neither_overflows_nor_leaves_the_range_of_its_cells() {
+        for fraction in 0..=FRACTION_ONE {
+            let span = CellSpan { low: 0, high: 1, fraction };
+            assert_eq!(span.lerp(FIELD_ONE, FIELD_ONE), FIELD_ONE);
+            assert!((7..=9).contains(&span.lerp(9, 7)));
+        }
+    }
+
+    #[test]
+    fn a_cell_value_never_rises_above_itself() {
+        for value in [0.0_f32, 0.1, 0.3, 0.5, 0.7, 0.999_999_9, 1.0, f32::MIN_POSITIVE] {
+            let stored = field_value(quantized(value));
+            assert!(stored <= value && value - stored < 1e-6);
+        }
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl BinaryThreshold {
         self.0
     }
 
+    /// The cut-off in multiples of `1 /` [`FIELD_ONE`](crate::heatmap::FIELD_ONE), rounded down: a
+    /// whole-number field value is foreground exactly if it exceeds this.
+    pub fn quantized(self) -> u32 {
+        crate::heatmap::quantized(self.0)
+    }
+
     /// Whether `value` is foreground: it exceeds the cut-off.
     pub fn is_exceeded_by(self, value: f32) -> bool {
         self.0 < value

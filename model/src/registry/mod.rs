@@ -1,29 +1,10 @@
-//! Model folders: `manifest.json config.json weights.safetensors report.json`.
+//! Model folders: `manifest.json config.json weights.safetensors features.safetensors report.json`.
+
+mod manifest;
+
+pub use manifest::{ARCHITECTURE, MANIFEST_SCHEMA, Manifest};
 
 use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
-
-/// What a model folder says about itself; shown to the user before a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Short name, as typed after `--model`.
-    pub name: String,
-    /// Readable title.
-    pub title: String,
-    /// Architecture word; this program runs `fmamil`.
-    pub architecture: String,
-    /// What it was trained on, for a pathologist: organ, stain, magnification, source.
-    pub trained_on: String,
-    /// Licence and attribution of the training data and weights.
-    pub licence: String,
-    /// The *t* that was best on the validation split.
-    pub recommended_threshold: f32,
-    /// Micrometres per pixel that patches are resampled to.
-    pub mpp: f64,
-    /// Measured figures by name, as in its report.
-    pub metrics: std::collections::BTreeMap<String, f64>,
-}
 
 /// A model folder that was found and whose manifest could be read.
 #[derive(Clone, Debug)]
@@ -34,7 +15,39 @@ pub struct ModelEntry {
     pub manifest: Manifest,
 }
 
+/// Why a model folder cannot be used, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No folder and no listed model has that name.
+    #[error("there is no model `{wanted}`; known: {known}")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// Names of the models found, comma separated.
+        known: String,
+    },
+    /// A file of the folder is missing or unreadable.
+    #[error("the model folder has no readable {file}: {problem}")]
+    File {
+        /// Which file.
+        file: &'static str,
+        /// What the system or the parser said.
+        problem: String,
+    },
+    /// The folder holds something that this program does not run.
+    #[error("the model folder cannot be used: {0}")]
+    Unsupported(String),
+}
+
 /// Every usable model folder: shipped ones first, then the user's, by name.
 pub fn discover() -> Vec<ModelEntry> {
     Vec::new()
+}
+
+/// The model folder at that path, else the listed model of that name.
+///
+/// # Errors
+/// If there is none or it cannot be used.
+pub fn find(name_or_dir: &str) -> Result<ModelEntry, RegistryError> {
+    Err(RegistryError::Unknown { wanted: name_or_dir.to_owned(), known: "none".to_owned() })
 }

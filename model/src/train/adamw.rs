@@ -19,22 +19,22 @@ const STEP: &str = "step";
 /// Constants of the optimizer; the learning rate is given at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdamWConfig {
+pub(crate) struct AdamWConfig {
     /// Memory of the mean gradient, `0.0..1.0`.
-    pub beta1: f64,
+    pub(crate) beta1: f64,
     /// Memory of the mean squared gradient, `0.0..1.0`.
-    pub beta2: f64,
+    pub(crate) beta2: f64,
     /// Keeps the quotient finite.
-    pub eps: f64,
+    pub(crate) eps: f64,
     /// Decay per step and unit of learning rate.
-    pub weight_decay: f64,
+    pub(crate) weight_decay: f64,
     /// Largest norm of all gradients together; longer ones are shortened to it.
-    pub clip_norm: Option<f64>,
+    pub(crate) clip_norm: Option<f64>,
 }
 
 impl AdamWConfig {
     /// The paper's constants; gradients clipped to norm 1.
-    pub fn paper() -> Self {
+    pub(crate) fn paper() -> Self {
         Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, clip_norm: Some(1.0) }
     }
 }

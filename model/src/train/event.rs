@@ -1,0 +1,96 @@
+//! What a training says while it runs, in this order: `Started`, then per epoch `Step`s, one `Epoch`, its
+//! `Metric`s and a `Checkpoint`; last `Stopped`. The same lines make up `events.jsonl`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum TrainEvent {
+    /// Features are ready and the first epoch begins.
+    Started {
+        /// Bags that are learned from.
+        n_train: usize,
+        /// Bags that select the best epoch.
+        n_val: usize,
+        /// Epochs planned.
+        epochs: usize,
+        /// Trainable numbers.
+        n_parameters: usize,
+    },
+    /// One optimizer step.
+    Step {
+        /// Counted from 1.
+        epoch: usize,
+        /// Counted from 1 within the epoch.
+        step: usize,
+        /// Steps in this epoch.
+        n_steps: usize,
+        /// Weighted sum of bag and instance loss, over this batch.
+        loss: f64,
+        /// Learning rate of this step.
+        learning_rate: f64,
+    },
+    /// One pass over the training bags.
+    Epoch {
+        /// Counted from 1.
+        epoch: usize,
+        /// Mean training loss.
+        loss: f64,
+        /// Its bag part.
+        bag_loss: f64,
+        /// Its instance part.
+        instance_loss: f64,
+    },
+    /// A figure of the validation split, with the averaged weights.
+    Metric {
+        /// Counted from 1.
+        epoch: usize,
+        /// `val_accuracy`, `val_auc`, `val_loss`, `val_faithfulness`.
+        name: String,
+        /// The figure.
+        value: f64,
+    },
+    /// The state of this epoch was written.
+    Checkpoint {
+        /// Counted from 1.
+        epoch: usize,
+        /// Whether it is the best so far.
+        is_best: bool,
+    },
+    /// No further epoch follows.
+    Stopped {
+        /// Why.
+        reason: StopReason,
+    },
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// All epochs were run.
+    Finished,
+    /// The validation figures stopped rising.
+    EarlyStop,
+    /// The user asked for it.
+    Cancelled,
+}
+
+/// What a finished training reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainReport {
+    /// The epoch whose averaged weights became the model, counted from 1.
+    pub best_epoch: usize,
+    /// Epochs that were run.
+    pub n_epochs: usize,
+    /// Why it ended.
+    pub stopped: StopReason,
+    /// Validation figures of the best epoch by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// The model folder, ready for the registry.
+    pub model_dir: PathBuf,
+}
