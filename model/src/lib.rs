@@ -9,8 +9,11 @@ pub mod fmamil;
 pub mod loss;
 pub mod registry;
 pub mod train;
+<<<<<<< HEAD
 
 mod cam;
 mod nn;
 #[cfg(test)]
 mod testing;
+=======
+>>>>>>> main
