@@ -9,11 +9,8 @@ pub mod fmamil;
 pub mod loss;
 pub mod registry;
 pub mod train;
-<<<<<<< HEAD
 
 mod cam;
 mod nn;
 #[cfg(test)]
 mod testing;
-=======
->>>>>>> main

@@ -138,7 +138,9 @@ impl AdamW {
     pub(crate) fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
         let find = |name: &str, shape: &[usize]| match state.get(name) {
             Some(found) if found.dims() == shape => Ok(found),
-            Some(found) => bail!("optimizer state {name}: expected {shape:?}, found {:?}", found.dims()),
+            Some(found) => {
+                bail!("optimizer state {name}: expected {shape:?}, found {:?}", found.dims())
+            }
             None => bail!("optimizer state: {name} is missing"),
         };
         let expected = 2 * self.slots.len() + 1;
