@@ -1,4 +1,4 @@
-//! AdamW (the paper's optimizer, MODELS 5.3), one pass per weight.
+//! `AdamW` (the paper's optimizer, MODELS 5.3), one pass per weight.
 //!
 //! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log` or `pos_embed`.
 
