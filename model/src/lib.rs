@@ -1,7 +1,20 @@
 //! Slides in, heatmaps out; labelled folders in, models out. No candle type leaves this crate.
 
 pub mod analysis;
+pub mod assets;
+pub mod bag;
+pub mod data;
 pub mod device;
+pub mod encoder;
 pub mod eval;
+pub mod fmamil;
+pub mod loss;
 pub mod registry;
 pub mod train;
+
+mod cam;
+mod nn;
+mod pipeline;
+mod stopwatch;
+#[cfg(test)]
+mod testing;
