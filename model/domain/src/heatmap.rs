@@ -177,7 +177,7 @@ fn interpolate(column: CellSpan, row: CellSpan, value: impl Fn(u32, u32) -> u32)
 pub struct CellSpan {
     /// Index of the cell before.
     pub low: u32,
-    /// Index of the cell after; `low` itself in the last cell.
+    /// Index of the cell after; `low` itself between the frame's edge and the outermost centers.
     pub high: u32,
     /// `0..=FRACTION_ONE`, from `low` to `high`.
     pub fraction: u32,
@@ -188,14 +188,20 @@ impl CellSpan {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to the cell range just before"
+        reason = "between 0 and the last cell, as checked just before"
     )]
     fn at(position: f64, cells: u32) -> Self {
         let last = cells.saturating_sub(1);
-        let place = (position * f64::from(cells) - 0.5).clamp(0.0, f64::from(last));
+        let place = position * f64::from(cells) - 0.5;
+        if place <= 0.0 {
+            return Self { low: 0, high: 0, fraction: 0 };
+        }
+        if f64::from(last) <= place {
+            return Self { low: last, high: last, fraction: 0 };
+        }
         let low = place.floor();
         let fraction = ((place - low) * f64::from(FRACTION_ONE)).round() as u32;
-        Self { low: low as u32, high: (low as u32 + 1).min(last), fraction }
+        Self { low: low as u32, high: low as u32 + 1, fraction }
     }
 
     fn of_raster(pixels: u32, cells: u32) -> Vec<Self> {

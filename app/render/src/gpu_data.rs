@@ -1,0 +1,77 @@
+//! Rust mirrors of what the shaders read; `tests/shaders.rs` compares both layouts.
+
+use std::mem::offset_of;
+
+/// Mirror of `TileInstance` in `shaders/tile.wgsl`, one per drawn tile.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct TileInstance {
+    /// Visible part: left, top, right, bottom in clip space.
+    pub clip: [f32; 4],
+    /// The same in texels of the tile.
+    pub texels: [f32; 4],
+    /// Centers of the last texel column and row.
+    pub texel_limit: [f32; 2],
+    /// 1 = linear; `n` = the step from one texel to the next takes `1/n` of a texel.
+    pub crispness: f32,
+    /// Layer of the atlas.
+    pub layer: u32,
+}
+
+impl TileInstance {
+    /// As vertex attributes: location, format, offset.
+    pub const ATTRIBUTES: [wgpu::VertexAttribute; 5] = [
+        attribute(0, wgpu::VertexFormat::Float32x4, offset_of!(Self, clip)),
+        attribute(1, wgpu::VertexFormat::Float32x4, offset_of!(Self, texels)),
+        attribute(2, wgpu::VertexFormat::Float32x2, offset_of!(Self, texel_limit)),
+        attribute(3, wgpu::VertexFormat::Float32, offset_of!(Self, crispness)),
+        attribute(4, wgpu::VertexFormat::Uint32, offset_of!(Self, layer)),
+    ];
+}
+
+const fn attribute(
+    shader_location: u32,
+    format: wgpu::VertexFormat,
+    offset: usize,
+) -> wgpu::VertexAttribute {
+    wgpu::VertexAttribute { format, offset: offset as wgpu::BufferAddress, shader_location }
+}
+
+/// Mirror of `FieldUniform` in `shaders/shared/field.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct FieldUniform {
+    /// Drawn rectangle: left, top, right, bottom in clip space.
+    pub clip: [f32; 4],
+    /// The same in canvas pixels.
+    pub canvas: [f32; 4],
+    /// Frame of the heatmap: left, top, right, bottom in canvas pixels.
+    pub frame: [f32; 4],
+    /// Cells across and down that one canvas pixel covers.
+    pub cells_per_px: [f32; 2],
+    /// Cut-off in multiples of `1 /` [`domain::heatmap::FIELD_ONE`].
+    pub threshold: u32,
+    /// Row of the colormap texture.
+    pub colormap: u32,
+    /// `0.0..=1.0`, of the fill.
+    pub opacity: f32,
+    /// Width of the dark line and of the light line, each, in canvas pixels.
+    pub line_px: f32,
+    /// WGSL rounds the struct up to 16 bytes.
+    pub pad: [u32; 2],
+}
+
+/// Names of the constants that specialize `shaders/heatmap.wgsl`.
+pub mod heatmap_override {
+    /// Whether the foreground is colored.
+    pub const HAS_FILL: &str = "HAS_FILL";
+    /// Whether the cut-off is outlined.
+    pub const HAS_CONTOUR: &str = "HAS_CONTOUR";
+}
+
+/// First number of a span outside the frame; `OUTSIDE` in `shaders/shared/field.wgsl`.
+pub const SPAN_OUTSIDE: u32 = u32::MAX;
+
+/// Added to the fraction of a span that reaches into the next cell; `STEP` in
+/// `shaders/shared/field.wgsl`.
+pub const SPAN_STEP: u32 = 0x1_0000;

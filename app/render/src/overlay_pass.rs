@@ -1,0 +1,145 @@
+//! Draws the heatmap over the slide: a rectangle where the frame is visible, one draw call.
+//!
+//! Moving the cut-off, the opacity or the colormap writes a few bytes; fill, contour and both are
+//! three pipelines of one shader.
+
+use crate::canvas::{Canvas, CanvasRect};
+use crate::colormap;
+use crate::error::RenderError;
+use crate::field_textures::{self, FieldTextures};
+use crate::frame::{OverlayFrame, OverlayStyle};
+use crate::gpu_data::{FieldUniform, heatmap_override};
+use crate::shaders;
+
+/// Width of each of the two lines of the contour, in window points.
+const LINE_PT: f32 = 1.25;
+
+/// Pipelines, textures and what is drawn this frame.
+#[derive(Debug)]
+pub(crate) struct OverlayPass {
+    layout: wgpu::BindGroupLayout,
+    pipelines: Pipelines,
+    colormaps: wgpu::TextureView,
+    field: FieldTextures,
+    bind_group: Option<wgpu::BindGroup>,
+    shown: Option<OverlayStyle>,
+}
+
+#[derive(Debug)]
+struct Pipelines {
+    fill: wgpu::RenderPipeline,
+    contour: wgpu::RenderPipeline,
+    fill_and_contour: wgpu::RenderPipeline,
+}
+
+impl OverlayPass {
+    pub(crate) fn new(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        target_format: wgpu::TextureFormat,
+    ) -> Self {
+        let layout = field_textures::create_layout(device, true);
+        let module = shaders::HEATMAP.compile(device);
+        let target = wgpu::ColorTargetState {
+            format: target_format,
+            blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
+            write_mask: wgpu::ColorWrites::ALL,
+        };
+        let pipeline = |has_fill: f64, has_contour: f64| {
+            let constants = [
+                (heatmap_override::HAS_FILL, has_fill),
+                (heatmap_override::HAS_CONTOUR, has_contour),
+            ];
+            field_textures::create_pipeline(device, &layout, &module, &constants, target.clone())
+        };
+        let pipelines = Pipelines {
+            fill: pipeline(1.0, 0.0),
+            contour: pipeline(0.0, 1.0),
+            fill_and_contour: pipeline(1.0, 1.0),
+        };
+        Self {
+            layout,
+            pipelines,
+            colormaps: colormap::create_texture(device, queue),
+            field: FieldTextures::new(device),
+            bind_group: None,
+            shown: None,
+        }
+    }
+
+    /// Uploads what changed.
+    ///
+    /// # Errors
+    /// If the heatmap or the canvas is larger than a texture may be; nothing is drawn then.
+    pub(crate) fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        canvas: &Canvas,
+        overlay: &OverlayFrame,
+        pixels_per_pt: f32,
+    ) -> Result<(), RenderError> {
+        self.shown = None;
+        let heatmap = &overlay.heatmap;
+        let frame = canvas.canvas_from_level0(heatmap.frame());
+        let Some(visible) = frame.intersection(canvas.rect()) else {
+            return Ok(());
+        };
+        let columns: Vec<_> = canvas.column_centers().map(|x| heatmap.column_at(x)).collect();
+        let rows: Vec<_> = canvas.row_centers().map(|y| heatmap.row_at(y)).collect();
+        let is_other = self.field.set_heatmap(device, queue, heatmap)?;
+        let has_grown = self.field.set_spans(device, queue, &columns, &rows)?;
+        if is_other || has_grown {
+            self.bind_group = self.field.bind_group(device, &self.layout, Some(&self.colormaps));
+        }
+        let line_px = LINE_PT * pixels_per_pt;
+        self.field.write_uniform(queue, &uniform(canvas, overlay, frame, visible, line_px));
+        self.shown = Some(overlay.style);
+        Ok(())
+    }
+
+    /// Draws what was prepared.
+    pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
+        let (Some(style), Some(bind_group)) = (self.shown, &self.bind_group) else {
+            return;
+        };
+        pass.set_pipeline(match style {
+            OverlayStyle::Fill => &self.pipelines.fill,
+            OverlayStyle::Contour => &self.pipelines.contour,
+            OverlayStyle::FillAndContour => &self.pipelines.fill_and_contour,
+        });
+        pass.set_bind_group(0, bind_group, &[]);
+        pass.draw(0..4, 0..1);
+    }
+
+    /// Draws nothing until the next `prepare`.
+    pub(crate) fn clear(&mut self) {
+        self.shown = None;
+    }
+}
+
+/// `frame` and `visible` in canvas pixels.
+fn uniform(
+    canvas: &Canvas,
+    overlay: &OverlayFrame,
+    frame: CanvasRect,
+    visible: CanvasRect,
+    line_px: f32,
+) -> FieldUniform {
+    let drawn = visible.rounded_out();
+    let cells = overlay.heatmap.size();
+    FieldUniform {
+        clip: canvas.clip_from_canvas(drawn),
+        canvas: drawn.to_array(),
+        frame: frame.to_array(),
+        cells_per_px: [
+            (f64::from(cells.width) / frame.width()) as f32,
+            (f64::from(cells.height) / frame.height()) as f32,
+        ],
+        threshold: overlay.threshold.quantized(),
+        colormap: colormap::row(overlay.colormap),
+        opacity: if overlay.opacity.is_nan() { 0.0 } else { overlay.opacity.clamp(0.0, 1.0) },
+        line_px,
+        pad: [0; 2],
+    }
+}

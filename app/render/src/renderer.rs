@@ -1,0 +1,97 @@
+//! The two calls of a frame: `prepare` with the device at hand, `paint` inside someone's pass.
+
+use crate::canvas::Canvas;
+use crate::error::RenderError;
+use crate::frame::Frame;
+use crate::overlay_pass::OverlayPass;
+use crate::tile_pass::TilePass;
+
+/// How much memory and time a frame may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RendererConfig {
+    /// Tiles that the atlas holds, 1 MiB each. More than one screen of them, with their parents.
+    pub tile_layers: u32,
+    /// Tiles uploaded in one frame, at least 1.
+    pub upload_budget: usize,
+}
+
+impl RendererConfig {
+    /// For a real graphics processor: 256 MiB of tiles.
+    pub const HARDWARE: Self = Self { tile_layers: 256, upload_budget: 16 };
+    /// For a software driver, where the atlas is ordinary memory and an upload a copy.
+    pub const SOFTWARE: Self = Self { tile_layers: 96, upload_budget: 8 };
+
+    /// What suits an adapter.
+    pub fn suited_to(adapter: &wgpu::AdapterInfo) -> Self {
+        if adapter.device_type == wgpu::DeviceType::Cpu { Self::SOFTWARE } else { Self::HARDWARE }
+    }
+}
+
+/// What a frame still lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "pending uploads need another frame, and an overlay that is not drawn a message"]
+pub struct Prepared {
+    /// Tiles that wait for a later frame: draw again while this is not 0.
+    pub pending_uploads: usize,
+    /// Why the overlay is not drawn although there is one.
+    pub overlay_error: Option<RenderError>,
+}
+
+/// Draws frames into passes of one color format, without depth and multisampling.
+#[derive(Debug)]
+pub struct Renderer {
+    tiles: TilePass,
+    overlay: OverlayPass,
+    upload_budget: usize,
+}
+
+impl Renderer {
+    /// Compiles the shaders and reserves the atlas: once, not per frame. `target_format` is that of
+    /// the pass; not an sRGB one, since slides are shown as they were scanned.
+    pub fn new(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        target_format: wgpu::TextureFormat,
+        config: RendererConfig,
+    ) -> Self {
+        Self {
+            tiles: TilePass::new(device, target_format, config.tile_layers),
+            overlay: OverlayPass::new(device, queue, target_format),
+            upload_budget: config.upload_budget.max(1),
+        }
+    }
+
+    /// Uploads what the frame needs, within the budget, and lays it out.
+    ///
+    /// Tiles that are not on the GPU yet are left out of the picture: their parents show through.
+    pub fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        frame: &Frame,
+    ) -> Prepared {
+        self.tiles.clear();
+        self.overlay.clear();
+        let Some(canvas) = Canvas::of(frame) else {
+            return Prepared::default();
+        };
+        let pending_uploads = self.tiles.prepare(
+            device,
+            queue,
+            &canvas,
+            &frame.tiles,
+            frame.slide_generation,
+            self.upload_budget,
+        );
+        let overlay = frame.overlay.as_ref().map_or(Ok(()), |overlay| {
+            self.overlay.prepare(device, queue, &canvas, overlay, frame.pixels_per_pt)
+        });
+        Prepared { pending_uploads, overlay_error: overlay.err() }
+    }
+
+    /// Draws what was prepared last. The viewport of `pass` must be the canvas.
+    pub fn paint(&self, pass: &mut wgpu::RenderPass<'static>) {
+        self.tiles.paint(pass);
+        self.overlay.paint(pass);
+    }
+}

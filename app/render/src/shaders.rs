@@ -1,0 +1,42 @@
+//! The shaders as the driver receives them: shared parts first, joined as text.
+
+use std::borrow::Cow;
+
+const FIELD: &str = include_str!("../../../shaders/shared/field.wgsl");
+
+/// Slide tiles.
+pub const TILE: Shader =
+    Shader { name: "tile", parts: &[include_str!("../../../shaders/tile.wgsl")] };
+
+/// The heatmap over the slide.
+pub const HEATMAP: Shader =
+    Shader { name: "heatmap", parts: &[FIELD, include_str!("../../../shaders/heatmap.wgsl")] };
+
+/// The binary mask.
+pub const MASK: Shader =
+    Shader { name: "mask", parts: &[FIELD, include_str!("../../../shaders/mask.wgsl")] };
+
+/// Every shader there is.
+pub const ALL: [Shader; 3] = [TILE, HEATMAP, MASK];
+
+/// One shader with a `vs_main` and a `fs_main`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shader {
+    /// Name of its file.
+    pub name: &'static str,
+    parts: &'static [&'static str],
+}
+
+impl Shader {
+    /// The whole text.
+    pub fn source(&self) -> String {
+        self.parts.join("\n")
+    }
+
+    pub(crate) fn compile(&self, device: &wgpu::Device) -> wgpu::ShaderModule {
+        device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(self.name),
+            source: wgpu::ShaderSource::Wgsl(Cow::Owned(self.source())),
+        })
+    }
+}

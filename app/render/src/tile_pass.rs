@@ -1,0 +1,245 @@
+//! Draws tiles from the atlas: one instance each, one draw call, in the order of the frame.
+//!
+//! Up to 2 device pixels a texel the picture is interpolated linearly. Beyond, the step from texel to
+//! texel narrows to about one device pixel, so that single pixels of the slide can be told apart and
+//! nothing pops at the limit.
+
+use domain::coords::PixelSize;
+
+use crate::canvas::{Canvas, CanvasRect};
+use crate::frame::TileQuad;
+use crate::gpu_data::TileInstance;
+use crate::shaders;
+use crate::tile_atlas::TileAtlas;
+
+/// Pipeline, atlas and what is drawn this frame.
+#[derive(Debug)]
+pub(crate) struct TilePass {
+    atlas: TileAtlas,
+    pipeline: wgpu::RenderPipeline,
+    bind_group: wgpu::BindGroup,
+    instances: wgpu::Buffer,
+    instance_count: u32,
+}
+
+impl TilePass {
+    pub(crate) fn new(
+        device: &wgpu::Device,
+        target_format: wgpu::TextureFormat,
+        layers: u32,
+    ) -> Self {
+        let atlas = TileAtlas::new(device, layers);
+        let layout = create_layout(device);
+        let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
+            label: Some("tile atlas"),
+            mag_filter: wgpu::FilterMode::Linear,
+            min_filter: wgpu::FilterMode::Linear,
+            ..Default::default()
+        });
+        let view = atlas.view();
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("tiles"),
+            layout: &layout,
+            entries: &[
+                wgpu::BindGroupEntry {
+                    binding: 0,
+                    resource: wgpu::BindingResource::TextureView(&view),
+                },
+                wgpu::BindGroupEntry {
+                    binding: 1,
+                    resource: wgpu::BindingResource::Sampler(&sampler),
+                },
+            ],
+        });
+        Self {
+            atlas,
+            pipeline: create_pipeline(device, &layout, target_format),
+            bind_group,
+            instances: create_instances(device, 256),
+            instance_count: 0,
+        }
+    }
+
+    /// Uploads at most `upload_budget` tiles and lays out the frame. How many uploads are left.
+    pub(crate) fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        canvas: &Canvas,
+        tiles: &[TileQuad],
+        slide_generation: u64,
+        upload_budget: usize,
+    ) -> usize {
+        self.atlas.residency.begin_frame(slide_generation);
+        let pending = self.upload(queue, canvas, tiles, upload_budget);
+        let instances: Vec<TileInstance> = tiles
+            .iter()
+            .filter_map(|tile| {
+                let layer = self.atlas.residency.layer(tile.key)?;
+                instance(canvas, canvas.canvas_from_level0(tile.area), tile.pixels.size(), layer)
+            })
+            .collect();
+        self.write_instances(device, queue, &instances);
+        pending
+    }
+
+    /// Visible tiles first, each group in drawing order: a coarse picture of all before a sharp one
+    /// of a part. What the atlas cannot hold at once is not waited for.
+    fn upload(
+        &mut self,
+        queue: &wgpu::Queue,
+        canvas: &Canvas,
+        tiles: &[TileQuad],
+        upload_budget: usize,
+    ) -> usize {
+        let is_visible = |tile: &TileQuad| {
+            canvas.canvas_from_level0(tile.area).intersection(canvas.rect()).is_some()
+        };
+        let (mut wanted, hidden): (Vec<&TileQuad>, Vec<&TileQuad>) = tiles
+            .iter()
+            .filter(|tile| TileAtlas::holds(tile.pixels.size()))
+            .partition(|tile| is_visible(tile));
+        wanted.extend(hidden);
+        wanted.truncate(self.atlas.residency.layers());
+        wanted.retain(|tile| !self.atlas.residency.touch(tile.key));
+
+        let now = wanted.len().min(upload_budget);
+        for tile in &wanted[..now] {
+            if self.atlas.residency.touch(tile.key) {
+                continue;
+            }
+            if let Some(layer) = self.atlas.residency.claim(tile.key) {
+                self.atlas.upload(queue, layer, &tile.pixels);
+            }
+        }
+        wanted.len() - now
+    }
+
+    fn write_instances(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        instances: &[TileInstance],
+    ) {
+        let bytes: &[u8] = bytemuck::cast_slice(instances);
+        if self.instances.size() < bytes.len() as u64 {
+            self.instances = create_instances(device, instances.len().next_power_of_two());
+        }
+        queue.write_buffer(&self.instances, 0, bytes);
+        self.instance_count = instances.len() as u32;
+    }
+
+    /// Draws what was prepared.
+    pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
+        if self.instance_count == 0 {
+            return;
+        }
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.set_vertex_buffer(0, self.instances.slice(..));
+        pass.draw(0..4, 0..self.instance_count);
+    }
+
+    /// Draws nothing until the next `prepare`.
+    pub(crate) fn clear(&mut self) {
+        self.instance_count = 0;
+    }
+}
+
+/// The visible part of a tile that covers `area`; `None` if there is none.
+///
+/// Cut to the canvas in `f64`, so that a coarse tile of millions of device pixels stays exact.
+fn instance(
+    canvas: &Canvas,
+    area: CanvasRect,
+    size: PixelSize,
+    layer: u32,
+) -> Option<TileInstance> {
+    let area = area.snapped();
+    let visible = area.intersection(canvas.rect())?;
+    let (width, height) = (f64::from(size.width), f64::from(size.height));
+    let texel_x = |px: f64| ((px - area.left) / area.width() * width) as f32;
+    let texel_y = |px: f64| ((px - area.top) / area.height() * height) as f32;
+    let px_per_texel = area.width() / width;
+    Some(TileInstance {
+        clip: canvas.clip_from_canvas(visible),
+        texels: [
+            texel_x(visible.left),
+            texel_y(visible.top),
+            texel_x(visible.right),
+            texel_y(visible.bottom),
+        ],
+        texel_limit: [(width - 0.5) as f32, (height - 0.5) as f32],
+        crispness: (px_per_texel - 1.0).max(1.0) as f32,
+        layer,
+    })
+}
+
+fn create_instances(device: &wgpu::Device, count: usize) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("tile instances"),
+        size: (count * size_of::<TileInstance>()) as u64,
+        usage: wgpu::BufferUsages::VERTEX | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
+    let entry = |binding: u32, ty: wgpu::BindingType| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::FRAGMENT,
+        ty,
+        count: None,
+    };
+    let atlas = wgpu::BindingType::Texture {
+        sample_type: wgpu::TextureSampleType::Float { filterable: true },
+        view_dimension: wgpu::TextureViewDimension::D2Array,
+        multisampled: false,
+    };
+    let sampler = wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering);
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("tiles"),
+        entries: &[entry(0, atlas), entry(1, sampler)],
+    })
+}
+
+fn create_pipeline(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    target_format: wgpu::TextureFormat,
+) -> wgpu::RenderPipeline {
+    let module = shaders::TILE.compile(device);
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some("tiles"),
+        bind_group_layouts: &[Some(layout)],
+        immediate_size: 0,
+    });
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some("tiles"),
+        layout: Some(&pipeline_layout),
+        vertex: wgpu::VertexState {
+            module: &module,
+            entry_point: Some("vs_main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            buffers: &[Some(wgpu::VertexBufferLayout {
+                array_stride: size_of::<TileInstance>() as u64,
+                step_mode: wgpu::VertexStepMode::Instance,
+                attributes: &TileInstance::ATTRIBUTES,
+            })],
+        },
+        primitive: wgpu::PrimitiveState {
+            topology: wgpu::PrimitiveTopology::TriangleStrip,
+            ..Default::default()
+        },
+        depth_stencil: None,
+        multisample: wgpu::MultisampleState::default(),
+        fragment: Some(wgpu::FragmentState {
+            module: &module,
+            entry_point: Some("fs_main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            targets: &[Some(target_format.into())],
+        }),
+        multiview_mask: None,
+        cache: None,
+    })
+}

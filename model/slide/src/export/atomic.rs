@@ -1,0 +1,114 @@
+//! Files that are either complete or absent.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::ExportError;
+
+/// A complete file under a temporary name; dropped without [`Staged::publish`] it vanishes.
+#[derive(Debug)]
+pub struct Staged {
+    file: NamedTempFile,
+    target: PathBuf,
+    what: &'static str,
+}
+
+/// Writes `bytes` beside `target` and flushes them to the disk. `what` is a noun for messages.
+///
+/// # Errors
+/// If the folder is missing, not writable or full.
+pub fn stage(target: &Path, what: &'static str, bytes: &[u8]) -> Result<Staged, ExportError> {
+    let written = temporary_beside(target).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    });
+    let file = written.map_err(|cause| ExportError::Io { what, cause })?;
+    Ok(Staged { file, target: target.to_owned(), what })
+}
+
+/// Writes a file all or nothing, replacing one of that name.
+///
+/// # Errors
+/// As [`stage`], or if the file cannot be renamed.
+pub fn save(target: &Path, what: &'static str, bytes: &[u8]) -> Result<PathBuf, ExportError> {
+    stage(target, what, bytes)?.publish()
+}
+
+impl Staged {
+    /// Gives the file its name, replacing one of that name.
+    ///
+    /// # Errors
+    /// If the system refuses, for instance because a folder has that name.
+    pub fn publish(self) -> Result<PathBuf, ExportError> {
+        let Self { file, target, what } = self;
+        match file.persist(&target) {
+            Ok(_) => Ok(target),
+            Err(refused) => Err(ExportError::Io { what, cause: refused.error }),
+        }
+    }
+}
+
+fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".slidelight-").suffix(".tmp");
+    readable_by_others(&mut builder);
+    builder.tempfile_in(folder)
+}
+
+/// Temporary files are private by default; a result has the permissions of any other new file.
+#[cfg(unix)]
+fn readable_by_others(builder: &mut tempfile::Builder<'_, '_>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_builder: &mut tempfile::Builder<'_, '_>) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_staged_file_that_is_not_published_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(stage(&folder.path().join("a.txt"), "text", b"abc").unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn saving_replaces_a_file_of_that_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.txt");
+        save(&target, "text", b"old and longer").unwrap();
+        save(&target, "text", b"new").unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named_as_the_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = save(&folder.path().join("no/a.txt"), "text", b"").unwrap_err();
+        assert_eq!(error.to_string(), "cannot write the text: the folder does not exist");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_result_is_as_readable_as_any_new_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let plain = folder.path().join("plain.txt");
+        std::fs::write(&plain, b"").unwrap();
+        let saved = save(&folder.path().join("a.txt"), "text", b"").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&saved), mode(&plain));
+    }
+}

@@ -1,0 +1,60 @@
+// Slide tiles from the atlas, one instance each, drawn in the order of the instance buffer.
+// Space: clip space and texels of the tile in, opaque colors out.
+
+struct TileInstance {
+    // Corners of the visible part of the tile: top-left and bottom-right in clip space.
+    @location(0) clip: vec4f,
+    // The same corners in texels of the tile.
+    @location(1) texels: vec4f,
+    // Centers of the tile's last texel column and row: sampling never leaves the tile.
+    @location(2) texel_limit: vec2f,
+    // 1 = linear; n = the step from one texel to the next takes 1/n of a texel.
+    @location(3) crispness: f32,
+    @location(4) layer: u32,
+}
+
+struct VertexOut {
+    @builtin(position) position: vec4f,
+    @location(0) texel: vec2f,
+    @location(1) @interpolate(flat) texel_limit: vec2f,
+    @location(2) @interpolate(flat) crispness: f32,
+    @location(3) @interpolate(flat) layer: u32,
+}
+
+@group(0) @binding(0) var atlas: texture_2d_array<f32>;
+@group(0) @binding(1) var atlas_sampler: sampler;
+
+// Side of an atlas layer in texels.
+const LAYER_PX: f32 = 512.0;
+
+@vertex
+fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut {
+    let is_right = (corner & 1u) == 1u;
+    let is_bottom = (corner & 2u) == 2u;
+    var out: VertexOut;
+    out.position = vec4f(
+        select(tile.clip.x, tile.clip.z, is_right),
+        select(tile.clip.y, tile.clip.w, is_bottom),
+        0.0,
+        1.0,
+    );
+    out.texel = vec2f(
+        select(tile.texels.x, tile.texels.z, is_right),
+        select(tile.texels.y, tile.texels.w, is_bottom),
+    );
+    out.texel_limit = tile.texel_limit;
+    out.crispness = tile.crispness;
+    out.layer = tile.layer;
+    return out;
+}
+
+@fragment
+fn fs_main(in: VertexOut) -> @location(0) vec4f {
+    let from_center = clamp(in.texel, vec2f(0.5), in.texel_limit) - 0.5;
+    let center = floor(from_center);
+    let step = clamp((from_center - center - 0.5) * in.crispness + 0.5, vec2f(0.0), vec2f(1.0));
+    let position = (center + step + 0.5) / LAYER_PX;
+    // Level 0 explicitly: the atlas has no other, and derivatives are undefined across instances.
+    let color = textureSampleLevel(atlas, atlas_sampler, position, in.layer, 0.0);
+    return vec4f(color.rgb, 1.0);
+}
