@@ -203,7 +203,8 @@ fn training_fit(run: &SlideRun, scale_notes: Vec<String>) -> TrainingFit {
     }
     if run.faithfulness().is_some_and(|kept| kept < FAITHFUL) {
         notes.push(
-            "The prediction does not rest on the marked area alone: take its outline with care.".to_owned(),
+            "The prediction does not rest on the marked area alone: take its outline with care."
+                .to_owned(),
         );
     }
     notes.extend(scale_notes);

@@ -104,7 +104,8 @@ pub(crate) fn assert_gradients(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Resul
     let loss = |y: Tensor| (y * &cotangent).unwrap().sum_all().unwrap();
     let grads = loss(y).backward().unwrap();
     for (which, input) in inputs.iter().enumerate() {
-        let grad = grads.get(&leaves[which]).unwrap_or_else(|| panic!("input {which}: no gradient"));
+        let grad =
+            grads.get(&leaves[which]).unwrap_or_else(|| panic!("input {which}: no gradient"));
         let grad: Vec<f64> = to_vec(grad).unwrap();
         let values: Vec<f64> = to_vec(input).unwrap();
         for (i, analytic) in grad.iter().enumerate() {

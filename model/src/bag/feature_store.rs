@@ -47,7 +47,9 @@ impl FeatureStore {
     /// Keeps `features` under `key`; a full or read-only disk is a warning.
     pub(crate) fn write(&self, key: &str, dim: usize, features: &StoredFeatures) {
         if let Err(error) = self.try_write(key, dim, features) {
-            tracing::warn!("features cannot be cached and will be computed again next time: {error}");
+            tracing::warn!(
+                "features cannot be cached and will be computed again next time: {error}"
+            );
         }
     }
 
@@ -73,7 +75,8 @@ impl FeatureStore {
 
 fn parse(bytes: &[u8], n: usize, dim: usize) -> Option<StoredFeatures> {
     let (header, values) = bytes.split_at_checked(HEADER_BYTES)?;
-    let number = |i: usize| Some(u64::from_le_bytes(header.get(8 * i..8 * i + 8)?.try_into().ok()?));
+    let number =
+        |i: usize| Some(u64::from_le_bytes(header.get(8 * i..8 * i + 8)?.try_into().ok()?));
     let is_expected = header.starts_with(MAGIC)
         && number(1)? == n as u64
         && number(2)? == dim as u64

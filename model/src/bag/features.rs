@@ -111,10 +111,12 @@ impl<'a> FeatureReader<'a> {
         while self.strips.front().is_some_and(|strip| strip.rows.end <= window.row) {
             self.strips.pop_front();
         }
-        let mut next = self.strips.back().map_or(
-            window.row / self.recipe.strip_rows * self.recipe.strip_rows,
-            |strip| strip.rows.end,
-        );
+        let mut next = self
+            .strips
+            .back()
+            .map_or(window.row / self.recipe.strip_rows * self.recipe.strip_rows, |strip| {
+                strip.rows.end
+            });
         while next < window.row + window.rows {
             let strip = self.load_strip(next, watch, progress, cancel)?;
             next = strip.rows.end;
@@ -182,7 +184,8 @@ impl<'a> FeatureReader<'a> {
     ) -> Result<StoredFeatures, FeatureError> {
         let mut features = StoredFeatures { values: Vec::new(), damaged_tiles: 0 };
         let dim = self.recipe.encoder.feature_dim();
-        let is_wanted = |row: usize, column: usize| self.is_wanted[row * self.grid.columns + column];
+        let is_wanted =
+            |row: usize, column: usize| self.is_wanted[row * self.grid.columns + column];
         for column in (0..self.grid.columns).step_by(BLOCK_COLUMNS) {
             cancel.check()?;
             let done = self.n_done + (features.values.len() / dim) as u64;
@@ -193,8 +196,9 @@ impl<'a> FeatureReader<'a> {
                 continue;
             }
             let pad = self.recipe.pad_value;
-            let Patches { mut rgb, damaged_tiles } = watch
-                .time("Reading patches", || read_patches(self.slide, self.grid, block, pad, is_wanted))?;
+            let Patches { mut rgb, damaged_tiles } = watch.time("Reading patches", || {
+                read_patches(self.slide, self.grid, block, pad, is_wanted)
+            })?;
             if let Some(jitter) = self.recipe.jitter {
                 jitter.apply(&mut rgb, self.grid.patch_px as usize);
             }

@@ -61,9 +61,8 @@ impl PatchGrid {
     /// Whether at least half of a patch lies on the slide; others are masked.
     pub(crate) fn is_real(&self, row: usize, column: usize) -> bool {
         let side = f64::from(self.patch_px);
-        let covered = |index: usize, length: f64| {
-            ((length - index as f64 * side) / side).clamp(0.0, 1.0)
-        };
+        let covered =
+            |index: usize, length: f64| ((length - index as f64 * side) / side).clamp(0.0, 1.0);
         0.5 <= covered(row, self.model_height) * covered(column, self.model_width)
     }
 

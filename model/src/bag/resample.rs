@@ -55,11 +55,7 @@ fn bilinear_taps(center: f64, length: usize) -> (usize, Vec<f32>) {
     let s = (center - 0.5).clamp(0.0, (length - 1) as f64);
     let first = s.floor() as usize;
     let fraction = (s - s.floor()) as f32;
-    if first + 1 < length {
-        (first, vec![1.0 - fraction, fraction])
-    } else {
-        (first, vec![1.0])
-    }
+    if first + 1 < length { (first, vec![1.0 - fraction, fraction]) } else { (first, vec![1.0]) }
 }
 
 /// Resamples RGBA rows of `width` pixels to RGB; `pad` where an axis has no input.
@@ -73,7 +69,8 @@ pub(crate) fn resample(
     let height = if width == 0 { 0 } else { rgba.len() / (4 * width) };
     let n_columns = columns.taps.len();
     let mut narrowed = vec![0.0_f32; height * n_columns * 3];
-    for (source, target) in rgba.chunks_exact(4 * width.max(1)).zip(narrowed.chunks_exact_mut(3 * n_columns))
+    for (source, target) in
+        rgba.chunks_exact(4 * width.max(1)).zip(narrowed.chunks_exact_mut(3 * n_columns))
     {
         for (taps, pixel) in columns.taps.iter().zip(target.as_chunks_mut::<3>().0) {
             let Some((first, weights)) = taps else { continue };
@@ -144,7 +141,9 @@ mod tests {
     fn the_extent_covers_every_tap() {
         for (n, start, ratio, length) in [(5, 3.0, 1.7, 40), (9, 2.0, 0.31, 8), (4, 0.0, 1.0, 3)] {
             let (first, end) = AxisTaps::extent(n, start, ratio, length);
-            for (tap, weights) in AxisTaps::new(n, start, ratio, length, 0).taps.into_iter().flatten() {
+            for (tap, weights) in
+                AxisTaps::new(n, start, ratio, length, 0).taps.into_iter().flatten()
+            {
                 assert!(first <= tap && tap + weights.len() <= end);
                 assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             }

@@ -40,12 +40,7 @@ impl ModelScale {
 
     /// The level-0 rectangle of a rectangle in model px.
     pub(crate) fn level0_from_model(self, x: f64, y: f64, width: f64, height: f64) -> Level0Rect {
-        Level0Rect {
-            x: x * self.x,
-            y: y * self.y,
-            width: width * self.x,
-            height: height * self.y,
-        }
+        Level0Rect { x: x * self.x, y: y * self.y, width: width * self.x, height: height * self.y }
     }
 }
 

@@ -48,7 +48,9 @@ pub fn find(
     }
     let frame = Level0Rect::of_size(slide.size());
     BinaryMask::new(size, bits, frame).ok_or_else(|| {
-        TissueError::Slide(SlideError::Unsupported("a region of another size than asked".to_owned()))
+        TissueError::Slide(SlideError::Unsupported(
+            "a region of another size than asked".to_owned(),
+        ))
     })
 }
 
@@ -86,7 +88,8 @@ impl TissueShare {
     /// Share of tissue, `0.0..=1.0`, in the part of `rect` that lies on the slide. At least one mask pixel is
     /// looked at.
     pub(crate) fn of(&self, rect: Level0Rect) -> f64 {
-        let (left, right) = span(rect.x - self.frame.x, rect.width, self.frame.width, self.size.width);
+        let (left, right) =
+            span(rect.x - self.frame.x, rect.width, self.frame.width, self.size.width);
         let (top, bottom) =
             span(rect.y - self.frame.y, rect.height, self.frame.height, self.size.height);
         let at = |x: usize, y: usize| self.sums[y * (self.size.width as usize + 1) + x];

@@ -70,9 +70,7 @@ pub(crate) fn class_activation(
         let d_hidden = (direct + head.score_slope(&out.hidden)?.broadcast_mul(&pull)?)?;
         match target.layer {
             CamLayer::Hidden => (d_hidden, out.hidden),
-            CamLayer::Tokens => {
-                (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach())
-            }
+            CamLayer::Tokens => (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach()),
         }
     };
     let mask = mask.to_dtype(gradient.dtype())?;
@@ -128,8 +126,7 @@ pub(crate) fn upsample_cam(
     patch_px: usize,
     (height, width): (usize, usize),
 ) -> Vec<f32> {
-    let columns: Vec<Blend> =
-        blends(grid.columns * patch_px, grid.columns).take(width).collect();
+    let columns: Vec<Blend> = blends(grid.columns * patch_px, grid.columns).take(width).collect();
     let mix = |row: &[f32], blend: &Blend| {
         f64::from(row[blend.first]) * (1.0 - blend.weight)
             + f64::from(row[blend.second]) * blend.weight

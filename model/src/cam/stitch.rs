@@ -52,7 +52,11 @@ impl Stitcher {
     ///
     /// # Errors
     /// If a value is not finite.
-    pub(crate) fn finish(self, grid: &PatchGrid, slide: PixelSize) -> Result<Heatmap, HeatmapError> {
+    pub(crate) fn finish(
+        self,
+        grid: &PatchGrid,
+        slide: PixelSize,
+    ) -> Result<Heatmap, HeatmapError> {
         let mean = |(sum, n): (&f32, &u16)| (sum / f32::from((*n).max(1))).clamp(0.0, 1.0);
         let values = self.sums.iter().zip(&self.n_covers).map(mean).collect();
         let size = PixelSize { width: self.columns as u32, height: self.rows as u32 };

@@ -44,12 +44,14 @@ pub struct LabelledFolder {
 
 /// File endings that are taken for slides and images.
 const ENDINGS: &[&str] = &[
-    "svs", "tif", "tiff", "png", "jpg", "jpeg", "bmp", "webp", "ndpi", "scn", "mrxs", "bif", "vms", "dcm",
+    "svs", "tif", "tiff", "png", "jpg", "jpeg", "bmp", "webp", "ndpi", "scn", "mrxs", "bif", "vms",
+    "dcm",
 ];
 /// Class names that mean negative.
 const NEGATIVE: &[&str] = &["negative", "neg", "normal", "benign", "healthy", "control", "0"];
 /// Label words that mean positive.
-const POSITIVE: &[&str] = &["positive", "pos", "tumor", "tumour", "lesion", "malignant", "cancer", "1"];
+const POSITIVE: &[&str] =
+    &["positive", "pos", "tumor", "tumour", "lesion", "malignant", "cancer", "1"];
 /// Folders beside class folders that hold no class.
 const NO_CLASS: &[&str] = &["masks", "images"];
 
@@ -84,9 +86,12 @@ fn contradictions(images: &[LabelledImage]) -> Vec<String> {
             problems.push(format!("expected positive and negative images, found no {name} one"));
         }
     }
-    problems.extend(images.windows(2).filter(|pair| pair[0].file == pair[1].file).map(|pair| {
-        format!("{} is listed more than once", pair[0].file)
-    }));
+    problems.extend(
+        images
+            .windows(2)
+            .filter(|pair| pair[0].file == pair[1].file)
+            .map(|pair| format!("{} is listed more than once", pair[0].file)),
+    );
     let n_split = images.iter().filter(|it| it.split.is_some()).count();
     if 0 < n_split && n_split < images.len() {
         problems.push(format!("{} of {} rows have no split", images.len() - n_split, images.len()));
@@ -96,7 +101,8 @@ fn contradictions(images: &[LabelledImage]) -> Vec<String> {
         splits.entry(&image.patient).or_default().extend(image.split);
     }
     let torn = splits.iter().filter(|(_, splits)| 1 < splits.len());
-    problems.extend(torn.map(|(patient, _)| format!("patient {patient} is in more than one split")));
+    problems
+        .extend(torn.map(|(patient, _)| format!("patient {patient} is in more than one split")));
     problems
 }
 
@@ -277,7 +283,8 @@ mod tests {
     #[test]
     fn everything_wrong_with_a_table_is_said_at_once() {
         let table = "file,label,split\na.png,maybe,train\ngone.png,1,holdout\n";
-        let problems = LabelledFolder::read(folder(&["images/a.png"], Some(table)).path()).unwrap_err();
+        let problems =
+            LabelledFolder::read(folder(&["images/a.png"], Some(table)).path()).unwrap_err();
         assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(problems[0].starts_with("line 2: label must be"));
         assert!(problems[1].contains("no image gone.png") && problems[2].contains("`holdout`"));
@@ -297,16 +304,26 @@ mod tests {
     fn a_table_without_its_columns_says_which() {
         let dir = folder(&[], Some("name,class\na,b\n"));
         let problems = LabelledFolder::read(dir.path()).unwrap_err();
-        assert_eq!(problems, ["labels.csv has no column `file`", "labels.csv has no column `label`"]);
+        assert_eq!(
+            problems,
+            ["labels.csv has no column `file`", "labels.csv has no column `label`"]
+        );
     }
 
     #[test]
     fn whatever_is_not_negative_is_positive() {
         let dir = folder(
-            &["negative/a.png", "carcinoma/b.svs", "adenoma/c.tif", "masks/b.png", "negative/notes.txt"],
+            &[
+                "negative/a.png",
+                "carcinoma/b.svs",
+                "adenoma/c.tif",
+                "masks/b.png",
+                "negative/notes.txt",
+            ],
             None,
         );
-        let expected = [("adenoma/c.tif", true), ("carcinoma/b.svs", true), ("negative/a.png", false)];
+        let expected =
+            [("adenoma/c.tif", true), ("carcinoma/b.svs", true), ("negative/a.png", false)];
         assert_eq!(labels(&dir), expected.map(|(file, label)| (file.to_owned(), label)));
     }
 
@@ -315,7 +332,10 @@ mod tests {
         let dir = folder(&["a/1.png", "b/2.png"], None);
         assert_eq!(labels(&dir), [("a/1.png".to_owned(), false), ("b/2.png".to_owned(), true)]);
         let dir = folder(&["disease/1.png", "Normal/2.png"], None);
-        assert_eq!(labels(&dir), [("Normal/2.png".to_owned(), false), ("disease/1.png".to_owned(), true)]);
+        assert_eq!(
+            labels(&dir),
+            [("Normal/2.png".to_owned(), false), ("disease/1.png".to_owned(), true)]
+        );
     }
 
     #[test]

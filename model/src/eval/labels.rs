@@ -56,8 +56,10 @@ pub(crate) fn youden(scores: &[f64], is_positive: &[bool]) -> Option<f64> {
 /// All figures at 0.5.
 pub(crate) fn classification(p: &[f64], is_positive: &[bool]) -> Classification {
     let count = |called: bool, truth: bool| {
-        p.iter().zip(is_positive).filter(|(p, it)| (POSITIVE <= **p) == called && **it == truth).count()
-            as f64
+        p.iter()
+            .zip(is_positive)
+            .filter(|(p, it)| (POSITIVE <= **p) == called && **it == truth)
+            .count() as f64
     };
     let (tp, fp, fn_, tn) =
         (count(true, true), count(true, false), count(false, true), count(false, false));

@@ -54,8 +54,7 @@ impl Counts {
 
 /// Averages the counts of many images; an image is positive if its truth holds a lesion.
 pub(crate) fn segmentation(images: &[Counts]) -> Segmentation {
-    let positives: Vec<Counts> =
-        images.iter().copied().filter(|it| 0 < it.tp + it.fn_).collect();
+    let positives: Vec<Counts> = images.iter().copied().filter(|it| 0 < it.tp + it.fn_).collect();
     Segmentation {
         pooled: pooled(images).scores(),
         pooled_positives: pooled(&positives).scores(),
@@ -84,14 +83,30 @@ fn mean(images: &[Counts]) -> PixelScores {
 
 impl PixelScores {
     fn fields(&self) -> [f64; 8] {
-        let Self { iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy } =
-            *self;
+        let Self {
+            iou,
+            iou_background,
+            miou,
+            dice,
+            precision,
+            recall,
+            specificity,
+            pixel_accuracy,
+        } = *self;
         [iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy]
     }
 
     fn fields_mut(&mut self) -> [&mut f64; 8] {
-        let Self { iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy } =
-            self;
+        let Self {
+            iou,
+            iou_background,
+            miou,
+            dice,
+            precision,
+            recall,
+            specificity,
+            pixel_accuracy,
+        } = self;
         [iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy]
     }
 }

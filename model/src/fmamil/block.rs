@@ -119,7 +119,9 @@ mod tests {
     #[test]
     fn every_step_of_the_block_agrees_with_the_reference() {
         for (rows, columns) in [(11, 11), (7, 13), (22, 22)] {
-            let Some(fixture) = Fixture::load(&format!("block_{rows}x{columns}_s0")) else { return };
+            let Some(fixture) = Fixture::load(&format!("block_{rows}x{columns}_s0")) else {
+                return;
+            };
             for dtype in [DType::F32, DType::F64] {
                 check(&fixture, Grid { rows, columns }, dtype);
             }

@@ -36,7 +36,10 @@ struct Weight {
 ///
 /// # Errors
 /// If the config is impossible.
-pub(crate) fn initial_weights(config: &FmamilConfig, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+pub(crate) fn initial_weights(
+    config: &FmamilConfig,
+    seed: u64,
+) -> Result<BTreeMap<String, Tensor>> {
     config.check()?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let draw = |weight: Weight| {

@@ -48,9 +48,8 @@ fn resample(embed: &Tensor, grid: Grid) -> Result<Tensor> {
     if (Grid { rows, columns }) == grid {
         return embed.reshape((grid.patches(), dim));
     }
-    let matrix = |outputs, inputs| {
-        interpolate::matrix(outputs, inputs, embed.dtype(), embed.device())
-    };
+    let matrix =
+        |outputs, inputs| interpolate::matrix(outputs, inputs, embed.dtype(), embed.device());
     let along_y = matrix(grid.rows, rows)?
         .matmul(&embed.reshape((rows, columns * dim))?)?
         .reshape((grid.rows, columns, dim))?;
@@ -64,17 +63,14 @@ fn sincos(grid: Grid, reference: Grid, dim: usize, device: &Device) -> Result<Te
     let quarter = dim / 4;
     let axis = |count: usize, reference: usize| -> Vec<Vec<f64>> {
         let at = |i: usize| (i as f64 + 0.5) * reference as f64 / count as f64 - 0.5;
-        let phases = |x: f64| {
-            (0..quarter).map(move |j| x * 10_000f64.powf(-(j as f64) / quarter as f64))
-        };
+        let phases =
+            |x: f64| (0..quarter).map(move |j| x * 10_000f64.powf(-(j as f64) / quarter as f64));
         let row = |i| phases(at(i)).map(f64::sin).chain(phases(at(i)).map(f64::cos)).collect();
         (0..count).map(row).collect()
     };
     let (y, x) = (axis(grid.rows, reference.rows), axis(grid.columns, reference.columns));
-    let table: Vec<f64> = y
-        .iter()
-        .flat_map(|y| x.iter().flat_map(move |x| x.iter().chain(y).copied()))
-        .collect();
+    let table: Vec<f64> =
+        y.iter().flat_map(|y| x.iter().flat_map(move |x| x.iter().chain(y).copied())).collect();
     Tensor::from_vec(table, (grid.patches(), dim), device)
 }
 

@@ -8,7 +8,8 @@ use candle_nn::VarBuilder;
 use super::config::*;
 use super::{Fmamil, Grid, HeadOutput};
 use crate::cam::grad_cam::{
-    CamLayer, CamScore, CamTarget, class_activation, gate_cam, grad_cam, normalize_cam, upsample_cam,
+    CamLayer, CamScore, CamTarget, class_activation, gate_cam, grad_cam, normalize_cam,
+    upsample_cam,
 };
 use crate::loss::mil::{InstanceTarget, LossConfig, mil_loss, soft_label};
 use crate::nn::storage::to_vec;
@@ -103,10 +104,20 @@ impl Case {
     fn target(&self) -> Tensor {
         let label = |i: usize| self.fixture.meta["labels"][i].as_f64().unwrap();
         let rows = (0..self.bags()).flat_map(|i| [1.0 - label(i), label(i)]).collect();
-        Tensor::from_vec(rows, (self.bags(), 2), &Device::Cpu).unwrap().to_dtype(self.dtype).unwrap()
+        Tensor::from_vec(rows, (self.bags(), 2), &Device::Cpu)
+            .unwrap()
+            .to_dtype(self.dtype)
+            .unwrap()
     }
 
-    fn check_loss(&self, out: &HeadOutput, target: &Tensor, mask: &Tensor, key: &str, c: LossConfig) {
+    fn check_loss(
+        &self,
+        out: &HeadOutput,
+        target: &Tensor,
+        mask: &Tensor,
+        key: &str,
+        c: LossConfig,
+    ) {
         let loss = mil_loss(out, target, mask, &c).unwrap();
         for (part, ours) in [("bag", &loss.bag), ("inst", &loss.instance), ("total", &loss.total)] {
             let want = self.fixture.number(&format!("/values/{key}/{part}"));
@@ -236,13 +247,15 @@ fn normalized_gated_and_upsampled_maps_agree_with_the_reference() {
         let Grid { rows, columns } = case.grid;
         let size = (rows * 4 - 2, columns * 4 - 1);
         for bag in 0..case.bags() {
-            let raw: Vec<f32> = to_vec(&raw.get(bag).unwrap().to_dtype(DType::F32).unwrap()).unwrap();
+            let raw: Vec<f32> =
+                to_vec(&raw.get(bag).unwrap().to_dtype(DType::F32).unwrap()).unwrap();
             let cam = normalize_cam(&raw, &vec![true; raw.len()]);
             let up = upsample_cam(&cam, case.grid, 4, size);
             let p = case.fixture.number(&format!("/values/p_pos/{bag}"));
             let gated = gate_cam(cam.clone(), p);
             let shape = [rows, columns];
-            let maps = [(cam, shape, "cam"), (gated, shape, "cam_gated"), (up, size.into(), "cam_up")];
+            let maps =
+                [(cam, shape, "cam"), (gated, shape, "cam_gated"), (up, size.into(), "cam_up")];
             for (ours, shape, name) in maps {
                 let ours = Tensor::from_vec(ours, &shape[..], &Device::Cpu).unwrap();
                 let want = case.fixture.get(name, DType::F64).get(bag).unwrap();

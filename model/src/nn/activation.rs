@@ -46,9 +46,7 @@ impl CustomOp1 for Silu {
 
 fn forward<T: Real>(x: &[T]) -> Vec<T> {
     let mut y = vec![T::zero(); x.len()];
-    y.par_chunks_mut(CHUNK)
-        .zip(x.par_chunks(CHUNK))
-        .for_each(|(y, x)| dispatch(Forward { x, y }));
+    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| dispatch(Forward { x, y }));
     y
 }
 

@@ -127,7 +127,11 @@ pub(crate) fn sum_zip<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 
 /// Windows of `width` columns (the last may be narrower) of a row-major matrix with `columns` columns:
 /// outer index the window, inner index the row. Lets threads write disjoint columns.
-pub(crate) fn column_windows<T>(data: &mut [T], columns: usize, width: usize) -> Vec<Vec<&mut [T]>> {
+pub(crate) fn column_windows<T>(
+    data: &mut [T],
+    columns: usize,
+    width: usize,
+) -> Vec<Vec<&mut [T]>> {
     let rows = data.len() / columns;
     let mut windows: Vec<Vec<&mut [T]>> =
         (0..columns.div_ceil(width)).map(|_| Vec::with_capacity(rows)).collect();

@@ -13,7 +13,10 @@ pub(crate) struct Linear {
 impl Linear {
     /// Weight and bias from `vb`.
     pub(crate) fn new(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
-        Ok(Self { weight: vb.get((outputs, inputs), "weight")?, bias: Some(vb.get(outputs, "bias")?) })
+        Ok(Self {
+            weight: vb.get((outputs, inputs), "weight")?,
+            bias: Some(vb.get(outputs, "bias")?),
+        })
     }
 
     /// A weight alone.

@@ -6,7 +6,6 @@
 
 pub(crate) mod activation;
 pub(crate) mod causal_conv;
-pub(crate) mod gemm;
 pub(crate) mod interpolate;
 pub(crate) mod lanes;
 pub(crate) mod layer_norm;

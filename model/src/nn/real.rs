@@ -141,7 +141,9 @@ mod tests {
         assert!(worst_relative_error((1e-9, 1.0), f32::ln_1p_fast, f64::ln_1p) < 3e-7);
         assert!(worst_relative_error((-8.0, 8.0), f32::exp_fast, f64::exp) < 1e-6);
         assert!(worst_relative_error((-8.0, 30.0), f32::softplus, softplus) < 1e-6);
-        assert!(worst_relative_error((-8.0, 30.0), f32::sigmoid, |x| 1.0 / (1.0 + (-x).exp())) < 1e-6);
+        assert!(
+            worst_relative_error((-8.0, 30.0), f32::sigmoid, |x| 1.0 / (1.0 + (-x).exp())) < 1e-6
+        );
     }
 
     #[test]

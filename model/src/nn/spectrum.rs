@@ -4,7 +4,9 @@
 //! `rfft` is not normalized, its inverse by `1 / L`. Frequencies are relative: 0 is the mean, 1 Nyquist.
 //! A learned filter is stored at equally spaced frequencies and interpolated, so it fits any length.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Error, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp3, DType, Error, Layout, Result, Shape, Tensor, bail,
+};
 use rayon::prelude::*;
 use realfft::num_complex::Complex;
 

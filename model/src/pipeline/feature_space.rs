@@ -105,9 +105,10 @@ impl FeatureSpace {
             reference: take("reference")?,
             limit: take("limit")?.first().copied().unwrap_or(0.0),
         };
-        let is_whole = [&space.mean, &space.scale, &space.negative_patch].iter().all(|it| it.len() == dim)
-            && space.reference.len() % dim.max(1) == 0
-            && space.scale.iter().all(|it| 0.0 < *it);
+        let is_whole =
+            [&space.mean, &space.scale, &space.negative_patch].iter().all(|it| it.len() == dim)
+                && space.reference.len() % dim.max(1) == 0
+                && space.scale.iter().all(|it| 0.0 < *it);
         if is_whole {
             Ok(space)
         } else {

@@ -43,7 +43,10 @@ impl ModelConfig {
     /// Says what is out of range, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         if !(16..=1024).contains(&self.encoder.input_px) {
-            return Some(format!("input_px must lie in 16 to 1024, found {}", self.encoder.input_px));
+            return Some(format!(
+                "input_px must lie in 16 to 1024, found {}",
+                self.encoder.input_px
+            ));
         }
         if self.network.classes != 2 {
             return Some(format!("a model has 2 classes, found {}", self.network.classes));

@@ -83,8 +83,8 @@ impl Manifest {
             let found = self.recommended_threshold;
             return Some(format!("recommended_threshold must lie in 0 to 1, found {found}"));
         }
-        let is_hash =
-            self.weights_sha256.len() == 64 && self.weights_sha256.bytes().all(|it| it.is_ascii_hexdigit());
+        let is_hash = self.weights_sha256.len() == 64
+            && self.weights_sha256.bytes().all(|it| it.is_ascii_hexdigit());
         (!is_hash).then(|| "weights_sha256 must be 64 hexadecimal digits".to_owned())
     }
 }

@@ -155,7 +155,8 @@ mod tests {
     fn write(folder: &Path, dir: &str, manifest: &Manifest) {
         let dir = folder.join(dir);
         std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join("manifest.json"), serde_json::to_string(manifest).unwrap()).unwrap();
+        std::fs::write(dir.join("manifest.json"), serde_json::to_string(manifest).unwrap())
+            .unwrap();
     }
 
     #[test]

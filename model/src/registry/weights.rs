@@ -18,7 +18,9 @@ pub(crate) enum WeightsError {
     #[error("the weights file is damaged: {0}")]
     Format(String),
     /// Not the file that the manifest speaks of.
-    #[error("the weights are not those of the manifest: expected SHA-256 {expected}, found {found}")]
+    #[error(
+        "the weights are not those of the manifest: expected SHA-256 {expected}, found {found}"
+    )]
     Hash { expected: String, found: String },
     /// Names or shapes differ.
     #[error("the weights are for another model: {0}")]

@@ -19,7 +19,7 @@ const STEP: &str = "step";
 /// Constants of the optimizer; the learning rate is given at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AdamWConfig {
+pub struct AdamWConfig {
     /// Memory of the mean gradient, `0.0..1.0`.
     pub(crate) beta1: f64,
     /// Memory of the mean squared gradient, `0.0..1.0`.
@@ -138,7 +138,9 @@ impl AdamW {
     pub(crate) fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
         let find = |name: &str, shape: &[usize]| match state.get(name) {
             Some(found) if found.dims() == shape => Ok(found),
-            Some(found) => bail!("optimizer state {name}: expected {shape:?}, found {:?}", found.dims()),
+            Some(found) => {
+                bail!("optimizer state {name}: expected {shape:?}, found {:?}", found.dims())
+            }
             None => bail!("optimizer state: {name} is missing"),
         };
         let expected = 2 * self.slots.len() + 1;

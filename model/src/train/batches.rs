@@ -96,7 +96,9 @@ fn blend(batch: &mut TrainBatch, share: f32, rng: &mut ChaCha8Rng) {
     for (i, partner) in partners.iter().enumerate() {
         let other = &original[partner * length..(partner + 1) * length];
         let own = &mut batch.bags.features[i * length..(i + 1) * length];
-        own.iter_mut().zip(other).for_each(|(own, other)| *own = share * *own + (1.0 - share) * other);
+        own.iter_mut()
+            .zip(other)
+            .for_each(|(own, other)| *own = share * *own + (1.0 - share) * other);
     }
     let labels = batch.positive.clone();
     for (label, partner) in batch.positive.iter_mut().zip(partners) {

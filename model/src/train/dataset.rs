@@ -101,7 +101,8 @@ impl Source<'_> {
             .collect();
         for copy in 0..=self.n_copies {
             let jitter = (0 < copy).then(|| self.jitter(copy));
-            let mut reader = FeatureReader::new(&slide, &grid, &windows, self.recipe(jitter.as_ref()));
+            let mut reader =
+                FeatureReader::new(&slide, &grid, &windows, self.recipe(jitter.as_ref()));
             for (bag, window) in bags.iter_mut().zip(&windows) {
                 let features = reader.window(*window, &mut Stopwatch::default(), &(), cancel)?;
                 bag.copies.push(features.into_iter().map(f16::from_f32).collect());
@@ -118,7 +119,8 @@ impl Source<'_> {
         cancel: &CancelToken,
     ) -> Result<Vec<Window>, AnalyzeError> {
         let bag = &self.config.model.bag;
-        let side_by_side = crate::bag::BagConfig { stride_patches: bag.window_patches, ..bag.clone() };
+        let side_by_side =
+            crate::bag::BagConfig { stride_patches: bag.window_patches, ..bag.clone() };
         let all = grid.windows_of(&side_by_side);
         if all.len() == 1 {
             return Ok(all);

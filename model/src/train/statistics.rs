@@ -22,7 +22,8 @@ pub(crate) fn feature_space(dataset: &Dataset, dim: usize) -> FeatureSpace {
         limit: 0.0,
     };
     let step = dataset.train.len().div_ceil(N_REFERENCES).max(1);
-    space.reference = dataset.train.iter().step_by(step).flat_map(|bag| direction(bag, &space)).collect();
+    space.reference =
+        dataset.train.iter().step_by(step).flat_map(|bag| direction(bag, &space)).collect();
     let mut distances: Vec<f32> =
         dataset.val.iter().map(|bag| space.distance(&direction(bag, &space))).collect();
     distances.sort_unstable_by(f32::total_cmp);
@@ -59,7 +60,8 @@ fn moments<'a>(bags: impl Iterator<Item = &'a Bag>, dim: usize) -> (Vec<f64>, Ve
     }
     let n = f64::max(n, 1.0);
     let mean: Vec<f64> = sum.iter().map(|it| it / n).collect();
-    let variance = squares.iter().zip(&mean).map(|(square, mean)| square / n - mean * mean).collect();
+    let variance =
+        squares.iter().zip(&mean).map(|(square, mean)| square / n - mean * mean).collect();
     (mean, variance)
 }
 

@@ -58,9 +58,8 @@ fn scores(images: &[(usize, bool, f64)], kept: &[f64]) -> ValScores {
     let labels: Vec<bool> = images.iter().map(|(_, is_positive, _)| *is_positive).collect();
     let p: Vec<f64> = images.iter().map(|(_, _, p)| *p).collect();
     let mean = |sum: f64, n: usize| if n == 0 { 0.0 } else { sum / n as f64 };
-    let surprise = |(is_positive, p): (&bool, &f64)| {
-        -(if *is_positive { *p } else { 1.0 - p }).max(1e-6).ln()
-    };
+    let surprise =
+        |(is_positive, p): (&bool, &f64)| -(if *is_positive { *p } else { 1.0 - p }).max(1e-6).ln();
     ValScores {
         accuracy: accuracy(&p, &labels),
         auc: auc(&p, &labels).unwrap_or(0.5),

@@ -240,8 +240,8 @@ impl<T: Real> Task<'_, T> {
             };
             quad.run::<FMA>(decay, gate, trace, steps, grads);
         }
-        let window = block.channels.start - self.group * GROUP
-            ..block.channels.end - self.group * GROUP;
+        let window =
+            block.channels.start - self.group * GROUP..block.channels.end - self.group * GROUP;
         let ln_2 = splat(T::of(std::f64::consts::LN_2));
         for (at, index) in span.enumerate() {
             let (step, back) = (&steps[at], &grads[at]);

@@ -38,7 +38,8 @@ impl<T: Real> Block<T> {
         let width = size.params();
         let column = |c: usize| {
             let mut lanes = splat(T::zero());
-            let rows = inputs.params[channels.start * width..channels.end * width].chunks_exact(width);
+            let rows =
+                inputs.params[channels.start * width..channels.end * width].chunks_exact(width);
             lanes.iter_mut().zip(rows).for_each(|(lane, row)| *lane = row[c]);
             lanes
         };
@@ -168,6 +169,8 @@ pub(super) fn advance<T: Real, const FMA: bool>(
 }
 
 /// The chunks of a sequence, in visiting order.
-pub(super) fn chunks(length: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+pub(super) fn chunks(
+    length: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
     (0..length.div_ceil(CHUNK)).map(move |i| i * CHUNK..length.min((i + 1) * CHUNK))
 }

@@ -48,7 +48,8 @@ impl<T: Real> Kernel for Task<'_, T> {
             let steps = &mut buffer[..span.len()];
             for (block, states) in blocks.iter().zip(&mut states) {
                 stage::<T, FMA>(steps, block, x, &rows.dt, span.clone(), size);
-                for ((state, decay), gates) in states.iter_mut().zip(&block.decay).zip(&rows.gates) {
+                for ((state, decay), gates) in states.iter_mut().zip(&block.decay).zip(&rows.gates)
+                {
                     advance::<T, FMA>(state, decay, gates, steps);
                 }
                 let window = block.channels.start - first..block.channels.end - first;

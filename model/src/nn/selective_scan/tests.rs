@@ -140,7 +140,8 @@ fn the_scan_agrees_with_the_reference() {
         let identity = Tensor::eye(16, dtype, &Device::Cpu).unwrap();
         let plain = |name: &str| fixture.get(name, dtype);
         let t = [u, rows, plain("A"), plain("D"), plain("delta_bias"), identity];
-        let vars = t.map(|t| Var::from_tensor(&t.contiguous().unwrap()).unwrap().as_tensor().clone());
+        let vars =
+            t.map(|t| Var::from_tensor(&t.contiguous().unwrap()).unwrap().as_tensor().clone());
         let y = scan(&vars, ScanDirection::Forward).unwrap();
         fixture.check(&y.transpose(1, 2).unwrap(), "y");
         let grads = (y * time_first("dy")).unwrap().sum_all().unwrap().backward().unwrap();
