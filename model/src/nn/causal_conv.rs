@@ -235,16 +235,15 @@ impl<T: Real> Kernel for Backward<'_, T> {
                 *d = *dy * d.silu_slope();
                 *db = *db + *d;
             }
-            let taps = self.taps.chunks_exact(n).zip(d_taps.chunks_exact_mut(n));
-            for (tap, (weight, d_weight)) in taps.enumerate() {
-                if let Some(source) = self.walk.source(t, tap) {
-                    let window = source * n..(source + 1) * n;
-                    let rows = self.x[window.clone()].iter().zip(&mut self.dx[window]);
-                    let weights = weight.iter().zip(d_weight);
-                    for ((d, (x, dx)), (w, dw)) in d_sum.iter().zip(rows).zip(weights) {
-                        *dx = d.fma::<FMA>(*w, *dx);
-                        *dw = d.fma::<FMA>(*x, *dw);
-                    }
+            for (tap, d_weight) in d_taps.chunks_exact_mut(n).enumerate() {
+                let Some(source) = self.walk.source(t, tap) else { continue };
+                let (window, weight) = (source * n..(source + 1) * n, &self.taps[tap * n..]);
+                let rows = self.x[window.clone()].iter().zip(&mut self.dx[window]);
+                for ((d, (x, dx)), (w, dw)) in
+                    d_sum.iter().zip(rows).zip(weight.iter().zip(d_weight))
+                {
+                    *dx = d.fma::<FMA>(*w, *dx);
+                    *dw = d.fma::<FMA>(*x, *dw);
                 }
             }
         }
