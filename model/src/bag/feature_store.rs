@@ -99,12 +99,9 @@ pub(crate) fn key(parts: &[&[u8]]) -> String {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}").is_ok();
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]
@@ -151,6 +148,11 @@ mod tests {
         let store = FeatureStore::new(&file.path().join("below a file"));
         store.write("a", 2, &some());
         assert_eq!(store.read("a", 3, 2), None);
+    }
+
+    #[test]
+    fn bytes_are_written_high_digit_first() {
+        assert_eq!(hex(&[0x0f, 0xa0]), "0fa0");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 
+use super::familiarity::window_mean;
 use super::loaded_model::{BATCH, BagBatch, BagOutput, LoadedModel, kept_probabilities};
 use crate::analysis::AnalyzeError;
 use crate::bag::BagConfig;
@@ -95,10 +96,11 @@ pub(crate) fn run(
         for window in windows {
             cancel.check()?;
             let mut features = reader.window(*window, watch, progress, cancel)?;
-            model.space.standardize(&mut features);
             let is_real: Vec<bool> =
                 window.patches().map(|(row, column)| grid.is_real(row, column)).collect();
-            run.n_outside += usize::from(model.space.is_outside(&features, &is_real));
+            let mean = window_mean(&features, &is_real, model.space.dim());
+            run.n_outside += usize::from(model.space.familiarity.is_outside(&mean));
+            model.space.standardize(&mut features);
             batch.push(&features, &is_real);
         }
         watch
@@ -113,10 +115,8 @@ pub(crate) fn run(
 fn score(model: &LoadedModel, batch: &BagBatch, run: &mut SlideRun) -> candle_core::Result<()> {
     let outputs = model.forward(batch)?;
     if outputs.iter().any(|it| POSITIVE <= it.probability) {
-        let mut negative_patch = model.space.negative_patch.clone();
-        model.space.standardize(&mut negative_patch);
-        let kept =
-            kept_probabilities(&model.network, batch, &outputs, &negative_patch, &model.device)?;
+        let fill = model.space.scaled_negative_patch();
+        let kept = kept_probabilities(&model.network, batch, &outputs, &fill, &model.device)?;
         let positive = outputs.iter().map(|it| POSITIVE <= it.probability);
         run.kept.extend(kept.iter().zip(positive).filter(|(_, is)| *is).map(|(kept, _)| *kept));
     }

@@ -109,6 +109,7 @@ fn blend(batch: &mut TrainBatch, share: f32, rng: &mut ChaCha8Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::feature_space::tests::space;
     use crate::train::TrainConfig;
     use half::f16;
     use rand::SeedableRng as _;
@@ -123,16 +124,6 @@ mod tests {
                 copies: vec![vec![f16::from_f32(f32::from(i)); if i < 7 { 2 } else { 3 }]],
             })
             .collect()
-    }
-
-    fn space() -> FeatureSpace {
-        FeatureSpace {
-            mean: vec![0.0],
-            scale: vec![1.0],
-            negative_patch: vec![0.0],
-            reference: Vec::new(),
-            limit: 1.0,
-        }
     }
 
     #[test]
@@ -152,12 +143,12 @@ mod tests {
         let bags = bags();
         let mut config = TrainConfig::shipped().augment;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let plain = gather(&bags, &[0, 1], &space(), &config, &mut rng);
+        let plain = gather(&bags, &[0, 1], &space(1), &config, &mut rng);
         assert_eq!(plain.positive, [1.0, 0.0]);
         assert_eq!(plain.bags.features, [0.0, 0.0, 1.0, 1.0]);
         config.mixup = 1.0;
         for _ in 0..20 {
-            let mixed = gather(&bags, &[0, 1], &space(), &config, &mut rng);
+            let mixed = gather(&bags, &[0, 1], &space(1), &config, &mut rng);
             let expected = mixed.positive.iter().map(|positive| 1.0 - positive);
             let firsts = mixed.bags.features.iter().step_by(2);
             assert!(firsts.zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));

@@ -154,7 +154,7 @@ impl TrainConfig {
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Some(format!("{name} must be at least 1, found 0"));
         }
-        if !(0.0 < augment.mixup_alpha) {
+        if augment.mixup_alpha <= 0.0 || augment.mixup_alpha.is_nan() {
             return Some(format!("mixup_alpha must be positive, found {}", augment.mixup_alpha));
         }
         self.model.problem()

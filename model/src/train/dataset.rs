@@ -32,6 +32,13 @@ pub(crate) struct Bag {
     pub(crate) copies: Vec<Vec<f16>>,
 }
 
+impl Bag {
+    /// Features `[P, F]` of the plain image.
+    pub(crate) fn plain(&self) -> Vec<f32> {
+        self.copies.first().into_iter().flatten().map(|it| it.to_f32()).collect()
+    }
+}
+
 /// Bags to learn from and bags to choose by.
 #[derive(Debug, Default)]
 pub(crate) struct Dataset {

@@ -20,8 +20,7 @@ pub(crate) fn validate(
     space: &FeatureSpace,
     device: &Device,
 ) -> candle_core::Result<ValScores> {
-    let mut negative_patch = space.negative_patch.clone();
-    space.standardize(&mut negative_patch);
+    let negative_patch = space.scaled_negative_patch();
     let mut images: Vec<(usize, bool, f64)> = Vec::new();
     let mut kept: Vec<f64> = Vec::new();
     for bags in bags.chunk_by(|a, b| a.grid == b.grid).flat_map(|bags| bags.chunks(BATCH)) {
@@ -47,7 +46,7 @@ pub(crate) fn validate(
 fn plain_batch(bags: &[Bag], space: &FeatureSpace) -> BagBatch {
     let mut batch = BagBatch::empty(bags[0].grid);
     for bag in bags {
-        let mut features: Vec<f32> = bag.copies[0].iter().map(|it| it.to_f32()).collect();
+        let mut features = bag.plain();
         space.standardize(&mut features);
         batch.push(&features, &bag.is_real);
     }
