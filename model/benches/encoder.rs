@@ -25,7 +25,8 @@ fn encode(criterion: &mut Criterion) {
             let batch = patches(count, side_px);
             group.throughput(Throughput::Elements(count));
             group.bench_function(format!("{side_px}px x {count}"), |bencher| {
-                bencher.iter(|| encoder.encode(black_box(&batch), side_px, &CancelToken::default()));
+                bencher
+                    .iter(|| encoder.encode(black_box(&batch), side_px, &CancelToken::default()));
             });
         }
         group.finish();

@@ -5,7 +5,12 @@ pub mod assets;
 pub mod device;
 pub mod encoder;
 pub mod eval;
+pub mod fmamil;
+pub mod loss;
 pub mod registry;
 pub mod train;
 
+mod cam;
 mod nn;
+#[cfg(test)]
+mod testing;

@@ -2,14 +2,14 @@
 //!
 //! Channel last, so that gathering the left matrix is a copy of whole pixels. It is gathered for a few
 //! hundred pixels at a time, into a buffer that stays in the cache. Batch norm is folded into weights
-//! and bias; bias and ReLU are applied while a tile's result is still in the cache.
+//! and bias.
 
 use std::ops::Range;
 
 use super::EncoderError;
+use super::affine::{Affine, Finish};
 use super::feature_map::FeatureMap;
 use super::weights::Weights;
-use crate::nn::gemm::{Matrix, Target, multiply};
 
 /// Output pixels per matrix product.
 const TILE_PIXELS: usize = 256;
@@ -48,13 +48,22 @@ pub(super) enum Activation {
     Relu,
 }
 
+impl Activation {
+    fn finish(self, adds: bool) -> Finish {
+        let low = match self {
+            Self::Identity => f32::NEG_INFINITY,
+            Self::Relu => 0.0,
+        };
+        Finish { adds, low, high: f32::INFINITY }
+    }
+}
+
 /// A convolution with its batch norm folded in.
 #[derive(Debug)]
 pub(super) struct Conv {
     shape: ConvShape,
-    /// `[kernel, kernel, inputs, outputs]`.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+    /// Weights `[kernel, kernel, inputs, outputs]`.
+    affine: Affine,
     activation: Activation,
 }
 
@@ -78,7 +87,7 @@ impl Conv {
                 weights[(tap * inputs + input) * outputs + output] = value * scale;
             }
         }
-        Ok(Self { shape, weights, bias, activation })
+        Ok(Self { shape, affine: Affine::new(&weights, &bias), activation })
     }
 
     /// The convolution of `input`, into `output`. `columns` is scratch.
@@ -91,36 +100,34 @@ impl Conv {
         let height = self.shape.out_len(input.height);
         let width = self.shape.out_len(input.width);
         output.reshape(input.count, height, width, self.shape.outputs);
-        self.run(input, output, Target::Overwrite, columns);
+        self.run(input, output, self.activation.finish(false), columns);
     }
 
     /// Adds the convolution of `input` to `sum`, then activates: a residual connection.
     pub(super) fn add_to(&self, input: &FeatureMap, sum: &mut FeatureMap, columns: &mut Vec<f32>) {
-        self.run(input, sum, Target::Accumulate, columns);
+        self.run(input, sum, self.activation.finish(true), columns);
     }
 
     fn run(
         &self,
         input: &FeatureMap,
         output: &mut FeatureMap,
-        mode: Target,
+        finish: Finish,
         columns: &mut Vec<f32>,
     ) {
-        let (depth, outputs) = (self.shape.depth(), self.shape.outputs);
-        let right = Matrix::new(&self.weights, depth, outputs);
-        let (height, width, pixels) = (output.height, output.width, output.pixels());
-        let tiles = output.values.chunks_mut(TILE_PIXELS * outputs);
-        for (tile, start) in tiles.zip((0..pixels).step_by(TILE_PIXELS)) {
-            let range = start..pixels.min(start + TILE_PIXELS);
-            let left = if self.shape.is_pointwise() {
-                &input.values[range.start * depth..range.end * depth]
+        let (depth, size) = (self.shape.depth(), (output.height, output.width));
+        let mut start = 0;
+        for tile in output.values.chunks_mut(TILE_PIXELS * self.affine.outputs()) {
+            let range = start..start + tile.len() / self.affine.outputs();
+            start = range.end;
+            if self.shape.is_pointwise() {
+                let seen = &input.values[range.start * depth..range.end * depth];
+                self.affine.apply(seen, tile, finish);
             } else {
                 columns.resize(range.len() * depth, 0.0);
-                self.gather(input, range.clone(), (height, width), columns);
-                columns.as_slice()
-            };
-            multiply(tile, mode, Matrix::new(left, range.len(), depth), right);
-            self.finish(tile);
+                self.gather(input, range, size, columns);
+                self.affine.apply(columns, tile, finish);
+            }
         }
     }
 
@@ -155,19 +162,6 @@ impl Conv {
         seen[..skipped].fill(0.0);
         seen[skipped..skipped + copied].copy_from_slice(&source[..copied]);
         seen[skipped + copied..].fill(0.0);
-    }
-
-    /// Bias and activation, in place.
-    fn finish(&self, tile: &mut [f32]) {
-        let floor = match self.activation {
-            Activation::Identity => f32::NEG_INFINITY,
-            Activation::Relu => 0.0,
-        };
-        for pixel in tile.chunks_exact_mut(self.bias.len()) {
-            for (value, bias) in pixel.iter_mut().zip(&self.bias) {
-                *value = (*value + bias).max(floor);
-            }
-        }
     }
 }
 
@@ -205,19 +199,27 @@ mod tests {
         (0..len).map(|i| ((i * step) % 11) as f32 - 5.0).collect()
     }
 
-    /// One output value from the definition, bias and ReLU included.
-    fn by_hand(conv: &Conv, input: &FeatureMap, image: usize, y: usize, x: usize, o: usize) -> f32 {
-        let ConvShape { inputs, outputs, kernel, stride, padding } = conv.shape;
-        let mut sum = conv.bias[o];
-        for tap in 0..kernel * kernel * inputs {
-            let (ky, kx, c) = (tap / inputs / kernel, tap / inputs % kernel, tap % inputs);
-            let (sy, sx) =
-                ((y * stride + ky).wrapping_sub(padding), (x * stride + kx).wrapping_sub(padding));
-            if sy < input.height && sx < input.width {
-                sum += input.row(image, sy)[sx * inputs + c] * conv.weights[tap * outputs + o];
+    /// The output from the definition, ReLU included, as `[count, height, width, outputs]`.
+    fn by_hand(shape: ConvShape, weights: &[f32], bias: &[f32], input: &FeatureMap) -> Vec<f32> {
+        let ConvShape { inputs, outputs, kernel, stride, padding } = shape;
+        let (rows, across) = (shape.out_len(input.height), shape.out_len(input.width));
+        let cell = |at: usize| {
+            let (output, pixel) = (at % outputs, at / outputs);
+            let (x, y, image) = (pixel % across, pixel / across % rows, pixel / across / rows);
+            let mut sum = bias[output];
+            for tap in 0..kernel * kernel * inputs {
+                let (ky, kx, channel) =
+                    (tap / inputs / kernel, tap / inputs % kernel, tap % inputs);
+                let source_y = (y * stride + ky).wrapping_sub(padding);
+                let source_x = (x * stride + kx).wrapping_sub(padding);
+                if source_y < input.height && source_x < input.width {
+                    let value = input.row(image, source_y)[source_x * inputs + channel];
+                    sum += value * weights[tap * outputs + output];
+                }
             }
-        }
-        sum.max(0.0)
+            sum.max(0.0)
+        };
+        (0..input.count * rows * across * outputs).map(cell).collect()
     }
 
     #[test]
@@ -225,19 +227,15 @@ mod tests {
         for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)] {
             for (height, width) in [(1, 1), (2, 5), (19, 17)] {
                 let shape = ConvShape { inputs: 3, outputs: 4, kernel, stride, padding };
-                let weights = numbers(shape.depth() * 4, 7);
-                let bias = numbers(4, 3);
-                let conv = Conv { shape, weights, bias, activation: Activation::Relu };
+                let (weights, bias) = (numbers(shape.depth() * 4, 7), numbers(4, 3));
+                let affine = Affine::new(&weights, &bias);
+                let conv = Conv { shape, affine, activation: Activation::Relu };
                 let values = numbers(2 * height * width * 3, 5);
                 let input = FeatureMap { values, count: 2, height, width, channels: 3 };
                 let mut output = FeatureMap::default();
                 conv.forward(&input, &mut output, &mut Vec::new());
-                let (rows, across) = (output.height, output.width);
-                for (at, value) in output.values.iter().enumerate() {
-                    let (o, x, y) = (at % 4, at / 4 % across, at / 4 / across % rows);
-                    let expected = by_hand(&conv, &input, at / 4 / across / rows, y, x, o);
-                    assert_eq!(*value, expected, "{shape:?} {height} {width}");
-                }
+                let expected = by_hand(shape, &weights, &bias, &input);
+                assert_eq!(output.values, expected, "{shape:?} {height} {width}");
             }
         }
     }
@@ -245,8 +243,8 @@ mod tests {
     #[test]
     fn adding_keeps_the_residual() {
         let shape = ConvShape { inputs: 1, outputs: 1, kernel: 1, stride: 1, padding: 0 };
-        let activation = Activation::Relu;
-        let conv = Conv { shape, weights: vec![2.0], bias: vec![1.0], activation };
+        let affine = Affine::new(&[2.0], &[1.0]);
+        let conv = Conv { shape, affine, activation: Activation::Relu };
         let map =
             |values: Vec<f32>| FeatureMap { values, count: 1, height: 1, width: 2, channels: 1 };
         let mut sum = map(vec![10.0, -50.0]);

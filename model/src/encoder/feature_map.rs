@@ -17,11 +17,6 @@ impl FeatureMap {
         (self.count, self.height, self.width, self.channels) = (count, height, width, channels);
     }
 
-    /// Pixels of all images together: the rows of a `[pixels, channels]` matrix.
-    pub(super) fn pixels(&self) -> usize {
-        self.count * self.height * self.width
-    }
-
     /// One row of pixels of one image, `[width, channels]`.
     pub(super) fn row(&self, image: usize, y: usize) -> &[f32] {
         let len = self.width * self.channels;

@@ -5,6 +5,7 @@
 //! library. Patches are spread over all cores in small groups; each core takes its group through the
 //! whole network, so that the activations of a group stay in the cache and memory stays bounded.
 
+mod affine;
 mod conv;
 mod error;
 mod feature_map;

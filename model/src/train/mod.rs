@@ -6,7 +6,9 @@
 //!     model/manifest.json config.json weights.safetensors features.safetensors report.json
 //! ```
 
+pub(crate) mod adamw;
 mod config;
+pub(crate) mod ema;
 mod event;
 
 pub use config::{AugmentConfig, ModelDescription, TrainConfig};
