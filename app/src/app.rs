@@ -40,7 +40,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let viewport = egui::ViewportBuilder::default()
         .with_title("Slidelight")
         .with_app_id("slidelight")
-        .with_inner_size([1280.0, 800.0])
+        .with_inner_size([1240.0, 740.0])
         .with_min_inner_size([720.0, 480.0])
         .with_drag_and_drop(true);
     let native = eframe::NativeOptions { viewport, ..Default::default() };
@@ -131,11 +131,12 @@ impl App {
         }
     }
 
-    /// The slide, or the start page while there is none.
-    fn center_ui(&mut self, ui: &mut Ui, commands: &mut Commands) {
+    /// The slide, or the start page while there is none. Answers where the canvas is.
+    fn center_ui(&mut self, ui: &mut Ui, commands: &mut Commands) -> Rect {
         let Some(slide) = self.state.slide.clone() else {
+            let place = ui.available_rect_before_wrap();
             start_page::start_page_ui(ui, &self.state, commands);
-            return;
+            return place;
         };
         if let Some(text) = self.state.overlay.result.as_deref().and_then(result_card::warning) {
             result_card::warning_banner_ui(ui, &text);
@@ -144,6 +145,7 @@ impl App {
         self.apply(commands.take());
         self.tiles.follow(&self.state.view, &slide);
         self.canvas.paint(ui, response.rect, &self.state, &mut self.tiles, commands);
+        response.rect
     }
 
     /// What lies over the canvas.
@@ -190,11 +192,11 @@ impl eframe::App for App {
         let mut is_changed = !asked_by_panels.is_empty();
         self.apply(asked_by_panels);
 
-        let center = ui.available_rect_before_wrap();
         let before = self.state.view.camera;
-        CentralPanel::default()
+        let center = CentralPanel::default()
             .frame(Frame::new().fill(theme::CANVAS))
-            .show(ui, |ui| self.center_ui(ui, &mut commands));
+            .show(ui, |ui| self.center_ui(ui, &mut commands))
+            .inner;
         is_changed |= before != self.state.view.camera;
 
         self.overlays_ui(ui.ctx(), center, &mut commands);

@@ -2,6 +2,8 @@
 
 pub mod analysis;
 pub mod assets;
+pub mod bag;
+pub mod data;
 pub mod device;
 pub mod encoder;
 pub mod eval;
@@ -12,5 +14,7 @@ pub mod train;
 
 mod cam;
 mod nn;
+mod pipeline;
+mod stopwatch;
 #[cfg(test)]
 mod testing;

@@ -72,7 +72,6 @@ fn open_typed(state: &mut State) -> Vec<Effect> {
     if typed.is_empty() {
         return Vec::new();
     }
-    state.dialogs.path_text.clear();
     open(state, PathBuf::from(typed))
 }
 

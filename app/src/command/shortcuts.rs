@@ -16,22 +16,25 @@ pub(crate) fn read(ctx: &egui::Context, state: &State, commands: &mut Commands) 
         return;
     }
     let is_widget_focused = ctx.egui_wants_keyboard_input();
+    // A click in the same frame may be about to give a text field the keyboard.
+    let is_click = |event: &Event| matches!(event, Event::PointerButton { .. });
     ctx.input(|input| {
-        for event in &input.events {
-            if let Event::Key { key, physical_key, pressed: true, modifiers, .. } = event {
-                if is_widget_focused && is_for_widgets(*key) {
-                    continue;
-                }
-                if let Some(command) = command_for(*modifiers, *key, *physical_key) {
-                    commands.push(command);
-                }
-            }
+        if !input.events.iter().any(is_click) {
+            let asked = input.events.iter().filter_map(|it| asked_by(it, is_widget_focused));
+            asked.for_each(|command| commands.push(command));
         }
     });
 }
 
-fn is_for_widgets(key: Key) -> bool {
-    matches!(key, Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown)
+fn asked_by(event: &Event, is_widget_focused: bool) -> Option<Command> {
+    let Event::Key { key, physical_key, pressed: true, modifiers, .. } = event else {
+        return None;
+    };
+    let is_arrow = matches!(key, Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown);
+    if is_widget_focused && is_arrow {
+        return None;
+    }
+    command_for(*modifiers, *key, *physical_key)
 }
 
 /// The command of a key press. A key with Shift of its own goes before the same key without.

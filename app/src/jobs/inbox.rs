@@ -74,6 +74,7 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.view.open(facts);
     state.overlay.result = None;
     state.dialogs.export_folder.clear();
+    state.dialogs.path_text.clear();
     let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));
     run.into_iter().chain([Effect::SaveSession]).collect()
 }

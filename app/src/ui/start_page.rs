@@ -17,7 +17,7 @@ pub(crate) fn start_page_ui(ui: &mut Ui, state: &State, commands: &mut Commands)
             ui.set_max_width(COLUMN_PT);
             ui.add_space((ui.available_height() * 0.16).max(16.0));
             ui.label(RichText::new("Slidelight").size(34.0).color(theme::TEXT_STRONG));
-            ui.label("Open a slide, run a model on this machine, and move the threshold yourself.");
+            ui.label("Open a slide, run a model on it, and move the threshold yourself.");
             ui.add_space(6.0);
             ui.label(RichText::new(RESEARCH_USE_ONLY).color(theme::WARNING).strong());
             ui.add_space(18.0);

@@ -1,4 +1,4 @@
-//! The FMamba block (Alg. 2, Eqs 13-15): two token orders and a spectrum, gated and summed onto the residual.
+//! The `FMamba` block (Alg. 2, Eqs 13-15): two token orders and a spectrum, gated and summed onto the residual.
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;

@@ -1,4 +1,4 @@
-//! SiLU as one pass forward and one backward.
+//! `SiLU` as one pass forward and one backward.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;

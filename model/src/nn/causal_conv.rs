@@ -1,4 +1,4 @@
-//! Causal depthwise convolution along the tokens followed by SiLU (Alg. 2, line 11), in either direction.
+//! Causal depthwise convolution along the tokens followed by `SiLU` (Alg. 2, line 11), in either direction.
 //!
 //! `y_t = silu(bias + sum_j w_j x_{t-k+1+j})` walking forward; backward it looks at later tokens instead.
 //! Tokens before the first visited one count as 0.
@@ -159,7 +159,7 @@ fn backward<T: Real>(
         .collect();
     let mut total = vec![T::zero(); (walk.taps + 1) * walk.channels];
     for part in &parts {
-        total.iter_mut().zip(part).for_each(|(to, from)| *to = *to + *from);
+        total.iter_mut().zip(part).for_each(|(to, from)| *to += *from);
     }
     let db = total.split_off(walk.taps * walk.channels);
     let channel_of = |c| total.iter().skip(c).step_by(walk.channels).copied();
@@ -233,7 +233,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
             convolve::<T, FMA>(self.x, self.taps, self.bias, &mut d_sum, t, self.walk);
             for ((d, dy), db) in d_sum.iter_mut().zip(dy).zip(d_bias.iter_mut()) {
                 *d = *dy * d.silu_slope();
-                *db = *db + *d;
+                *db += *d;
             }
             for (tap, d_weight) in d_taps.chunks_exact_mut(n).enumerate() {
                 let Some(source) = self.walk.source(t, tap) else { continue };

@@ -79,7 +79,7 @@ pub(crate) fn map<T: Real>(mut a: Lanes<T>, f: impl Fn(T) -> T) -> Lanes<T> {
 #[inline(always)]
 pub(crate) fn mul<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
     for (x, y) in a.iter_mut().zip(b) {
-        *x = *x * *y;
+        *x *= *y;
     }
     a
 }
@@ -105,7 +105,7 @@ pub(crate) fn sum<T: Real>(a: &Lanes<T>) -> T {
     while n > 1 {
         n /= 2;
         for i in 0..n {
-            half[i] = half[i] + half[i + n];
+            half[i] += half[i + n];
         }
     }
     half[0]
@@ -119,7 +119,7 @@ pub(crate) fn sum_zip<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut total = splat(T::zero());
     for (x, y) in a_full.iter().zip(b_full) {
         for (t, (x, y)) in total.iter_mut().zip(x.iter().zip(y)) {
-            *t = *t + f(*x, *y);
+            *t += f(*x, *y);
         }
     }
     a_rest.iter().zip(b_rest).fold(sum(&total), |total, (x, y)| total + f(*x, *y))

@@ -140,8 +140,8 @@ fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> (Vec<T>, Vec<
         .collect();
     let (mut dw, mut db) = (vec![T::zero(); n], vec![T::zero(); n]);
     for (w, b) in &parts {
-        dw.iter_mut().zip(w).for_each(|(to, from)| *to = *to + *from);
-        db.iter_mut().zip(b).for_each(|(to, from)| *to = *to + *from);
+        dw.iter_mut().zip(w).for_each(|(to, from)| *to += *from);
+        db.iter_mut().zip(b).for_each(|(to, from)| *to += *from);
     }
     (dx, dw, db)
 }
@@ -208,7 +208,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
             }
             for ((dw, db), (dy, c)) in dw.iter_mut().zip(&mut db).zip(dy.iter().zip(&centered)) {
                 *dw = dy.fma::<FMA>(*c, *dw);
-                *db = *db + *dy;
+                *db += *dy;
             }
             let mean_g = sum_zip(&weighted, &weighted, |g, _| g) * scale;
             let mean_gc = sum_zip(&weighted, &centered, |g, c| g * c) * scale;

@@ -75,10 +75,10 @@ impl Real for f32 {
         let power = Self::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
         // Taylor series of 2^f on [-1/2, 1/2]: ln(2)^k / k!, remainder below 1.3e-7.
         let p = 1.540_353e-4;
-        let p = p * f + 1.333_355_8e-3;
+        let p = p * f + 1.333_356e-3;
         let p = p * f + 9.618_129e-3;
         let p = p * f + 5.550_411e-2;
-        let p = p * f + 2.402_265_1e-1;
+        let p = p * f + 2.402_265e-1;
         let p = p * f + std::f32::consts::LN_2;
         (p * f + 1.0) * power
     }

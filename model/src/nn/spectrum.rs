@@ -203,7 +203,7 @@ fn filter<T: Real>(
                     let channel = block * WIDTH + lane;
                     transform.forward(&mut work, rows.iter().skip(channel).step_by(channels))?;
                     for (bin, value) in work.spectrum.iter_mut().enumerate() {
-                        *value = *value * gain(channel, bin);
+                        *value *= gain(channel, bin);
                     }
                     let signal = transform.inverse(&mut work)?;
                     y.iter_mut().zip(signal).for_each(|(row, value)| row[lane] = *value);

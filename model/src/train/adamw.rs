@@ -1,4 +1,4 @@
-//! AdamW (the paper's optimizer, MODELS 5.3), one pass per weight.
+//! `AdamW` (the paper's optimizer, MODELS 5.3), one pass per weight.
 //!
 //! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log` or `pos_embed`.
 
@@ -19,7 +19,7 @@ const STEP: &str = "step";
 /// Constants of the optimizer; the learning rate is given at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AdamWConfig {
+pub struct AdamWConfig {
     /// Memory of the mean gradient, `0.0..1.0`.
     pub(crate) beta1: f64,
     /// Memory of the mean squared gradient, `0.0..1.0`.

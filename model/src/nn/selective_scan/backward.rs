@@ -36,7 +36,7 @@ pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> (Vec<T>, Vec<T>, 
 }
 
 fn add<T: Real>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *to + *from);
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
 }
 
 struct Task<'a, T> {

@@ -42,7 +42,7 @@ impl<T: Real> Kernel for Task<'_, T> {
         let zero = [splat(T::zero()); QUAD];
         let mut states = vec![vec![zero; size.state.div_ceil(QUAD)]; blocks.len()];
         let mut rows = Rows::new(size);
-        let mut buffer = vec![Step::zero(); CHUNK];
+        let mut buffer = [Step::zero(); CHUNK];
         for span in chunks(size.length) {
             rows.fill(projected, span.clone(), size);
             let steps = &mut buffer[..span.len()];

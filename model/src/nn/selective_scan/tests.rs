@@ -1,4 +1,4 @@
-use candle_core::{DType, Device, IndexOp, Result, Tensor, Var};
+use candle_core::{DType, Device, IndexOp as _, Result, Tensor, Var};
 
 use super::*;
 use crate::testing::{Fixture, assert_gradients, assert_near, normal};

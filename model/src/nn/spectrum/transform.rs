@@ -106,8 +106,8 @@ impl<T: Real> Gradient<T> {
     pub(super) fn add(&mut self, node: &Node<T>, bin: Complex<T>) {
         let share = [(node.first, T::one() - node.weight), (node.first + 1, node.weight)];
         for (at, weight) in share {
-            self.re[at] = self.re[at] + weight * bin.re;
-            self.im[at] = self.im[at] + weight * bin.im;
+            self.re[at] += weight * bin.re;
+            self.im[at] += weight * bin.im;
         }
     }
 }
