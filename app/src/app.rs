@@ -15,7 +15,8 @@ use crate::command::{FileCommand, ModelCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
 use crate::jobs::{self, inbox, session_file};
-use crate::state::{Adapter, SlideFacts, State};
+use crate::state::view::SlideFacts;
+use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
     dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card, slide_panel, start_page,

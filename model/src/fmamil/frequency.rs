@@ -1,11 +1,4 @@
 //! The frequency branch of a block: learnable frequency-domain encoding (Alg. 1, Eqs 10-12), gated (Eq. 14).
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the golden tensors pin the bands before the frequency view shows them"
-    )
-)]
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
