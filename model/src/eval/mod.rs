@@ -21,7 +21,7 @@ use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
 use crate::stopwatch::Stopwatch;
 use baselines::Baselines;
-use pixels::{Counts, pooled, segmentation};
+use pixels::{Counts, segmentation};
 use subject::Subject;
 
 /// Steps of the ladder of *t* between 0 and 1.
@@ -229,6 +229,7 @@ fn provenance(model: &ModelEntry) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::pixels::pooled;
     use super::*;
 
     #[test]

@@ -102,12 +102,3 @@ impl FrequencyBranch {
         }
     }
 }
-
-/// Viewer: root mean square over channels of each patch token in one band, `[b, P]`, from tokens `[b, L, E]`.
-///
-/// # Errors
-/// If `tokens` is not of that shape.
-pub(crate) fn band_energy(tokens: &Tensor, band: Band) -> Result<Tensor> {
-    let patches = tokens.dim(1)? - 1;
-    band_pass(tokens, band)?.narrow(1, 1, patches)?.sqr()?.mean(2)?.sqrt()
-}

@@ -94,7 +94,7 @@ impl TileSource for Picture {
             height: self.size.height.saturating_sub(y).min(TILE_PX),
         };
         let mut tile = Pixels::filled(size, [255, 255, 255, 0]);
-        blit(&mut tile, decoded, -i64::from(x), -i64::from(y), size);
+        blit(&mut tile, decoded, -i64::from(x), -i64::from(y), decoded.size());
         Ok(Tile::intact(tile))
     }
 }

@@ -120,9 +120,9 @@ impl Directory {
         let Some(entry) = self.entries.get(&tag.0) else { return Ok(None) };
         let item_bytes = entry.unsigned_bytes(tag)?;
         let n_bytes = entry.count.min(n_items).saturating_mul(item_bytes);
-        let is_inline = entry.count.saturating_mul(item_bytes) <= self.bytes.offset_bytes() as u64;
+        let is_inline = self.value_bytes(tag) <= self.bytes.offset_bytes() as u64;
         let raw = if is_inline {
-            entry.field.to_vec()
+            entry.field.iter().take(to_usize(n_bytes)).copied().collect()
         } else {
             self.bytes.file.read(self.offset_of(entry), n_bytes)?
         };
