@@ -145,7 +145,8 @@ fn one_seed_gives_identical_figures_at_every_step() {
     let run = TRAINED.folder.path().join("again");
     let cancel = CancelToken::default();
     let report =
-        train(TRAINED.folder.path(), &run, &cancel, &mut |event| again.push(event.clone())).unwrap();
+        train(TRAINED.folder.path(), &run, &cancel, &mut |event| again.push(event.clone()))
+            .unwrap();
     assert_eq!(again, TRAINED.events);
     assert_eq!(report.metrics, TRAINED.report.metrics);
     let weights = |run: &Path| std::fs::read(run.join("model/weights.safetensors")).unwrap();
@@ -270,9 +271,12 @@ fn weights_that_are_not_the_manifests_are_refused_in_one_line() {
 fn a_folder_with_problems_names_all_of_them() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("labels.csv"), "file,label\na.png,1\nb.png,7\n").unwrap();
-    let error =
-        train(dir.path(), &dir.path().join("run"), &CancelToken::default(), &mut |_| {}).unwrap_err();
+    let error = train(dir.path(), &dir.path().join("run"), &CancelToken::default(), &mut |_| {})
+        .unwrap_err();
     let TrainError::Folder(problems) = error else { unreachable!("{error}") };
     assert_eq!(problems.len(), 3, "{problems:?}");
-    assert!(!dir.path().join("run").exists(), "nothing is written for a folder that cannot be used");
+    assert!(
+        !dir.path().join("run").exists(),
+        "nothing is written for a folder that cannot be used"
+    );
 }

@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(heatmap.frame().width, 26.0);
         assert_eq!(heatmap.size().width, 3);
         let peak = heatmap.values()[1];
-        assert!((peak - 0.8).abs() < 1e-6, "the field at 13 px, 2 px left of the peak: {peak}");
+        // A field is sampled at fractions of 1/2048 of a cell.
+        assert!((peak - 0.8).abs() < 1e-3, "the field at 13 px, 2 px left of the peak: {peak}");
     }
 }

@@ -40,13 +40,14 @@ pub(crate) struct Mismatch {
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = |names: &[String]| match names.first() {
-            Some(first) => format!("{} (first: {first})", names.len()),
-            None => "0".to_owned(),
+        let part = |names: &[String], what: &str| match names.first() {
+            Some(first) => format!("{} {what} (first: {first})", names.len()),
+            None => format!("0 {what}"),
         };
-        let (missing, unexpected) = (part(&self.missing), part(&self.unexpected));
-        let reshaped = part(&self.reshaped);
-        write!(f, "{missing} missing, {unexpected} unexpected, {reshaped} of another shape")
+        let (missing, unexpected) =
+            (part(&self.missing, "missing"), part(&self.unexpected, "unexpected"));
+        let reshaped = part(&self.reshaped, "of another shape");
+        write!(f, "{missing}, {unexpected}, {reshaped}")
     }
 }
 
