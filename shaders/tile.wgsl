@@ -10,7 +10,9 @@ struct TileInstance {
     @location(2) texel_limit: vec2f,
     // 1 = linear; n = the step from one texel to the next takes 1/n of a texel.
     @location(3) crispness: f32,
-    @location(4) layer: u32,
+    // Distance of four taps from the pixel center in texels, across and down; 0 = one tap.
+    @location(4) tap_offset: f32,
+    @location(5) layer: u32,
 }
 
 struct VertexOut {
@@ -18,11 +20,15 @@ struct VertexOut {
     @location(0) texel: vec2f,
     @location(1) @interpolate(flat) texel_limit: vec2f,
     @location(2) @interpolate(flat) crispness: f32,
-    @location(3) @interpolate(flat) layer: u32,
+    @location(3) @interpolate(flat) tap_offset: f32,
+    @location(4) @interpolate(flat) layer: u32,
 }
 
 @group(0) @binding(0) var atlas: texture_2d_array<f32>;
 @group(0) @binding(1) var atlas_sampler: sampler;
+
+// Specialized, not branched upon: most frames need one tap, and a software driver feels each.
+override HAS_FOUR_TAPS: bool = false;
 
 // Side of an atlas layer in texels.
 const LAYER_PX: f32 = 512.0;
@@ -44,17 +50,27 @@ fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut 
     );
     out.texel_limit = tile.texel_limit;
     out.crispness = tile.crispness;
+    out.tap_offset = tile.tap_offset;
     out.layer = tile.layer;
     return out;
 }
 
 @fragment
 fn fs_main(in: VertexOut) -> @location(0) vec4f {
-    let from_center = clamp(in.texel, vec2f(0.5), in.texel_limit) - 0.5;
+    if !HAS_FOUR_TAPS {
+        return vec4f(tap(in, vec2f(0.0)), 1.0);
+    }
+    let near = in.tap_offset;
+    let above = tap(in, vec2f(-near, -near)) + tap(in, vec2f(near, -near));
+    let below = tap(in, vec2f(-near, near)) + tap(in, vec2f(near, near));
+    return vec4f((above + below) * 0.25, 1.0);
+}
+
+fn tap(in: VertexOut, offset: vec2f) -> vec3f {
+    let from_center = clamp(in.texel + offset, vec2f(0.5), in.texel_limit) - 0.5;
     let center = floor(from_center);
     let step = clamp((from_center - center - 0.5) * in.crispness + 0.5, vec2f(0.0), vec2f(1.0));
     let position = (center + step + 0.5) / LAYER_PX;
     // Level 0 explicitly: the atlas has no other, and derivatives are undefined across instances.
-    let color = textureSampleLevel(atlas, atlas_sampler, position, in.layer, 0.0);
-    return vec4f(color.rgb, 1.0);
+    return textureSampleLevel(atlas, atlas_sampler, position, in.layer, 0.0).rgb;
 }

@@ -1,15 +1,31 @@
 //! What comes out of running a model over a slide: plain data for window, CLI and exports.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::RESEARCH_USE_ONLY;
 use domain::heatmap::Heatmap;
 use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 
+use crate::bag::feature_store::FeatureStore;
+use crate::bag::grid::{PatchGrid, Window};
+use crate::bag::scale::ModelScale;
+use crate::bag::tissue::{self, TissueError};
+use crate::cam::stitch::{POSITIVE, Stitcher};
 use crate::device::DeviceChoice;
+use crate::pipeline::loaded_model::LoadedModel;
+use crate::pipeline::slide_run::{self, SlideRun};
 use crate::registry::ModelEntry;
+use crate::stopwatch::Stopwatch;
+
+/// Share of a slide's windows unlike the training data from which the whole result is said not to be relied on.
+const OUTSIDE_SHARE: f64 = 0.5;
+
+/// Below this faithfulness the map is said not to explain the prediction (MODELS 6.6).
+const FAITHFUL: f64 = 0.5;
 
 /// How to run a model.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +33,22 @@ pub struct AnalysisSettings {
     /// Where to compute.
     pub device: DeviceChoice,
     /// Folder of cached features; `None` computes afresh and keeps nothing.
-    pub feature_cache: Option<std::path::PathBuf>,
+    pub feature_cache: Option<PathBuf>,
+}
+
+/// Names another folder for cached features.
+pub const CACHE_VARIABLE: &str = "SLIDELIGHT_CACHE";
+
+/// The folder of cached features: the one that [`CACHE_VARIABLE`] names, else `slidelight/features` of the
+/// platform's cache folder; `None` where there is none.
+pub fn default_feature_cache() -> Option<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    match std::env::var_os(CACHE_VARIABLE) {
+        Some(named) => Some(PathBuf::from(named)),
+        None => etcetera::choose_base_strategy()
+            .ok()
+            .map(|it| it.cache_dir().join("slidelight").join("features")),
+    }
 }
 
 /// Whether the slide looks like what the model was trained on.
@@ -27,15 +58,15 @@ pub struct TrainingFit {
     pub outside_share: f64,
     /// Whether the result should not be relied on for that reason.
     pub is_outside: bool,
-    /// Everything the user must be told, one sentence each: unlike the training data, not calibrated,
-    /// coarser than the model's resolution.
+    /// Everything the user must be told, one sentence each: unlike the training data, predicted negative, not
+    /// calibrated, coarser than the model's resolution, damaged tiles.
     pub notes: Vec<String>,
 }
 
 /// The result of one run.
 #[derive(Clone, Debug)]
 pub struct Analysis {
-    /// Probability of the positive class for the whole slide.
+    /// Probability of the positive class for the whole slide: the largest of its windows'.
     pub probability: f64,
     /// CAM on the slide, gated by the prediction; all 0 if predicted negative.
     pub heatmap: Heatmap,
@@ -43,6 +74,8 @@ pub struct Analysis {
     pub tissue: BinaryMask,
     /// Whether the slide resembles the training data.
     pub training_fit: TrainingFit,
+    /// Mean probability that positive windows keep with the patches under the map alone; `None` if none is positive.
+    pub faithfulness: Option<f64>,
     /// Stage name and how long it took, in order.
     pub timings: Vec<(&'static str, Duration)>,
     /// Model, weights hash, settings, software version: by name, for exports.
@@ -62,23 +95,187 @@ pub enum AnalyzeError {
     #[error("the slide cannot be read: {0}")]
     Slide(#[from] slide::SlideError),
     /// No tissue was found.
-    #[error("no tissue was found on this slide, so there is nothing to analyse")]
+    #[error("no tissue was found on this slide, so there is nothing to analyze")]
     NoTissue,
-    /// The computation itself failed.
+    /// The device is absent, or the computation itself failed.
     #[error("the computation failed: {0}")]
     Compute(String),
+}
+
+impl From<TissueError> for AnalyzeError {
+    fn from(error: TissueError) -> Self {
+        match error {
+            TissueError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            TissueError::Slide(error) => Self::Slide(error),
+        }
+    }
 }
 
 /// Tissue, grid, features, FMaMIL, CAM, stitching: the whole of stage 1 on one slide.
 ///
 /// # Errors
-/// If the model or slide cannot be used, or the run was cancelled.
+/// If the device, model or slide cannot be used, nothing but glass is on it, or the run was cancelled.
 pub fn analyze(
-    _slide: &Slide,
-    _model: &ModelEntry,
-    _settings: &AnalysisSettings,
-    _progress: &dyn Progress,
-    _cancel: &CancelToken,
+    slide: &Slide,
+    model: &ModelEntry,
+    settings: &AnalysisSettings,
+    progress: &dyn Progress,
+    cancel: &CancelToken,
 ) -> Result<Analysis, AnalyzeError> {
-    Err(AnalyzeError::Compute("not built yet".to_owned()))
+    progress.stage("Loading the model");
+    let mut watch = Stopwatch::default();
+    let loaded = watch.time("Loading the model", || open_model(model, settings.device))?;
+    analyze_with(slide, &loaded, model, settings, watch, (progress, cancel))
+}
+
+/// A model folder on a device.
+pub(crate) fn open_model(
+    model: &ModelEntry,
+    device: DeviceChoice,
+) -> Result<LoadedModel, AnalyzeError> {
+    let device = device.open().map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    LoadedModel::open(model, device).map_err(AnalyzeError::Model)
+}
+
+/// [`analyze`] with a model that is in memory.
+pub(crate) fn analyze_with(
+    slide: &Slide,
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    settings: &AnalysisSettings,
+    mut watch: Stopwatch,
+    (progress, cancel): (&dyn Progress, &CancelToken),
+) -> Result<Analysis, AnalyzeError> {
+    progress.stage("Finding tissue");
+    let tissue = watch.time("Finding tissue", || tissue::find(slide, progress, cancel))?;
+    let bag = &model.config.bag;
+    let (scale, scale_notes) = ModelScale::of(slide.mpp(), bag.mpp);
+    let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+    let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
+    if windows.is_empty() {
+        return Err(AnalyzeError::NoTissue);
+    }
+    progress.stage("Computing features");
+    let store = settings.feature_cache.as_deref().map(FeatureStore::new);
+    let work = (progress, cancel);
+    let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
+    progress.stage("Drawing the heatmap");
+    let heatmap = watch
+        .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
+        .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    Ok(Analysis {
+        probability: run.probability(),
+        heatmap,
+        tissue,
+        training_fit: training_fit(&run, scale_notes),
+        faithfulness: run.faithfulness(),
+        timings: watch.into_timings(),
+        provenance: provenance(slide, model, entry),
+    })
+}
+
+fn stitch(
+    grid: &PatchGrid,
+    windows: &[Window],
+    run: &SlideRun,
+    slide: &Slide,
+) -> Result<Heatmap, domain::heatmap::HeatmapError> {
+    let mut stitcher = Stitcher::new(grid, windows.len());
+    for (window, output) in windows.iter().zip(&run.outputs) {
+        stitcher.add(*window, &output.cam, output.probability);
+    }
+    stitcher.finish(grid, slide.size())
+}
+
+/// What the user must be told before trusting the result.
+fn training_fit(run: &SlideRun, scale_notes: Vec<String>) -> TrainingFit {
+    let outside_share = run.n_outside as f64 / run.outputs.len().max(1) as f64;
+    let is_outside = OUTSIDE_SHARE <= outside_share;
+    let mut notes = Vec::new();
+    if is_outside {
+        notes.push(format!(
+            "This slide lies outside what the model was trained on ({:.0} % of its windows): do not rely on the result.",
+            100.0 * outside_share
+        ));
+    }
+    if run.probability() < f64::from(POSITIVE) {
+        notes.push("Predicted negative: the heatmap is empty.".to_owned());
+    }
+    if run.faithfulness().is_some_and(|kept| kept < FAITHFUL) {
+        notes.push(
+            "The prediction does not rest on the marked area alone: take its outline with care."
+                .to_owned(),
+        );
+    }
+    notes.extend(scale_notes);
+    if 0 < run.damaged_tiles {
+        notes.push(format!("{} damaged tiles were taken as blank.", run.damaged_tiles));
+    }
+    TrainingFit { outside_share, is_outside, notes }
+}
+
+fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMap<String, String> {
+    let (manifest, config) = (&entry.manifest, &model.config);
+    let bag = &config.bag;
+    [
+        ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("notice", RESEARCH_USE_ONLY.to_owned()),
+        ("slide_id", slide.id().to_string()),
+        ("model", manifest.name.clone()),
+        ("model_title", manifest.title.clone()),
+        ("model_licence", manifest.licence.clone()),
+        ("weights_sha256", manifest.weights_sha256.clone()),
+        ("encoder", config.encoder.name.clone()),
+        ("encoder_sha256", model.encoder.weights_sha256().to_owned()),
+        ("encoder_input_px", config.encoder.input_px.to_string()),
+        ("mpp", bag.mpp.to_string()),
+        ("patch_px", bag.patch_px.to_string()),
+        ("window_patches", bag.window_patches.to_string()),
+        ("stride_patches", bag.stride_patches.to_string()),
+        ("cam", "Grad-CAM on patch tokens, target margin".to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::loaded_model::BagOutput;
+
+    fn run(probabilities: &[f32], n_outside: usize, kept: &[f32]) -> SlideRun {
+        let outputs = probabilities
+            .iter()
+            .map(|&probability| BagOutput { probability, cam: vec![1.0] })
+            .collect();
+        SlideRun { outputs, n_outside, kept: kept.to_vec(), damaged_tiles: 0 }
+    }
+
+    #[test]
+    fn a_slide_is_as_positive_as_its_most_positive_window() {
+        assert!((run(&[0.1, 0.9, 0.3], 0, &[]).probability() - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_slide_unlike_the_training_data_is_said_to_be() {
+        let fit = training_fit(&run(&[0.9, 0.9], 1, &[0.9]), Vec::new());
+        assert!(fit.is_outside && fit.notes[0].contains("50 % of its windows"));
+        assert!(!training_fit(&run(&[0.9; 3], 1, &[0.9]), Vec::new()).is_outside);
+    }
+
+    #[test]
+    fn a_negative_slide_says_why_its_heatmap_is_empty() {
+        let fit = training_fit(&run(&[0.2], 0, &[]), Vec::new());
+        assert_eq!(fit.notes, ["Predicted negative: the heatmap is empty."]);
+    }
+
+    #[test]
+    fn damage_and_weak_evidence_are_told() {
+        let mut run = run(&[0.9], 0, &[0.1]);
+        run.damaged_tiles = 2;
+        let notes = training_fit(&run, vec!["scale".to_owned()]).notes;
+        assert_eq!(notes.len(), 3);
+        assert!(notes[2].starts_with("2 damaged tiles"));
+    }
 }

@@ -2,8 +2,19 @@
 
 pub mod analysis;
 pub mod assets;
+pub mod bag;
+pub mod data;
 pub mod device;
 pub mod encoder;
 pub mod eval;
+pub mod fmamil;
+pub mod loss;
 pub mod registry;
 pub mod train;
+
+mod cam;
+mod nn;
+mod pipeline;
+mod stopwatch;
+#[cfg(test)]
+mod testing;

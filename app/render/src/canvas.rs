@@ -139,6 +139,10 @@ impl CanvasRect {
         self.bottom - self.top
     }
 
+    pub(crate) fn area(self) -> f64 {
+        self.width() * self.height()
+    }
+
     /// As the GPU takes it: left, top, right, bottom.
     pub(crate) fn to_array(self) -> [f32; 4] {
         [self.left, self.top, self.right, self.bottom].map(|px| px.clamp(-1e6, 1e6) as f32)

@@ -69,7 +69,7 @@ pub struct Frame {
     pub pixels_per_pt: f32,
     /// Grows by one with every slide that is opened: tiles of an older slide leave the atlas.
     pub slide_generation: u64,
-    /// In drawing order: coarse parents first, sharp tiles last.
+    /// In drawing order: coarse parents first, sharp tiles last; each key at most once.
     pub tiles: Vec<TileQuad>,
     /// The heatmap, if one is shown.
     pub overlay: Option<OverlayFrame>,

@@ -14,18 +14,21 @@ pub struct TileInstance {
     pub texel_limit: [f32; 2],
     /// 1 = linear; `n` = the step from one texel to the next takes `1/n` of a texel.
     pub crispness: f32,
+    /// Distance of four taps from the pixel center in texels, across and down; 0 = one tap.
+    pub tap_offset: f32,
     /// Layer of the atlas.
     pub layer: u32,
 }
 
 impl TileInstance {
     /// As vertex attributes: location, format, offset.
-    pub const ATTRIBUTES: [wgpu::VertexAttribute; 5] = [
+    pub const ATTRIBUTES: [wgpu::VertexAttribute; 6] = [
         attribute(0, wgpu::VertexFormat::Float32x4, offset_of!(Self, clip)),
         attribute(1, wgpu::VertexFormat::Float32x4, offset_of!(Self, texels)),
         attribute(2, wgpu::VertexFormat::Float32x2, offset_of!(Self, texel_limit)),
         attribute(3, wgpu::VertexFormat::Float32, offset_of!(Self, crispness)),
-        attribute(4, wgpu::VertexFormat::Uint32, offset_of!(Self, layer)),
+        attribute(4, wgpu::VertexFormat::Float32, offset_of!(Self, tap_offset)),
+        attribute(5, wgpu::VertexFormat::Uint32, offset_of!(Self, layer)),
     ];
 }
 
@@ -59,6 +62,12 @@ pub struct FieldUniform {
     pub line_px: f32,
     /// WGSL rounds the struct up to 16 bytes.
     pub pad: [u32; 2],
+}
+
+/// Name of the constant that specializes `shaders/tile.wgsl`.
+pub mod tile_override {
+    /// Whether some tile of the frame is minified and needs four taps.
+    pub const HAS_FOUR_TAPS: &str = "HAS_FOUR_TAPS";
 }
 
 /// Names of the constants that specialize `shaders/heatmap.wgsl`.

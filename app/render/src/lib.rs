@@ -19,6 +19,7 @@ mod field_textures;
 pub mod frame;
 pub mod gpu_data;
 pub mod headless;
+mod occlusion;
 mod overlay_pass;
 mod renderer;
 mod residency;

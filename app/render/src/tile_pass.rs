@@ -2,24 +2,31 @@
 //!
 //! Up to 2 device pixels a texel the picture is interpolated linearly. Beyond, the step from texel to
 //! texel narrows to about one device pixel, so that single pixels of the slide can be told apart and
-//! nothing pops at the limit.
+//! nothing pops at the limit. Where a pyramid has no level for the zoom and a device pixel covers
+//! several texels, four of them are averaged, so that nuclei neither flicker nor vanish.
 
 use domain::coords::PixelSize;
 
 use crate::canvas::{Canvas, CanvasRect};
 use crate::frame::TileQuad;
-use crate::gpu_data::TileInstance;
+use crate::gpu_data::{TileInstance, tile_override};
+use crate::occlusion::{self, Shown};
 use crate::shaders;
 use crate::tile_atlas::TileAtlas;
 
-/// Pipeline, atlas and what is drawn this frame.
+/// Texels under a device pixel from which on one bilinear tap would skip some of them.
+const MINIFIED_FROM: f64 = 1.5;
+
+/// Pipelines, atlas and what is drawn this frame.
 #[derive(Debug)]
 pub(crate) struct TilePass {
     atlas: TileAtlas,
-    pipeline: wgpu::RenderPipeline,
+    one_tap: wgpu::RenderPipeline,
+    four_taps: wgpu::RenderPipeline,
     bind_group: wgpu::BindGroup,
     instances: wgpu::Buffer,
     instance_count: u32,
+    minifies: bool,
 }
 
 impl TilePass {
@@ -30,6 +37,11 @@ impl TilePass {
     ) -> Self {
         let atlas = TileAtlas::new(device, layers);
         let layout = create_layout(device);
+        let module = shaders::TILE.compile(device);
+        let pipeline = |has_four_taps: f64| {
+            let constants = [(tile_override::HAS_FOUR_TAPS, has_four_taps)];
+            create_pipeline(device, &layout, &module, &constants, target_format)
+        };
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             label: Some("tile atlas"),
             mag_filter: wgpu::FilterMode::Linear,
@@ -53,10 +65,12 @@ impl TilePass {
         });
         Self {
             atlas,
-            pipeline: create_pipeline(device, &layout, target_format),
+            one_tap: pipeline(0.0),
+            four_taps: pipeline(1.0),
             bind_group,
             instances: create_instances(device, 256),
             instance_count: 0,
+            minifies: false,
         }
     }
 
@@ -72,12 +86,14 @@ impl TilePass {
     ) -> usize {
         self.atlas.residency.begin_frame(slide_generation);
         let pending = self.upload(queue, canvas, tiles, upload_budget);
-        let instances: Vec<TileInstance> = tiles
-            .iter()
-            .filter_map(|tile| {
-                let layer = self.atlas.residency.layer(tile.key)?;
-                instance(canvas, canvas.canvas_from_level0(tile.area), tile.pixels.size(), layer)
-            })
+        let placed: Vec<Placed> =
+            tiles.iter().filter_map(|tile| self.place(canvas, tile)).collect();
+        self.minifies = placed.iter().any(|it| 0.0 < it.instance.tap_offset);
+        let shown: Vec<Shown> = placed.iter().map(|it| it.shown).collect();
+        let instances: Vec<TileInstance> = (1..)
+            .zip(&placed)
+            .filter(|(next, it)| !occlusion::is_covered(it.shown, &shown[*next..]))
+            .map(|(_, it)| it.instance)
             .collect();
         self.write_instances(device, queue, &instances);
         pending
@@ -129,12 +145,25 @@ impl TilePass {
         self.instance_count = instances.len() as u32;
     }
 
+    /// A resident tile on the canvas; `None` if it is not resident or not in sight.
+    fn place(&self, canvas: &Canvas, tile: &TileQuad) -> Option<Placed> {
+        let layer = self.atlas.residency.layer(tile.key)?;
+        let area = canvas.canvas_from_level0(tile.area).snapped();
+        let visible = area.intersection(canvas.rect())?;
+        let instance = TileInstance {
+            clip: canvas.clip_from_canvas(visible),
+            layer,
+            ..sampling(area, visible, tile.pixels.size())
+        };
+        Some(Placed { shown: Shown { level: tile.key.level, visible }, instance })
+    }
+
     /// Draws what was prepared.
     pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
         if self.instance_count == 0 {
             return;
         }
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(if self.minifies { &self.four_taps } else { &self.one_tap });
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.set_vertex_buffer(0, self.instances.slice(..));
         pass.draw(0..4, 0..self.instance_count);
@@ -146,23 +175,22 @@ impl TilePass {
     }
 }
 
-/// The visible part of a tile that covers `area`; `None` if there is none.
+/// What is drawn of a tile.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    shown: Shown,
+    instance: TileInstance,
+}
+
+/// How the `visible` part of a tile of `size` texels that covers `area` is sampled.
 ///
 /// Cut to the canvas in `f64`, so that a coarse tile of millions of device pixels stays exact.
-fn instance(
-    canvas: &Canvas,
-    area: CanvasRect,
-    size: PixelSize,
-    layer: u32,
-) -> Option<TileInstance> {
-    let area = area.snapped();
-    let visible = area.intersection(canvas.rect())?;
+fn sampling(area: CanvasRect, visible: CanvasRect, size: PixelSize) -> TileInstance {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let texel_x = |px: f64| ((px - area.left) / area.width() * width) as f32;
     let texel_y = |px: f64| ((px - area.top) / area.height() * height) as f32;
     let px_per_texel = area.width() / width;
-    Some(TileInstance {
-        clip: canvas.clip_from_canvas(visible),
+    TileInstance {
         texels: [
             texel_x(visible.left),
             texel_y(visible.top),
@@ -171,8 +199,17 @@ fn instance(
         ],
         texel_limit: [(width - 0.5) as f32, (height - 0.5) as f32],
         crispness: (px_per_texel - 1.0).max(1.0) as f32,
-        layer,
-    })
+        tap_offset: tap_offset(width / area.width()),
+        ..Default::default()
+    }
+}
+
+/// Where four bilinear taps come closest to the mean of the texels under a pixel: exactly at 2 and 3.
+fn tap_offset(texels_per_px: f64) -> f32 {
+    if texels_per_px < MINIFIED_FROM {
+        return 0.0;
+    }
+    ((texels_per_px - 1.0 / texels_per_px) * 0.25) as f32
 }
 
 fn create_instances(device: &wgpu::Device, count: usize) -> wgpu::Buffer {
@@ -206,9 +243,10 @@ fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
 fn create_pipeline(
     device: &wgpu::Device,
     layout: &wgpu::BindGroupLayout,
+    module: &wgpu::ShaderModule,
+    constants: &[(&str, f64)],
     target_format: wgpu::TextureFormat,
 ) -> wgpu::RenderPipeline {
-    let module = shaders::TILE.compile(device);
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some("tiles"),
         bind_group_layouts: &[Some(layout)],
@@ -218,7 +256,7 @@ fn create_pipeline(
         label: Some("tiles"),
         layout: Some(&pipeline_layout),
         vertex: wgpu::VertexState {
-            module: &module,
+            module,
             entry_point: Some("vs_main"),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[Some(wgpu::VertexBufferLayout {
@@ -234,9 +272,12 @@ fn create_pipeline(
         depth_stencil: None,
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
-            module: &module,
+            module,
             entry_point: Some("fs_main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                ..Default::default()
+            },
             targets: &[Some(target_format.into())],
         }),
         multiview_mask: None,

@@ -11,6 +11,19 @@ pub enum SlideError {
         /// What was expected and found.
         problem: String,
     },
+    /// The file is shorter than it says: an interrupted copy, or cut while open.
+    #[error(
+        "the file ends too early: {expected} bytes expected at offset {offset}, {found} found \
+         (an interrupted copy?)"
+    )]
+    Truncated {
+        /// Where the bytes should have been.
+        offset: u64,
+        /// How many were expected.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
     /// A valid file of a kind this program does not read.
     #[error("not supported: {0}")]
     Unsupported(String),
@@ -27,4 +40,16 @@ pub enum SlideError {
     /// The operating system could not read the file.
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
+}
+
+impl SlideError {
+    /// The file breaks the rules of `format`.
+    pub(crate) fn malformed(format: &'static str, problem: impl Into<String>) -> Self {
+        Self::Malformed { format, problem: problem.into() }
+    }
+
+    /// Fails if `found` is more than `limit`.
+    pub(crate) fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), Self> {
+        if found <= limit { Ok(()) } else { Err(Self::Limit { what, found, limit }) }
+    }
 }

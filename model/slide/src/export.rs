@@ -10,7 +10,7 @@ mod frame;
 mod geojson;
 mod heatmap_png;
 mod heatmap_tiff;
-mod mask_png;
+mod png;
 mod record;
 
 use std::collections::BTreeMap;
@@ -27,6 +27,7 @@ use domain::scale::Mpp;
 use crate::Slide;
 pub use atomic::{save, stage};
 pub use error::ExportError;
+pub use png::encode_png;
 pub use record::percent_of_tissue;
 
 /// Name and version of this program, as written into every file.
@@ -156,7 +157,7 @@ fn encode(
 ) -> Result<Vec<Vec<u8>>, ExportError> {
     Ok(match format {
         ExportFormat::MaskPng => {
-            vec![mask_png::encode(&cut.mask)?, frame::encode(request, cut.mask.size())?]
+            vec![png::encode_mask(&cut.mask)?, frame::encode(request, cut.mask.size())?]
         }
         ExportFormat::HeatmapPng => vec![heatmap_png::encode(request.heatmap)?],
         ExportFormat::HeatmapTiff => vec![heatmap_tiff::encode(request)?],

@@ -10,9 +10,22 @@
     clippy::cast_sign_loss
 )]
 
+mod blit;
+mod cache;
+mod codec;
 mod error;
 pub mod export;
+mod file;
+mod format;
+mod identity;
+mod limits;
+mod number;
+mod properties;
+mod pyramid;
+mod region;
 mod slide;
+mod tiff_file;
+mod tile;
 
 pub use error::SlideError;
 pub use slide::{AssociatedImage, Level, Region, Slide};

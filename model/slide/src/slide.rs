@@ -2,13 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use domain::coords::{Downsample, LevelRect, PixelSize};
-use domain::id::{LevelIndex, SlideId, TileKey};
+use domain::coords::{Downsample, PixelSize};
+use domain::id::{LevelIndex, SlideId};
 use domain::pixels::Pixels;
 use domain::scale::Mpp;
 
 use crate::SlideError;
+use crate::cache::TileCache;
+use crate::file::SlideFile;
+use crate::format::{self, Opened};
+use crate::limits::CACHE_BYTES;
+use crate::tile::TileSource;
+use crate::{identity, properties, pyramid};
+
+/// A level is chosen although its downsample exceeds the wish by this factor: sizes are whole pixels, so a level of
+/// "4" is often 4.0001.
+const DOWNSAMPLE_TOLERANCE: f64 = 1.005;
 
 /// One resolution of a slide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,14 +48,26 @@ pub struct AssociatedImage {
 pub struct Region {
     /// What was read; outside the slide and where the file stores nothing: white, alpha 0.
     pub pixels: Pixels,
-    /// Stored tiles that could not be decoded and were left white with alpha 0, or were decoded only leniently.
+    /// Stored tiles that could not be decoded and were left white with alpha 0, or were decoded only leniently. Of a
+    /// virtual level, a tile counts once for every virtual tile it reaches into.
     pub damaged_tiles: u32,
 }
 
-/// An open slide. Cheap to share by `Arc`; reads take no lock that another read waits for.
+/// An open slide. Cheap to share by `Arc`; reads take no lock that another read waits for, except while a picture that
+/// is stored in one piece is decoded.
 #[derive(Debug)]
 pub struct Slide {
-    _private: (),
+    id: SlideId,
+    format: &'static str,
+    levels: Vec<Level>,
+    /// The sources of the levels that are stored, finest first; the virtual ones follow.
+    pub(crate) stored: Vec<Box<dyn TileSource>>,
+    mpp: Option<Mpp>,
+    objective_power: Option<f64>,
+    properties: BTreeMap<String, String>,
+    associated: Vec<AssociatedImage>,
+    pub(crate) associated_sources: Vec<Box<dyn TileSource>>,
+    pub(crate) cache: TileCache,
 }
 
 impl Slide {
@@ -52,76 +75,95 @@ impl Slide {
     ///
     /// # Errors
     /// If the file cannot be read, is no known format, or its directory is damaged.
-    pub fn open(_path: &Path) -> Result<Self, SlideError> {
-        Err(SlideError::Unsupported("no reader yet".to_owned()))
+    pub fn open(path: &Path) -> Result<Self, SlideError> {
+        let file = Arc::new(SlideFile::open(path)?);
+        let opened = format::open(path, &file)?;
+        let id = identity::identify(&file, &opened.fingerprint)?;
+        let mut levels = stored_levels(&opened);
+        pyramid::add_virtual_levels(&mut levels);
+        let associated: Vec<AssociatedImage> = opened
+            .associated
+            .iter()
+            .map(|(name, source)| AssociatedImage { name: name.clone(), size: source.size() })
+            .collect();
+        let properties = properties::complete(&opened, &levels, &associated, &id.0);
+        Ok(Self {
+            id,
+            format: opened.format,
+            levels,
+            stored: opened.levels,
+            mpp: opened.mpp,
+            objective_power: opened.objective_power,
+            properties,
+            associated,
+            associated_sources: opened.associated.into_iter().map(|(_, source)| source).collect(),
+            cache: TileCache::new(CACHE_BYTES),
+        })
     }
 
     /// The slide's content hash.
     pub fn id(&self) -> &SlideId {
-        unimplemented!()
+        &self.id
     }
 
     /// OpenSlide's vendor word: `aperio`, `generic-tiff`, or `image` for plain pictures.
     pub fn format(&self) -> &'static str {
-        unimplemented!()
+        self.format
     }
 
     /// Size of level 0.
     pub fn size(&self) -> PixelSize {
-        unimplemented!()
+        self.levels.first().map_or(PixelSize::default(), |level| level.size)
     }
 
     /// All levels, finest first, down to one that fits into a single tile.
     pub fn levels(&self) -> &[Level] {
-        unimplemented!()
+        &self.levels
     }
 
     /// Physical scale, if the file states a plausible one.
     pub fn mpp(&self) -> Option<Mpp> {
-        unimplemented!()
+        self.mpp
     }
 
     /// Nominal magnification of the objective, if stated.
     pub fn objective_power(&self) -> Option<f64> {
-        unimplemented!()
+        self.objective_power
     }
 
     /// Everything the file says about itself, under OpenSlide's names.
     pub fn properties(&self) -> &BTreeMap<String, String> {
-        unimplemented!()
+        &self.properties
     }
 
     /// Pictures beside the slide.
     pub fn associated_images(&self) -> &[AssociatedImage] {
-        unimplemented!()
+        &self.associated
     }
 
-    /// Decodes a picture beside the slide.
-    ///
-    /// # Errors
-    /// If there is none of that name or it cannot be decoded.
-    pub fn read_associated(&self, _name: &str) -> Result<Pixels, SlideError> {
-        unimplemented!()
+    /// The coarsest level whose downsample does not exceed `downsample`, give or take half a percent; level 0 if all do.
+    pub fn level_for(&self, downsample: f64) -> LevelIndex {
+        let limit = downsample * DOWNSAMPLE_TOLERANCE;
+        let index = self.levels.iter().rposition(|level| level.downsample.get() <= limit);
+        LevelIndex(index.and_then(|index| u16::try_from(index).ok()).unwrap_or(0))
     }
+}
 
-    /// The coarsest level whose downsample does not exceed `downsample`.
-    pub fn level_for(&self, _downsample: f64) -> LevelIndex {
-        unimplemented!()
-    }
-
-    /// Reads any rectangle of a level, past its edges too. A damaged stored tile does not fail the read.
-    ///
-    /// # Errors
-    /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
-    pub fn read_region(&self, _level: LevelIndex, _rect: LevelRect) -> Result<Region, SlideError> {
-        unimplemented!()
-    }
-
-    /// Reads a display tile; tiles at the right and bottom edge are smaller than [`domain::id::TILE_PX`].
-    ///
-    /// # Errors
-    /// If there is no such tile, or as [`Self::read_region`].
-    pub fn read_tile(&self, _key: TileKey) -> Result<Region, SlideError> {
-        unimplemented!()
-    }
+/// The levels of the file; a downsample is the mean over both sides, as in OpenSlide.
+fn stored_levels(opened: &Opened) -> Vec<Level> {
+    let sizes = opened.levels.iter().map(|source| (source.size(), source.tile_size()));
+    let full = sizes.clone().next().map_or(PixelSize::default(), |(size, _)| size);
+    let downsample = |size: PixelSize| {
+        let across = f64::from(full.width) / f64::from(size.width);
+        let down = f64::from(full.height) / f64::from(size.height);
+        Downsample::new((across + down) / 2.0).unwrap_or(Downsample::ONE)
+    };
+    sizes
+        .map(|(size, stored_tile)| Level {
+            size,
+            downsample: downsample(size),
+            stored_tile,
+            is_virtual: false,
+        })
+        .collect()
 }

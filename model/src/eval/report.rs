@@ -15,6 +15,8 @@ pub struct Classification {
     pub f1: f64,
     /// Share of positives found.
     pub sensitivity: f64,
+    /// The probability whose cut has the largest sensitivity + specificity - 1; `None` if a class is missing.
+    pub youden_probability: Option<f64>,
     /// Share of negatives left alone.
     pub specificity: f64,
 }

@@ -1,6 +1,10 @@
 //! What a model folder says about itself.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::RegistryError;
 
 /// The architecture word of stage 1.
 pub const ARCHITECTURE: &str = "fmamil";
@@ -34,5 +38,116 @@ pub struct Manifest {
     /// SHA-256 of `weights.safetensors`, lower-case hex; a folder whose weights differ is refused.
     pub weights_sha256: String,
     /// Measured figures by name, as in its report.
-    pub metrics: std::collections::BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// The two words that decide whether the rest can be understood.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+    architecture: String,
+}
+
+impl Manifest {
+    /// Reads a manifest; layout and architecture are looked at before anything else.
+    pub(super) fn parse(text: &str) -> Result<Self, RegistryError> {
+        let damaged = |error: serde_json::Error| RegistryError::File {
+            file: "manifest.json",
+            problem: error.to_string(),
+        };
+        let head: Head = serde_json::from_str(text).map_err(damaged)?;
+        if head.schema == 0 || MANIFEST_SCHEMA < head.schema {
+            return Err(RegistryError::Unsupported(format!(
+                "its manifest has schema {}, this program reads schema {MANIFEST_SCHEMA}; a newer version may run it",
+                head.schema
+            )));
+        }
+        if head.architecture != ARCHITECTURE {
+            return Err(RegistryError::Unsupported(format!(
+                "it is a model of architecture `{}`, this program runs `{ARCHITECTURE}`",
+                head.architecture
+            )));
+        }
+        let manifest: Self = serde_json::from_str(text).map_err(damaged)?;
+        match manifest.problem() {
+            Some(problem) => Err(RegistryError::Unsupported(problem)),
+            None => Ok(manifest),
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        if self.name.is_empty() || self.name.contains(['/', '\\']) {
+            return Some(format!("`{}` is no name for a model", self.name));
+        }
+        if !(0.0..=1.0).contains(&self.recommended_threshold) {
+            let found = self.recommended_threshold;
+            return Some(format!("recommended_threshold must lie in 0 to 1, found {found}"));
+        }
+        let is_hash = self.weights_sha256.len() == 64
+            && self.weights_sha256.bytes().all(|it| it.is_ascii_hexdigit());
+        (!is_hash).then(|| "weights_sha256 must be 64 hexadecimal digits".to_owned())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn example() -> Manifest {
+        Manifest {
+            schema: MANIFEST_SCHEMA,
+            name: "example".to_owned(),
+            title: "An example".to_owned(),
+            architecture: ARCHITECTURE.to_owned(),
+            trained_on: "nothing".to_owned(),
+            licence: "CC0".to_owned(),
+            recommended_threshold: 0.5,
+            threshold_note: "the middle".to_owned(),
+            mpp: 0.25,
+            encoder: "resnet50-in1k-layer3 at 64 px".to_owned(),
+            weights_sha256: "ab".repeat(32),
+            metrics: BTreeMap::new(),
+        }
+    }
+
+    fn refusal(change: impl Fn(&mut serde_json::Value)) -> String {
+        let mut json = serde_json::to_value(example()).unwrap();
+        change(&mut json);
+        Manifest::parse(&json.to_string()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_manifest_survives_its_file() {
+        let text = serde_json::to_string(&example()).unwrap();
+        assert_eq!(Manifest::parse(&text).unwrap(), example());
+    }
+
+    #[test]
+    fn another_architecture_is_refused_before_its_fields_are_looked_at() {
+        let error = refusal(|json| {
+            *json = serde_json::json!({ "schema": 1, "architecture": "transmil", "heads": 8 });
+        });
+        assert!(error.contains("`transmil`, this program runs `fmamil`"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_layout_is_refused() {
+        let error = refusal(|json| json["schema"] = 2.into());
+        assert!(error.contains("schema 2"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let error = refusal(|json| {
+            json.as_object_mut().unwrap().remove("licence");
+        });
+        assert!(error.contains("licence"), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        assert!(refusal(|json| json["recommended_threshold"] = 1.5.into()).contains("found 1.5"));
+        assert!(refusal(|json| json["weights_sha256"] = "zz".into()).contains("hexadecimal"));
+        assert!(refusal(|json| json["name"] = "../evil".into()).contains("no name"));
+    }
 }

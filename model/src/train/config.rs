@@ -2,8 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::adamw::AdamWConfig;
+use crate::bag::BagConfig;
+use crate::fmamil::{FmamilConfig, Grid};
+use crate::loss::mil::LossConfig;
+use crate::registry::{EncoderConfig, ModelConfig};
+
 /// How the finished model describes itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelDescription {
     /// Short name, as typed after `--model`.
@@ -14,28 +20,44 @@ pub struct ModelDescription {
     pub trained_on: String,
     /// Licence and attribution of data and weights.
     pub licence: String,
+    /// The *t* that the finished model recommends. Training sees no masks, so it cannot choose one.
+    pub recommended_threshold: f32,
+    /// How that *t* was chosen.
+    pub threshold_note: String,
 }
 
-/// Changes to training bags (MODELS section 1.5). All probabilities are per bag, `0.0..=1.0`.
+/// Changes to training bags (MODELS section 1.5). All probabilities are `0.0..=1.0`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentConfig {
     /// Smallest share of the grid's side that a random sub-grid keeps; 1 keeps the whole grid.
     pub crop_min: f64,
-    /// Reverse the columns.
+    /// Reverse the columns of a bag.
     pub flip_columns: f64,
-    /// Reverse the rows.
+    /// Reverse the rows of a bag.
     pub flip_rows: f64,
-    /// Exchange rows and columns, on square grids.
+    /// Exchange rows and columns of a bag, on square grids.
     pub transpose: f64,
-    /// Blank a rectangle of patches.
+    /// Blank a rectangle of patches of a bag.
     pub erase: f64,
     /// Blend a batch with a shuffled copy of itself.
     pub mixup: f64,
     /// Both shape parameters of mixup's beta distribution.
     pub mixup_alpha: f64,
-    /// Copies of each training image with changed colours, flips and quarter turns, beside the plain one.
+    /// Copies of each training image with changed colors, flips and quarter turns, beside the plain one.
     pub color_copies: u32,
+}
+
+/// Learning rate over time: linear warm-up, then a cosine (MODELS 5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Reached after the warm-up.
+    pub peak: f64,
+    /// Reached at the end.
+    pub last: f64,
+    /// Epochs from nearly 0 to the peak.
+    pub warmup_epochs: usize,
 }
 
 /// Everything that decides a training besides the data.
@@ -44,16 +66,30 @@ pub struct AugmentConfig {
 pub struct TrainConfig {
     /// How the finished model describes itself.
     pub description: ModelDescription,
+    /// Bags, encoder and network.
+    pub model: ModelConfig,
     /// Seed of initial weights, split, order and augmentation.
     pub seed: u64,
     /// Passes over the training bags.
     pub epochs: usize,
+    /// Bags in a step.
+    pub batch: usize,
+    /// Epochs without a better validation before training ends.
+    pub patience_epochs: usize,
+    /// Learning rate.
+    pub learning_rate: ScheduleConfig,
+    /// The optimizer's constants.
+    pub optimizer: AdamWConfig,
+    /// The loss.
+    pub loss: LossConfig,
     /// Changes to training bags.
     pub augment: AugmentConfig,
+    /// Whether features are kept on disk for the next training.
+    pub cache_features: bool,
 }
 
 impl TrainConfig {
-    /// The settings that the shipped model was trained with.
+    /// The settings that the shipped model was trained with, under another name.
     pub fn shipped() -> Self {
         Self {
             description: ModelDescription {
@@ -61,9 +97,17 @@ impl TrainConfig {
                 title: "My model".to_owned(),
                 trained_on: "not stated".to_owned(),
                 licence: "not stated".to_owned(),
+                recommended_threshold: 0.5,
+                threshold_note: "The middle of the range; not chosen on data.".to_owned(),
             },
+            model: shipped_model(),
             seed: 0,
-            epochs: 20,
+            epochs: 12,
+            batch: 12,
+            patience_epochs: 8,
+            learning_rate: ScheduleConfig { peak: 1e-3, last: 1e-5, warmup_epochs: 2 },
+            optimizer: AdamWConfig::paper(),
+            loss: LossConfig { label_smoothing: 0.1, ..LossConfig::paper() },
             augment: AugmentConfig {
                 crop_min: 1.0,
                 flip_columns: 0.5,
@@ -74,6 +118,7 @@ impl TrainConfig {
                 mixup_alpha: 0.8,
                 color_copies: 2,
             },
+            cache_features: true,
         }
     }
 
@@ -86,6 +131,57 @@ impl TrainConfig {
         merge(&mut merged, serde_json::from_str(text)?);
         serde_json::from_value(merged)
     }
+
+    /// Says what is out of range, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let augment = &self.augment;
+        let shares = [
+            ("crop_min", augment.crop_min),
+            ("flip_columns", augment.flip_columns),
+            ("flip_rows", augment.flip_rows),
+            ("transpose", augment.transpose),
+            ("erase", augment.erase),
+            ("mixup", augment.mixup),
+            ("lambda", self.loss.lambda),
+            ("label_smoothing", self.loss.label_smoothing),
+            ("recommended_threshold", f64::from(self.description.recommended_threshold)),
+        ];
+        let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
+        if let Some((name, value)) = outside {
+            return Some(format!("{name} must lie in 0 to 1, found {value}"));
+        }
+        let counts = [("epochs", self.epochs), ("batch", self.batch)];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Some(format!("{name} must be at least 1, found 0"));
+        }
+        if augment.mixup_alpha <= 0.0 || augment.mixup_alpha.is_nan() {
+            return Some(format!("mixup_alpha must be positive, found {}", augment.mixup_alpha));
+        }
+        self.model.problem()
+    }
+}
+
+/// Windows of 7 x 7 patches of 32 px at 40x, ResNet50 features, a network of one block.
+fn shipped_model() -> ModelConfig {
+    ModelConfig {
+        bag: BagConfig {
+            mpp: 0.25,
+            patch_px: 32,
+            window_patches: 7,
+            stride_patches: 4,
+            pad_value: 0,
+            tissue_min: 0.25,
+        },
+        encoder: EncoderConfig { name: "resnet50-in1k-layer3".to_owned(), input_px: 64 },
+        network: FmamilConfig {
+            dim: 96,
+            depth: 1,
+            dt_rank: 6,
+            head_dim: 96,
+            position_grid: Grid { rows: 7, columns: 7 },
+            ..FmamilConfig::paper(1024)
+        },
+    }
 }
 
 /// Replaces the leaves of `base` that `patch` names.
@@ -97,5 +193,36 @@ fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
             }
         }
         (base, patch) => *base = patch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_settings_are_in_range() {
+        assert_eq!(TrainConfig::shipped().problem(), None);
+    }
+
+    #[test]
+    fn a_file_replaces_only_what_it_names() {
+        let text = r#"{ "epochs": 3, "model": { "network": { "dim": 32 } } }"#;
+        let config = TrainConfig::from_json(text).unwrap();
+        assert_eq!((config.epochs, config.model.network.dim), (3, 32));
+        assert_eq!(config.model.network.depth, TrainConfig::shipped().model.network.depth);
+    }
+
+    #[test]
+    fn a_misspelled_setting_is_refused() {
+        let error = TrainConfig::from_json(r#"{ "augment": { "flip": 1 } }"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `flip`"), "{error}");
+        assert!(TrainConfig::from_json("[1]").is_err());
+    }
+
+    #[test]
+    fn a_share_above_one_is_named() {
+        let config = TrainConfig::from_json(r#"{ "augment": { "erase": 1.5 } }"#).unwrap();
+        assert_eq!(config.problem().unwrap(), "erase must lie in 0 to 1, found 1.5");
     }
 }

@@ -2,6 +2,7 @@
 
 use domain::RESEARCH_USE_ONLY;
 use domain::coords::PixelSize;
+use domain::scale::Mpp;
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ExportRequest, SOFTWARE, SlideFacts};
@@ -28,13 +29,16 @@ pub(super) fn frame(request: &ExportRequest<'_>, size: PixelSize) -> Map<String,
     entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// `mpp` is in micrometres per level-0 pixel, null where the slide is not calibrated.
+/// `mpp` is in micrometres per level-0 pixel (the mean of both directions where they differ), null where
+/// the slide is not calibrated.
 pub(super) fn slide(facts: &SlideFacts) -> Value {
     json!({
         "id": facts.id.to_string(),
         "width": facts.size.width,
         "height": facts.size.height,
-        "mpp": facts.mpp.map(|mpp| [mpp.x(), mpp.y()]),
+        "mpp": facts.mpp.map(Mpp::mean),
+        "mpp_x": facts.mpp.map(Mpp::x),
+        "mpp_y": facts.mpp.map(Mpp::y),
     })
 }
 

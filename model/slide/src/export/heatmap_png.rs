@@ -4,8 +4,7 @@ use domain::coords::PixelSize;
 use domain::heatmap::Heatmap;
 use image::ExtendedColorType;
 
-use super::ExportError;
-use super::mask_png::png;
+use super::{ExportError, png};
 
 /// 256 colors as `rrggbb`, the same table that the window draws with.
 const CIVIDIS: &str = include_str!("../../../../shaders/colormaps/cividis.txt");
@@ -21,7 +20,7 @@ pub(super) fn encode(heatmap: &Heatmap) -> Result<Vec<u8>, ExportError> {
     let colors = colors();
     let rgba: Vec<u8> =
         heatmap.resampled(size).into_iter().flat_map(|value| color(&colors, value)).collect();
-    png(&rgba, size, ExtendedColorType::Rgba8, "heatmap picture")
+    png::encode(&rgba, size, ExtendedColorType::Rgba8, "heatmap picture")
 }
 
 fn picture_size(cells: PixelSize) -> PixelSize {

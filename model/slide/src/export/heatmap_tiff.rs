@@ -76,6 +76,6 @@ mod tests {
         let json = serde_json::json!({ "name": "Läsion 病 🔬" });
         let plain = ascii(&json.to_string());
         assert!(plain.is_ascii());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Value>(&plain).unwrap(), json);
     }
 }

@@ -113,7 +113,7 @@ fn a_mask_says_where_it_lies() {
     assert_eq!(numbers, [1000.0, 2000.0, 500.0, 250.0]);
     assert_eq!(frame["raster"], serde_json::json!({ "width": 500, "height": 250 }));
     assert_eq!(frame["downsample"], serde_json::json!({ "x": 1.0, "y": 1.0 }));
-    assert_eq!(frame["slide"]["mpp"], serde_json::json!([0.25, 0.5]));
+    assert_eq!((&frame["slide"]["mpp_x"], &frame["slide"]["mpp_y"]), (&0.25.into(), &0.5.into()));
     assert_eq!(frame["threshold"], 0.3);
     assert_eq!(frame["research_use"], domain::RESEARCH_USE_ONLY);
 }

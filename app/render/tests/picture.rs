@@ -1,0 +1,333 @@
+//! What is seen: right colors at right places, tile over parent, a heatmap that follows *t*.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
+use std::sync::Arc;
+
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::heatmap::Heatmap;
+use domain::id::{LevelIndex, TileKey};
+use domain::mask::BinaryThreshold;
+use domain::pixels::Pixels;
+use render::frame::{Colormap, Frame, OverlayFrame, OverlayStyle, TileQuad};
+use render::headless::Headless;
+use render::{Renderer, RendererConfig};
+
+const RED: [u8; 4] = [255, 0, 0, 255];
+const GREEN: [u8; 4] = [0, 255, 0, 255];
+const BLUE: [u8; 4] = [0, 0, 255, 255];
+const WHITE: [u8; 4] = [255; 4];
+const CLEAR: [u8; 4] = [0; 4];
+
+const SMALL_ATLAS: RendererConfig = RendererConfig { tile_layers: 8, upload_budget: 8 };
+
+/// `None` after saying so where no adapter is; a failure under `REQUIRE_GPU=1`.
+#[expect(clippy::print_stderr, clippy::panic, reason = "a skipped test must say so")]
+fn headless() -> Option<Headless> {
+    match Headless::new() {
+        Ok(headless) => Some(headless),
+        Err(error) if std::env::var_os("REQUIRE_GPU").is_some_and(|it| it == "1") => {
+            panic!("REQUIRE_GPU=1, but {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+    }
+}
+
+/// A canvas of `side` points that shows the square from the origin on.
+fn camera(side: f64, level0_per_pt: f64) -> Camera {
+    let middle = side * level0_per_pt * 0.5;
+    Camera {
+        center: Level0Px { x: middle, y: middle },
+        level0_per_pt,
+        canvas: ScreenPt { x: side, y: side },
+    }
+}
+
+fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
+    Frame { camera, pixels_per_pt: 1.0, slide_generation: 1, tiles, overlay: None }
+}
+
+/// A tile of one color that covers `size` pixels of its level.
+fn tile(level: u16, col: u32, row: u32, size: PixelSize, color: [u8; 4]) -> TileQuad {
+    let downsample = f64::from(1 << level);
+    TileQuad {
+        key: TileKey { level: LevelIndex(level), col, row },
+        area: Level0Rect {
+            x: f64::from(col) * 512.0 * downsample,
+            y: f64::from(row) * 512.0 * downsample,
+            width: f64::from(size.width) * downsample,
+            height: f64::from(size.height) * downsample,
+        },
+        pixels: Arc::new(Pixels::filled(size, color)),
+    }
+}
+
+const FULL: PixelSize = PixelSize { width: 512, height: 512 };
+
+/// 0 at the left edge, 1 at the right, over the square of 100 px from (10, 10) on.
+fn ramp() -> Arc<Heatmap> {
+    let area = Level0Rect { x: 10.0, y: 10.0, width: 100.0, height: 100.0 };
+    let values = (0..5).flat_map(|_| [0.0, 0.25, 0.5, 0.75, 1.0]).collect();
+    Arc::new(Heatmap::new(PixelSize { width: 5, height: 5 }, values, area).unwrap())
+}
+
+fn overlay(t: f32, style: OverlayStyle) -> OverlayFrame {
+    OverlayFrame {
+        heatmap: ramp(),
+        threshold: BinaryThreshold::clamped(t),
+        opacity: 1.0,
+        colormap: Colormap::Cividis,
+        style,
+    }
+}
+
+fn picture_of_overlay(headless: &Headless, overlay: OverlayFrame) -> Pixels {
+    let frame = Frame { overlay: Some(overlay), ..frame(camera(120.0, 1.0), Vec::new()) };
+    headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap()
+}
+
+#[test]
+fn a_sharp_tile_lies_over_its_coarse_parent() {
+    let Some(headless) = headless() else { return };
+    let parent = tile(1, 0, 0, FULL, RED);
+    let sharp = tile(0, 1, 0, FULL, GREEN);
+    let frame = frame(camera(300.0, 4.0), vec![parent, sharp]);
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    // One canvas pixel is 4 level-0 pixels: the parent ends at 256, the sharp tile spans 128 to 256.
+    let pixel = |x: u32, y: u32| picture.get(x, y).unwrap();
+    assert_eq!([pixel(0, 0), pixel(127, 127), pixel(128, 128), pixel(255, 255)], [RED; 4]);
+    assert_eq!([pixel(128, 0), pixel(255, 127)], [GREEN; 2]);
+    assert_eq!([pixel(256, 0), pixel(0, 256)], [CLEAR; 2]);
+}
+
+#[test]
+fn an_edge_tile_shows_nothing_of_the_tile_that_had_its_layer_before() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(RendererConfig { tile_layers: 1, upload_budget: 1 });
+    let first = frame(camera(100.0, 1.0), vec![tile(0, 0, 0, FULL, RED)]);
+    headless.render(&mut renderer, &first).unwrap();
+    let narrow = PixelSize { width: 30, height: 20 };
+    let second = Frame {
+        slide_generation: 2,
+        ..frame(camera(100.0, 0.37), vec![tile(0, 0, 0, narrow, BLUE)])
+    };
+    let picture = headless.render(&mut renderer, &second).unwrap();
+    assert!(picture.rgba().chunks_exact(4).all(|pixel| pixel == BLUE || pixel == CLEAR));
+    assert_eq!(picture.get(80, 53), Some(BLUE));
+}
+
+#[test]
+fn no_seam_opens_between_neighbors_at_any_zoom() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let tiles: Vec<TileQuad> =
+        [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(col, row)| tile(0, col, row, FULL, GREEN)).into();
+    for step in 0..40_u8 {
+        let level0_per_pt = 2.0 + f64::from(step) * 0.0731;
+        let center = Level0Px { x: 511.3 + f64::from(step) * 0.017, y: 512.9 };
+        let canvas = ScreenPt { x: 101.0, y: 77.0 };
+        let camera = Camera { center, level0_per_pt, canvas };
+        let picture = headless.render(&mut renderer, &frame(camera, tiles.clone())).unwrap();
+        assert!(picture.rgba().chunks_exact(4).all(|pixel| pixel == GREEN), "{level0_per_pt}");
+    }
+}
+
+#[test]
+fn a_slide_pixel_has_crisp_edges_when_magnified_and_stays_in_place() {
+    let Some(headless) = headless() else { return };
+    let size = PixelSize { width: 2, height: 1 };
+    let mut quad = tile(0, 0, 0, size, RED);
+    quad.pixels = Arc::new(Pixels::new(size, [RED, BLUE].concat()).unwrap());
+    let frame = frame(camera(64.0, 1.0 / 32.0), vec![quad]);
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    let row: Vec<[u8; 4]> = (0..64).map(|x| picture.get(x, 10).unwrap()).collect();
+    assert!(row[..31].iter().all(|pixel| *pixel == RED));
+    assert!(row[33..].iter().all(|pixel| *pixel == BLUE));
+}
+
+#[test]
+fn fine_stripes_average_when_the_pyramid_has_no_level_for_the_zoom() {
+    let Some(headless) = headless() else { return };
+    let stripes: Vec<u8> =
+        (0..512 * 512).flat_map(|i| if i % 2 == 0 { [0, 0, 0, 255] } else { WHITE }).collect();
+    let mut quad = tile(0, 0, 0, FULL, RED);
+    quad.pixels = Arc::new(Pixels::new(FULL, stripes).unwrap());
+    for level0_per_pt in [2.0, 3.0, 4.0] {
+        let frame = frame(camera(100.0, level0_per_pt), vec![quad.clone()]);
+        let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+        let grays = (0..100).map(|x| picture.get(x, 50).unwrap()[0]);
+        assert!(grays.into_iter().all(|gray| gray.abs_diff(127) < 45), "{level0_per_pt}");
+    }
+}
+
+#[test]
+fn clear_pixels_of_a_file_show_white_glass() {
+    let Some(headless) = headless() else { return };
+    let frame = frame(camera(50.0, 1.0), vec![tile(0, 0, 0, FULL, CLEAR)]);
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    assert_eq!(picture.get(25, 25), Some(WHITE));
+}
+
+#[test]
+fn a_full_atlas_keeps_what_the_frame_shows() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(RendererConfig { tile_layers: 2, upload_budget: 1 });
+    let mut show = |cols: &[u32]| {
+        let tiles = cols.iter().map(|col| tile(0, *col, 0, FULL, [*col as u8, 9, 9, 255]));
+        let view = Camera {
+            center: Level0Px { x: 1024.0, y: 256.0 },
+            level0_per_pt: 16.0,
+            canvas: ScreenPt { x: 128.0, y: 32.0 },
+        };
+        headless.render(&mut renderer, &frame(view, tiles.collect())).unwrap()
+    };
+    // Each tile is 32 canvas pixels wide.
+    show(&[0, 1]);
+    let picture = show(&[1, 2]);
+    let colors = [0, 1, 2].map(|col| picture.get(col * 32 + 16, 16).unwrap());
+    assert_eq!(colors, [CLEAR, [1, 9, 9, 255], [2, 9, 9, 255]]);
+}
+
+#[test]
+fn uploads_stay_within_the_budget_and_visible_tiles_come_first() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(RendererConfig { tile_layers: 8, upload_budget: 2 });
+    let hidden = tile(0, 5, 5, FULL, BLUE);
+    let tiles = vec![hidden, tile(1, 0, 0, FULL, RED), tile(0, 0, 0, FULL, GREEN)];
+    let frame = frame(camera(100.0, 1.0), tiles);
+    let pending = |renderer: &mut Renderer| {
+        renderer.prepare(headless.device(), headless.queue(), &frame).pending_uploads
+    };
+    assert_eq!(pending(&mut renderer), 1);
+    assert_eq!(headless.paint(&renderer, &frame).unwrap().get(50, 50), Some(GREEN));
+    assert_eq!(pending(&mut renderer), 0);
+}
+
+#[test]
+fn more_tiles_than_the_atlas_holds_are_not_waited_for() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(RendererConfig { tile_layers: 1, upload_budget: 4 });
+    let frame =
+        frame(camera(100.0, 1.0), vec![tile(1, 0, 0, FULL, RED), tile(0, 0, 0, FULL, GREEN)]);
+    let picture = headless.render(&mut renderer, &frame).unwrap();
+    assert_eq!(picture.get(50, 50), Some(RED));
+}
+
+#[test]
+fn at_or_below_t_and_outside_the_frame_the_overlay_is_fully_clear() {
+    let Some(headless) = headless() else { return };
+    let picture = picture_of_overlay(&headless, overlay(0.5, OverlayStyle::Fill));
+    for x in 0..120 {
+        // The field is 0.5 at x = 60, the frame ends at 110.
+        let is_colored = (60..110).contains(&x);
+        assert_eq!(picture.get(x, 60).unwrap() != CLEAR, is_colored, "at x = {x}");
+        assert_eq!(picture.get(x, 9), Some(CLEAR));
+        assert_eq!(picture.get(x, 110), Some(CLEAR));
+    }
+    assert_eq!(picture.get(105, 60), Some([254, 232, 56, 255]), "the top end of cividis");
+}
+
+#[test]
+fn another_t_and_another_colormap_change_the_picture() {
+    let Some(headless) = headless() else { return };
+    let foreground = |t: f32| {
+        let picture = picture_of_overlay(&headless, overlay(t, OverlayStyle::Fill));
+        picture.rgba().chunks_exact(4).filter(|pixel| *pixel != CLEAR).count()
+    };
+    assert_eq!([0.25, 0.5, 0.75, 1.0].map(foreground), [7_000, 5_000, 3_000, 0]);
+    let magma = OverlayFrame { colormap: Colormap::Magma, ..overlay(0.2, OverlayStyle::Fill) };
+    assert_eq!(picture_of_overlay(&headless, magma).get(105, 60), Some([252, 253, 191, 255]));
+}
+
+#[test]
+fn the_fill_is_as_opaque_as_asked() {
+    let Some(headless) = headless() else { return };
+    let faint = OverlayFrame { opacity: 0.25, ..overlay(0.2, OverlayStyle::Fill) };
+    let tiles = vec![tile(0, 0, 0, FULL, WHITE)];
+    let frame = Frame { overlay: Some(faint), ..frame(camera(120.0, 1.0), tiles) };
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    let [r, g, b, a] = picture.get(105, 60).unwrap();
+    let mixed = |channel: f64| 255.0 * 0.75 + channel * 0.25;
+    let expected = [254.0, 232.0, 56.0].map(mixed);
+    assert!([r, g, b].into_iter().zip(expected).all(|(is, be)| (f64::from(is) - be).abs() <= 1.0));
+    assert_eq!(a, 255);
+}
+
+/// Whether the pixel is of the dark and of the light line.
+fn line(pixel: [u8; 4]) -> (bool, bool) {
+    let [r, g, b, a] = pixel;
+    let is_gray = r.abs_diff(g) < 3 && g.abs_diff(b) < 3;
+    (is_gray && 200 < a && r < 90, is_gray && 200 < a && 170 < r)
+}
+
+#[test]
+fn the_contour_follows_the_level_set_dark_outside_and_light_inside() {
+    let Some(headless) = headless() else { return };
+    for t in [0.3, 0.5, 0.61] {
+        let picture = picture_of_overlay(&headless, overlay(t, OverlayStyle::Contour));
+        // The field rises from 0 at x = 20 to 1 at x = 100.
+        let edge = 20.0 + 80.0 * f64::from(t);
+        let (before, after) = ((edge - 0.5).floor() as u32, edge.floor() as u32);
+        assert_eq!(line(picture.get(before, 60).unwrap()), (true, false), "t = {t}");
+        let inside = if line(picture.get(after, 60).unwrap()).1 { after } else { after + 1 };
+        assert_eq!(line(picture.get(inside, 60).unwrap()), (false, true), "t = {t}");
+        for x in (0..120).filter(|x| 4.0 < (f64::from(*x) + 0.5 - edge).abs() && *x < 105) {
+            assert_eq!(picture.get(x, 60), Some(CLEAR), "at x = {x}, t = {t}");
+        }
+    }
+}
+
+#[test]
+fn a_lesion_that_reaches_the_frame_is_outlined_there() {
+    let Some(headless) = headless() else { return };
+    let picture = picture_of_overlay(&headless, overlay(0.3, OverlayStyle::Contour));
+    for (x, y) in [(109, 60), (80, 10), (80, 109)] {
+        assert_eq!(line(picture.get(x, y).unwrap()), (false, true), "at {x}, {y}");
+    }
+}
+
+#[test]
+fn the_contour_is_as_wide_at_every_zoom() {
+    let Some(headless) = headless() else { return };
+    for level0_per_pt in [0.05, 0.2, 0.5] {
+        let camera = Camera {
+            center: Level0Px { x: 60.0, y: 60.0 },
+            level0_per_pt,
+            canvas: ScreenPt { x: 100.0, y: 20.0 },
+        };
+        let overlay = Some(overlay(0.5, OverlayStyle::Contour));
+        let frame = Frame { overlay, ..frame(camera, Vec::new()) };
+        let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+        let coverage: f64 =
+            (0..100).map(|x| f64::from(picture.get(x, 10).unwrap()[3]) / 255.0).sum();
+        assert!((coverage - 2.5).abs() < 0.5, "{coverage} px at {level0_per_pt}");
+    }
+}
+
+#[test]
+fn a_plateau_at_t_is_no_contour() {
+    let Some(headless) = headless() else { return };
+    let area = Level0Rect { x: 10.0, y: 10.0, width: 100.0, height: 100.0 };
+    let size = PixelSize { width: 3, height: 3 };
+    let flat = Arc::new(Heatmap::new(size, vec![0.0; 9], area).unwrap());
+    let overlay = OverlayFrame { heatmap: flat, ..overlay(0.0, OverlayStyle::FillAndContour) };
+    let picture = picture_of_overlay(&headless, overlay);
+    assert!(picture.rgba().iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_heatmap_beyond_the_limits_of_the_device_is_refused_with_a_message() {
+    let Some(headless) = headless() else { return };
+    let limit = headless.device().limits().max_texture_dimension_2d;
+    let size = PixelSize { width: limit + 1, height: 1 };
+    let area = Level0Rect { x: 0.0, y: 0.0, width: 100.0, height: 100.0 };
+    let values = vec![0.0; size.width as usize];
+    let heatmap = Arc::new(Heatmap::new(size, values, area).unwrap());
+    let overlay = OverlayFrame { heatmap, ..overlay(0.0, OverlayStyle::Fill) };
+    let frame = Frame { overlay: Some(overlay), ..frame(camera(120.0, 1.0), Vec::new()) };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let error = headless.render(&mut renderer, &frame).unwrap_err().to_string();
+    assert!(error.starts_with("a heatmap of") && error.contains(&limit.to_string()), "{error}");
+}

@@ -1,0 +1,77 @@
+//! The slide on screen: input in, picture out.
+//!
+//! [`sense`] turns the pointer into commands; once they are applied, [`Canvas::paint`] draws the
+//! camera's view in the same frame.
+
+mod callback;
+mod input;
+mod overview;
+mod scale_bar;
+
+use domain::coords::{Level0Px, Level0Rect, ScreenPt};
+use egui::{Pos2, Rect, StrokeKind, Ui, pos2};
+use render::frame::Frame;
+
+pub(crate) use callback::install;
+pub(crate) use input::sense;
+pub(crate) use scale_bar::magnification;
+
+use crate::command::Commands;
+use crate::state::State;
+use crate::tiles::Tiles;
+use crate::ui::theme;
+
+/// What the canvas keeps between frames.
+#[derive(Debug, Default)]
+pub(crate) struct Canvas {
+    overview: overview::Overview,
+}
+
+impl Canvas {
+    /// Draws slide, heatmap, scale bar and overview into `rect`.
+    pub(crate) fn paint(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        state: &State,
+        tiles: &mut Tiles,
+        commands: &mut Commands,
+    ) {
+        let view = &state.view;
+        let frame = Frame {
+            camera: view.camera,
+            pixels_per_pt: view.pixels_per_pt,
+            slide_generation: view.generation,
+            tiles: tiles.quads(view),
+            overlay: state.overlay.frame(),
+        };
+        ui.painter().rect_filled(rect, 0.0, theme::CANVAS);
+        ui.painter().add(callback::shape(rect, frame, ui.ctx().clone()));
+        for area in tiles.damaged(view) {
+            let place = on_screen(state, rect, area);
+            let stroke = egui::Stroke::new(1.0, theme::WARNING);
+            ui.painter_at(rect).rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
+        }
+        scale_bar::paint(ui, rect, view);
+        self.overview.show(ui, rect, view, tiles, commands);
+    }
+}
+
+/// Where a part of the slide lies in the window.
+fn on_screen(state: &State, canvas: Rect, area: Level0Rect) -> Rect {
+    let corner = |x: f64, y: f64| {
+        window_pos(canvas, state.view.camera.screen_from_level0(Level0Px { x, y }))
+    };
+    Rect::from_two_pos(corner(area.x, area.y), corner(area.x + area.width, area.y + area.height))
+}
+
+/// A canvas position to a window position.
+#[expect(clippy::cast_possible_truncation, reason = "a window has a few thousand points")]
+fn window_pos(canvas: Rect, point: ScreenPt) -> Pos2 {
+    pos2(canvas.min.x + point.x as f32, canvas.min.y + point.y as f32)
+}
+
+/// A window position to a canvas position.
+fn canvas_point(canvas: Rect, pos: Pos2) -> ScreenPt {
+    ScreenPt { x: f64::from(pos.x - canvas.min.x), y: f64::from(pos.y - canvas.min.y) }
+}

@@ -1,0 +1,110 @@
+//! The whole slide, small, in the corner: shows where the canvas looks, and takes it elsewhere.
+
+use domain::coords::{Level0Px, Level0Rect};
+use domain::pixels::Pixels;
+use egui::{Color32, ColorImage, Rect, Sense, StrokeKind, TextureHandle, Ui, pos2, vec2};
+
+use crate::command::{Commands, ViewCommand};
+use crate::state::view::ViewState;
+use crate::tiles::Tiles;
+use crate::ui::theme;
+
+/// Longest side on screen.
+const SIDE_PT: f32 = 150.0;
+
+/// Distance from the edges of the canvas.
+const MARGIN_PT: f32 = 12.0;
+
+/// Canvases narrower than this keep their room for the slide.
+const CANVAS_MIN_PT: f32 = 360.0;
+
+/// The picture of the open slide.
+#[derive(Default)]
+pub(super) struct Overview {
+    /// With the generation of its slide.
+    texture: Option<(u64, TextureHandle)>,
+}
+
+impl std::fmt::Debug for Overview {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Overview({:?})", self.texture.as_ref().map(|(generation, _)| generation))
+    }
+}
+
+impl Overview {
+    /// Draws the overview unless the canvas already shows the whole slide.
+    pub(super) fn show(
+        &mut self,
+        ui: &mut Ui,
+        canvas: Rect,
+        view: &ViewState,
+        tiles: &Tiles,
+        commands: &mut Commands,
+    ) {
+        let Some(facts) = &view.facts else { return };
+        if view.is_fitted || canvas.width().min(canvas.height()) < CANVAS_MIN_PT {
+            return;
+        }
+        self.load(ui, view, tiles);
+        let bounds = facts.bounds();
+        let place = placed(canvas, bounds);
+        ui.painter().rect_filled(place.expand(4.0), 3.0, theme::PLATE);
+        if let Some((_, texture)) = &self.texture {
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            ui.painter().image(texture.id(), place, whole, Color32::WHITE);
+        }
+        let seen = on_overview(place, bounds, view.camera.visible()).intersect(place);
+        let stroke = egui::Stroke::new(2.0, theme::ACCENT);
+        ui.painter().rect_stroke(seen, 0.0, stroke, StrokeKind::Middle);
+
+        let response = ui.interact(place, ui.scope_id().with("overview"), Sense::click_and_drag());
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Image, true, "Overview of the slide")
+        });
+        if let Some(pos) = response.interact_pointer_pos() {
+            commands.push(ViewCommand::Center(level0_at(place, bounds, pos)));
+        }
+    }
+
+    fn load(&mut self, ui: &Ui, view: &ViewState, tiles: &Tiles) {
+        if self.texture.as_ref().is_some_and(|(generation, _)| *generation == view.generation) {
+            return;
+        }
+        self.texture = tiles.overview(view).map(|pixels| {
+            let options = egui::TextureOptions::LINEAR;
+            let texture = ui.ctx().load_texture("overview", color_image(&pixels), options);
+            (view.generation, texture)
+        });
+    }
+}
+
+/// At most 512 x 512 pixels: a display tile.
+fn color_image(pixels: &Pixels) -> ColorImage {
+    let size = pixels.size();
+    let side = |px: u32| usize::try_from(px).unwrap_or(0);
+    ColorImage::from_rgba_unmultiplied([side(size.width), side(size.height)], pixels.rgba())
+}
+
+/// The overview's place at the top right of the canvas, in the slide's proportions.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred points")]
+fn placed(canvas: Rect, bounds: Level0Rect) -> Rect {
+    let scale = f64::from(SIDE_PT) / bounds.width.max(bounds.height).max(1.0);
+    let size = vec2((bounds.width * scale) as f32, (bounds.height * scale) as f32);
+    let corner = canvas.right_top() + vec2(-MARGIN_PT, MARGIN_PT);
+    Rect::from_min_size(pos2(corner.x - size.x, corner.y), size)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred points")]
+fn on_overview(place: Rect, bounds: Level0Rect, area: Level0Rect) -> Rect {
+    let scale = f64::from(place.width()) / bounds.width.max(1.0);
+    let at = |x: f64, y: f64| place.min + vec2((x * scale) as f32, (y * scale) as f32);
+    Rect::from_min_max(at(area.x, area.y), at(area.x + area.width, area.y + area.height))
+}
+
+fn level0_at(place: Rect, bounds: Level0Rect, pos: egui::Pos2) -> Level0Px {
+    let scale = bounds.width / f64::from(place.width()).max(1.0);
+    Level0Px {
+        x: f64::from(pos.x - place.min.x) * scale,
+        y: f64::from(pos.y - place.min.y) * scale,
+    }
+}

@@ -1,0 +1,177 @@
+//! The one list of named commands: the menu, the key sheet and the shortcuts all derive from it.
+
+use std::sync::LazyLock;
+
+use egui::{Key, Modifiers};
+
+use super::{Command, FileCommand, ModelCommand, OverlayCommand, ViewCommand, WindowCommand};
+use crate::state::dialogs::Dialog;
+
+/// Magnification of one press of `+`.
+const ZOOM_STEP: f64 = 1.5;
+
+/// Where a command is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Menu {
+    File,
+    View,
+    Model,
+    Heatmap,
+    Help,
+}
+
+impl Menu {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::File, Self::View, Self::Model, Self::Heatmap, Self::Help];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::File => "File",
+            Self::View => "View",
+            Self::Model => "Model",
+            Self::Heatmap => "Heatmap",
+            Self::Help => "Help",
+        }
+    }
+}
+
+/// A command with its name and keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) command: Command,
+    pub(crate) text: &'static str,
+    pub(crate) menu: Menu,
+    /// Any of these; the first is shown in the menu.
+    pub(crate) keys: Vec<Shortcut>,
+}
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortcut {
+    pub(crate) modifiers: Modifiers,
+    pub(crate) key: Key,
+    /// As printed in menus and on the key sheet.
+    pub(crate) label: &'static str,
+}
+
+const fn key(key: Key, label: &'static str) -> Shortcut {
+    Shortcut { modifiers: Modifiers::NONE, key, label }
+}
+
+const fn shift(key: Key, label: &'static str) -> Shortcut {
+    Shortcut { modifiers: Modifiers::SHIFT, key, label }
+}
+
+const fn ctrl(key: Key, label: &'static str) -> Shortcut {
+    Shortcut { modifiers: Modifiers::COMMAND, key, label }
+}
+
+/// In menu order.
+pub(crate) static ENTRIES: LazyLock<Vec<Entry>> =
+    LazyLock::new(|| [file(), view(), model(), heatmap(), help()].concat());
+
+fn entry(menu: Menu, text: &'static str, command: impl Into<Command>, keys: &[Shortcut]) -> Entry {
+    Entry { command: command.into(), text, menu, keys: keys.to_vec() }
+}
+
+fn file() -> Vec<Entry> {
+    let item = |text, command: Command, keys: &[Shortcut]| entry(Menu::File, text, command, keys);
+    vec![
+        item("Open slide…", FileCommand::Pick.into(), &[ctrl(Key::O, "Ctrl+O")]),
+        item(
+            "Open by path…",
+            WindowCommand::Show(Dialog::OpenPath).into(),
+            &[ctrl(Key::L, "Ctrl+L")],
+        ),
+        item("Open the demo slide", FileCommand::OpenDemo.into(), &[]),
+        item("Export…", FileCommand::ShowExport.into(), &[ctrl(Key::E, "Ctrl+E")]),
+        item("Clear recent slides", FileCommand::ForgetRecent.into(), &[]),
+        item("Quit", WindowCommand::Quit.into(), &[ctrl(Key::Q, "Ctrl+Q")]),
+    ]
+}
+
+fn view() -> Vec<Entry> {
+    let item =
+        |text, command, keys: &[Shortcut]| entry(Menu::View, text, Command::View(command), keys);
+    let step = |right, down| ViewCommand::Step { right, down };
+    vec![
+        item("Fit the slide", ViewCommand::Fit, &[key(Key::F, "F"), key(Key::Home, "Home")]),
+        item("One to one", ViewCommand::OneToOne, &[key(Key::Num1, "1")]),
+        item(
+            "Zoom in",
+            ViewCommand::Zoom(ZOOM_STEP),
+            &[key(Key::Plus, "+"), key(Key::Equals, "=")],
+        ),
+        item("Zoom out", ViewCommand::Zoom(1.0 / ZOOM_STEP), &[key(Key::Minus, "-")]),
+        item("Move left", step(-1, 0), &[key(Key::ArrowLeft, "Left"), key(Key::A, "A")]),
+        item("Move right", step(1, 0), &[key(Key::ArrowRight, "Right"), key(Key::D, "D")]),
+        item("Move up", step(0, -1), &[key(Key::ArrowUp, "Up"), key(Key::W, "W")]),
+        item("Move down", step(0, 1), &[key(Key::ArrowDown, "Down"), key(Key::S, "S")]),
+    ]
+}
+
+fn model() -> Vec<Entry> {
+    let item =
+        |text, command, keys: &[Shortcut]| entry(Menu::Model, text, Command::Model(command), keys);
+    vec![
+        item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
+        item("Stop the run", ModelCommand::Cancel, &[]),
+        item("Read the model folders again", ModelCommand::Reload, &[]),
+    ]
+}
+
+fn heatmap() -> Vec<Entry> {
+    let item = |text, command, keys: &[Shortcut]| {
+        entry(Menu::Heatmap, text, Command::Overlay(command), keys)
+    };
+    vec![
+        item("Show or hide the heatmap", OverlayCommand::ToggleVisible, &[key(Key::H, "H")]),
+        item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
+        item(
+            "Raise t by 0.05",
+            OverlayCommand::StepThreshold(5),
+            &[shift(Key::CloseBracket, "Shift+]"), key(Key::CloseCurlyBracket, "}")],
+        ),
+        item("Raise t by 0.01", OverlayCommand::StepThreshold(1), &[key(Key::CloseBracket, "]")]),
+        item("Lower t by 0.01", OverlayCommand::StepThreshold(-1), &[key(Key::OpenBracket, "[")]),
+        item(
+            "Lower t by 0.05",
+            OverlayCommand::StepThreshold(-5),
+            &[shift(Key::OpenBracket, "Shift+["), key(Key::OpenCurlyBracket, "{")],
+        ),
+        item("Set t to the model's own", OverlayCommand::ResetThreshold, &[key(Key::T, "T")]),
+    ]
+}
+
+fn help() -> Vec<Entry> {
+    let item = |text, dialog, keys: &[Shortcut]| {
+        entry(Menu::Help, text, WindowCommand::Show(dialog), keys)
+    };
+    vec![
+        item("Keys", Dialog::Shortcuts, &[key(Key::Questionmark, "?"), key(Key::F1, "F1")]),
+        item("About Slidelight", Dialog::About, &[]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_commands_share_a_key() {
+        let mut seen = Vec::new();
+        for shortcut in ENTRIES.iter().flat_map(|entry| &entry.keys) {
+            let pressed = (shortcut.modifiers, shortcut.key);
+            assert!(!seen.contains(&pressed), "{} is taken twice", shortcut.label);
+            seen.push(pressed);
+        }
+    }
+
+    #[test]
+    fn no_two_commands_share_a_name() {
+        let mut names: Vec<_> = ENTRIES.iter().map(|entry| entry.text).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ENTRIES.len());
+    }
+}

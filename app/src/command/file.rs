@@ -1,0 +1,159 @@
+//! Opening slides and writing results.
+
+use std::path::{Path, PathBuf};
+
+use slide::export::ExportFormat;
+
+use crate::command::Effect;
+use crate::state::State;
+use crate::state::dialogs::Dialog;
+use crate::state::jobs::JobKind;
+
+/// A wish about files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileCommand {
+    /// Ask the system for a file.
+    Pick,
+    Open(PathBuf),
+    /// The slide that comes with the program.
+    OpenDemo,
+    /// What is typed into the path field.
+    SetPathText(String),
+    /// Open what is typed there.
+    OpenTyped,
+    ForgetRecent,
+    /// Show the export dialog.
+    ShowExport,
+    SetExportFolder(String),
+    PickExportFolder,
+    /// Write this file or not.
+    ToggleExportFormat(ExportFormat),
+    /// Write the files.
+    Export,
+}
+
+/// Changes dialogs and lists; files are effects.
+pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
+    match command {
+        FileCommand::Pick => return vec![Effect::PickSlide],
+        FileCommand::Open(path) => return open(state, path),
+        FileCommand::OpenDemo => return vec![Effect::OpenDemo],
+        FileCommand::SetPathText(text) => state.dialogs.path_text = text,
+        FileCommand::OpenTyped => return open_typed(state),
+        FileCommand::ForgetRecent => {
+            state.session.recent.clear();
+            return vec![Effect::SaveSession];
+        }
+        FileCommand::ShowExport => show_export(state),
+        FileCommand::SetExportFolder(folder) => state.dialogs.export_folder = folder,
+        FileCommand::PickExportFolder => return vec![Effect::PickExportFolder],
+        FileCommand::ToggleExportFormat(format) => {
+            if !state.dialogs.export_formats.remove(&format) {
+                state.dialogs.export_formats.insert(format);
+            }
+        }
+        FileCommand::Export => return export(state),
+    }
+    Vec::new()
+}
+
+fn open(state: &mut State, path: PathBuf) -> Vec<Effect> {
+    if state.dialogs.open == Dialog::OpenPath {
+        state.dialogs.open = Dialog::None;
+    }
+    // The latest wish wins: an older opening that is still under way is no longer wanted.
+    let older = state.jobs.of_kind(JobKind::OpenSlide).map(|job| Effect::CancelJob(job.id));
+    older.into_iter().chain([Effect::OpenSlide(path)]).collect()
+}
+
+/// Quotes and blanks around a path come along when it is copied from elsewhere.
+fn open_typed(state: &mut State) -> Vec<Effect> {
+    let typed = state.dialogs.path_text.trim().trim_matches(['"', '\'']).to_owned();
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    open(state, PathBuf::from(typed))
+}
+
+fn show_export(state: &mut State) {
+    if state.overlay.result.is_none() {
+        state.notices.error("There is nothing to export yet: run a model first");
+        return;
+    }
+    if state.dialogs.export_folder.is_empty() {
+        state.dialogs.export_folder = beside_the_slide(state);
+    }
+    state.dialogs.open = Dialog::Export;
+}
+
+fn beside_the_slide(state: &State) -> String {
+    let path = state.view.facts.as_ref().map(|facts| facts.path.as_path());
+    path.and_then(Path::parent).unwrap_or(Path::new("")).display().to_string()
+}
+
+fn export(state: &mut State) -> Vec<Effect> {
+    let folder = state.dialogs.export_folder.trim();
+    let formats = state.dialogs.export_formats.clone();
+    if folder.is_empty() || formats.is_empty() || state.overlay.result.is_none() {
+        return Vec::new();
+    }
+    let folder = PathBuf::from(folder);
+    state.dialogs.open = Dialog::None;
+    vec![Effect::Export { folder, formats }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::samples;
+    use crate::state::jobs::{JobId, RunningJob};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    #[test]
+    fn a_typed_path_is_opened_without_its_quotes() {
+        let mut state = State::default();
+        state.dialogs.open = Dialog::OpenPath;
+        apply(&mut state, FileCommand::SetPathText("  \"/data/a b.svs\" ".to_owned()));
+        let effects = apply(&mut state, FileCommand::OpenTyped);
+        assert!(
+            matches!(&effects[..], [Effect::OpenSlide(path)] if path == Path::new("/data/a b.svs"))
+        );
+        assert_eq!(state.dialogs.open, Dialog::None);
+    }
+
+    #[test]
+    fn opening_another_slide_stops_the_opening_under_way() {
+        let mut state = State::default();
+        let job = RunningJob::new(JobId(1), JobKind::OpenSlide, String::new(), Instant::now());
+        state.jobs.running.push(job);
+        let effects = apply(&mut state, FileCommand::Open(PathBuf::from("b.svs")));
+        assert!(matches!(&effects[..], [Effect::CancelJob(JobId(1)), Effect::OpenSlide(_)]));
+    }
+
+    #[test]
+    fn export_needs_a_result_and_starts_beside_the_slide() {
+        let mut state = samples::state();
+        apply(&mut state, FileCommand::ShowExport);
+        assert_eq!((state.dialogs.open, state.notices.shown.len()), (Dialog::None, 1));
+
+        state.overlay.result = Some(Arc::new(samples::result(false)));
+        apply(&mut state, FileCommand::ShowExport);
+        assert_eq!(state.dialogs.open, Dialog::Export);
+        let effects = apply(&mut state, FileCommand::Export);
+        assert!(
+            matches!(&effects[..], [Effect::Export { folder, .. }] if folder == Path::new("/slides"))
+        );
+    }
+
+    #[test]
+    fn an_export_of_nothing_is_not_started() {
+        let mut state = samples::state();
+        state.overlay.result = Some(Arc::new(samples::result(false)));
+        apply(&mut state, FileCommand::ShowExport);
+        for format in ExportFormat::ALL {
+            apply(&mut state, FileCommand::ToggleExportFormat(format));
+        }
+        assert!(apply(&mut state, FileCommand::Export).is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! Every change a user can ask for, as data; the only place that writes the state on their behalf.
+//!
+//! Panels push a [`Command`]; [`apply`] changes the [`State`] and answers with [`Effect`]s, the things
+//! that need a thread, a file or the window itself. [`entries`] gives commands their names and keys.
+
+pub(crate) mod entries;
+mod file;
+mod model;
+mod overlay;
+pub(crate) mod shortcuts;
+mod view;
+mod window;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use ::model::registry::ModelEntry;
+use slide::export::ExportFormat;
+
+pub(crate) use file::FileCommand;
+pub(crate) use model::ModelCommand;
+pub(crate) use overlay::OverlayCommand;
+pub(crate) use view::ViewCommand;
+pub(crate) use window::WindowCommand;
+
+use crate::state::State;
+use crate::state::jobs::JobId;
+
+/// One change, by family.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Command {
+    View(ViewCommand),
+    Overlay(OverlayCommand),
+    Model(ModelCommand),
+    File(FileCommand),
+    Window(WindowCommand),
+}
+
+/// What a change needs from the world outside the state.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    OpenSlide(PathBuf),
+    OpenDemo,
+    PickSlide,
+    PickExportFolder,
+    ListModels,
+    /// Run this model on the open slide.
+    Analyze(Box<ModelEntry>),
+    /// Write the open result at its *t* into a folder.
+    Export {
+        folder: PathBuf,
+        formats: BTreeSet<ExportFormat>,
+    },
+    CancelJob(JobId),
+    SaveSession,
+    Quit,
+}
+
+/// What was asked for this frame, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Commands(Vec<Command>);
+
+impl Commands {
+    /// Asks for one change.
+    pub(crate) fn push(&mut self, command: impl Into<Command>) {
+        self.0.push(command.into());
+    }
+
+    /// Hands over what was asked for and starts empty.
+    pub(crate) fn take(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// Changes the state; never waits, reads or starts anything.
+pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
+    match command {
+        Command::View(command) => {
+            view::apply(&mut state.view, command);
+            Vec::new()
+        }
+        Command::Overlay(command) => {
+            overlay::apply(&mut state.overlay, command);
+            Vec::new()
+        }
+        Command::Model(command) => model::apply(state, command),
+        Command::File(command) => file::apply(state, command),
+        Command::Window(command) => window::apply(state, command),
+    }
+}
+
+impl From<ViewCommand> for Command {
+    fn from(command: ViewCommand) -> Self {
+        Self::View(command)
+    }
+}
+
+impl From<OverlayCommand> for Command {
+    fn from(command: OverlayCommand) -> Self {
+        Self::Overlay(command)
+    }
+}
+
+impl From<ModelCommand> for Command {
+    fn from(command: ModelCommand) -> Self {
+        Self::Model(command)
+    }
+}
+
+impl From<FileCommand> for Command {
+    fn from(command: FileCommand) -> Self {
+        Self::File(command)
+    }
+}
+
+impl From<WindowCommand> for Command {
+    fn from(command: WindowCommand) -> Self {
+        Self::Window(command)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,91 @@
+//! Small states for tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ::model::analysis::TrainingFit;
+use ::model::registry::{Manifest, ModelEntry};
+use domain::coords::{Downsample, Level0Rect, PixelSize, ScreenPt};
+use domain::heatmap::Heatmap;
+use domain::mask::{AreaCurve, BinaryMask, BinaryThreshold};
+use domain::scale::Mpp;
+use slide::Level;
+
+use crate::state::State;
+use crate::state::overlay::SlideResult;
+use crate::state::view::SlideFacts;
+
+/// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
+pub(crate) fn facts() -> SlideFacts {
+    let level = |width: u32, height: u32, downsample: f64| Level {
+        size: PixelSize { width, height },
+        downsample: Downsample::new(downsample).unwrap(),
+        stored_tile: PixelSize { width: 256, height: 256 },
+        is_virtual: false,
+    };
+    SlideFacts {
+        path: PathBuf::from("/slides/sample.svs"),
+        format: "aperio",
+        size: PixelSize { width: 4000, height: 2000 },
+        levels: vec![level(4000, 2000, 1.0), level(1000, 500, 4.0), level(500, 250, 8.0)],
+        mpp: Mpp::new(0.5, 0.5),
+        objective_power: Some(20.0),
+        properties: BTreeMap::from([("openslide.vendor".to_owned(), "aperio".to_owned())]),
+    }
+}
+
+/// A model that exists only by name.
+pub(crate) fn model(name: &str) -> ModelEntry {
+    let manifest = serde_json::json!({
+        "schema": 1,
+        "name": name,
+        "title": format!("Model {name}"),
+        "architecture": "fmamil",
+        "trained_on": "colorectal biopsies, H&E",
+        "licence": "CC BY 4.0",
+        "recommended_threshold": 0.4,
+        "threshold_note": "best Dice on the validation split",
+        "mpp": 1.0,
+        "encoder": "resnet50, 224 px",
+        "weights_sha256": "00",
+        "metrics": { "bag_auc": 0.91 },
+    });
+    let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+    ModelEntry { dir: PathBuf::from("/models").join(name), manifest }
+}
+
+/// A ramp over the sample slide; half of the slide is tissue.
+pub(crate) fn result(is_outside: bool) -> SlideResult {
+    let frame = Level0Rect { x: 0.0, y: 0.0, width: 4000.0, height: 2000.0 };
+    let values = (0..8_u8).map(|i| f32::from(i) / 7.0).collect();
+    let heatmap = Heatmap::new(PixelSize { width: 4, height: 2 }, values, frame).unwrap();
+    SlideResult {
+        model_name: "a".to_owned(),
+        model_title: "Model a".to_owned(),
+        recommended: BinaryThreshold::clamped(0.4),
+        probability: 0.83,
+        area_curve: AreaCurve::new(&heatmap),
+        heatmap: Arc::new(heatmap),
+        tissue: BinaryMask::new(PixelSize { width: 2, height: 1 }, vec![true, false], frame)
+            .unwrap(),
+        tissue_area_level0_px: 4e6,
+        training_fit: TrainingFit {
+            outside_share: 0.97,
+            is_outside,
+            notes: vec!["Coarser than the model's resolution.".to_owned()],
+        },
+        faithfulness: Some(0.7),
+        timings: vec![("Encoding", std::time::Duration::from_millis(1500))],
+        provenance: BTreeMap::new(),
+    }
+}
+
+/// The sample slide on a canvas of 800 x 600, two models listed, no result.
+pub(crate) fn state() -> State {
+    let mut state = State::default();
+    state.view.camera.canvas = ScreenPt { x: 800.0, y: 600.0 };
+    state.view.open(facts());
+    state.models.set_entries(vec![model("a"), model("b")]);
+    state
+}

@@ -1,0 +1,171 @@
+//! What jobs bring, into the state. With [`crate::command`] the only place that writes it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use slide::Slide;
+
+use super::pick::Picked;
+use super::{JobEvent, Outcome};
+use crate::command::Effect;
+use crate::state::State;
+use crate::state::dialogs::Dialog;
+use crate::state::jobs::{JobId, JobKind};
+use crate::state::overlay::SlideResult;
+use crate::state::view::SlideFacts;
+
+/// Takes in one event; answers with what has to follow.
+pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
+    match event {
+        JobEvent::Stage(id, stage) => begin_stage(state, id, stage),
+        JobEvent::Progress(id, done, total) => {
+            if let Some(job) = state.jobs.get_mut(id) {
+                (job.done, job.total) = (done, total);
+            }
+        }
+        JobEvent::Cancelled(id) => {
+            state.jobs.remove(id);
+        }
+        JobEvent::Failed(id, message) => {
+            let was_stopped = state.jobs.remove(id).is_some_and(|job| job.is_stopping);
+            if !was_stopped {
+                state.notices.error(message);
+            }
+        }
+        JobEvent::Done(id, outcome) => {
+            state.jobs.remove(id);
+            return finish(state, *outcome);
+        }
+    }
+    Vec::new()
+}
+
+fn begin_stage(state: &mut State, id: JobId, stage: &'static str) {
+    if let Some(job) = state.jobs.get_mut(id) {
+        job.stage = stage;
+        job.stage_started = Instant::now();
+        (job.done, job.total) = (0, 0);
+    }
+}
+
+fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
+    match outcome {
+        Outcome::SlideOpened { slide, facts } => return slide_opened(state, Some(slide), facts),
+        Outcome::Analyzed { generation, result } => analyzed(state, generation, result),
+        Outcome::Exported(paths) => {
+            let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            state.notices.done(format!("Exported:\n{}", listed.join("\n")));
+        }
+        Outcome::ModelsListed(survey) => {
+            state.models.set_entries(survey.entries);
+            state.models.problems = survey.problems;
+        }
+        Outcome::SlidePicked(picked) => return slide_picked(state, picked),
+        Outcome::FolderPicked(picked) => folder_picked(state, picked),
+        Outcome::SessionSaved => {}
+    }
+    Vec::new()
+}
+
+/// Shows the slide; a run on the slide before it is stopped, its heatmap leaves with it.
+fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts) -> Vec<Effect> {
+    state.session.remember(&facts.path);
+    state.slide = slide;
+    state.view.open(facts);
+    state.overlay.result = None;
+    state.dialogs.export_folder.clear();
+    state.dialogs.path_text.clear();
+    let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));
+    run.into_iter().chain([Effect::SaveSession]).collect()
+}
+
+fn analyzed(state: &mut State, generation: u64, result: Arc<SlideResult>) {
+    if generation != state.view.generation {
+        return;
+    }
+    state.overlay.threshold = result.recommended;
+    state.overlay.is_visible = true;
+    state.overlay.result = Some(result);
+}
+
+/// Without a file dialog on this system the answer is an immediate "nothing": offer the path field.
+fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
+    match picked {
+        Picked::Path(path) => vec![Effect::OpenSlide(path)],
+        Picked::Nothing => Vec::new(),
+        Picked::NoDialog => {
+            state.dialogs.open = Dialog::OpenPath;
+            Vec::new()
+        }
+    }
+}
+
+fn folder_picked(state: &mut State, picked: Picked) {
+    match picked {
+        Picked::Path(path) => state.dialogs.export_folder = path.display().to_string(),
+        Picked::Nothing => {}
+        Picked::NoDialog => {
+            state.notices.error("This system offers no folder dialog: type the folder's path");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::samples;
+    use crate::state::jobs::RunningJob;
+    use std::path::PathBuf;
+
+    fn running(kind: JobKind) -> RunningJob {
+        RunningJob::new(JobId(5), kind, String::new(), Instant::now())
+    }
+
+    #[test]
+    fn a_result_for_a_slide_that_is_gone_is_dropped() {
+        let mut state = samples::state();
+        let stale = state.view.generation - 1;
+        let result = Arc::new(samples::result(false));
+        analyzed(&mut state, stale, Arc::clone(&result));
+        assert!(state.overlay.result.is_none());
+        let current = state.view.generation;
+        analyzed(&mut state, current, result);
+        assert_eq!(state.overlay.threshold.get(), 0.4);
+    }
+
+    #[test]
+    fn a_second_slide_stops_the_run_and_takes_the_heatmap_away() {
+        let mut state = samples::state();
+        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.jobs.running.push(running(JobKind::Analyze));
+        let effects = slide_opened(&mut state, None, samples::facts());
+        assert!(matches!(effects[..], [Effect::CancelJob(JobId(5)), Effect::SaveSession]));
+        assert!(state.overlay.result.is_none());
+        assert_eq!(state.session.recent, [PathBuf::from("/slides/sample.svs")]);
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_leaves_the_slide_open() {
+        let mut state = samples::state();
+        state.jobs.running.push(running(JobKind::OpenSlide));
+        receive(&mut state, JobEvent::Failed(JobId(5), "damaged file".to_owned()));
+        assert!(state.jobs.running.is_empty() && state.view.facts.is_some());
+        assert_eq!(state.notices.shown.len(), 1);
+    }
+
+    #[test]
+    fn a_stopped_job_leaves_without_a_message() {
+        let mut state = samples::state();
+        state.jobs.running.push(running(JobKind::Analyze));
+        receive(&mut state, JobEvent::Cancelled(JobId(5)));
+        assert!(state.jobs.running.is_empty() && state.notices.shown.is_empty());
+    }
+
+    #[test]
+    fn no_file_dialog_leads_to_the_path_field() {
+        let mut state = State::default();
+        let picked = Box::new(Outcome::SlidePicked(Picked::NoDialog));
+        receive(&mut state, JobEvent::Done(JobId(1), picked));
+        assert_eq!(state.dialogs.open, Dialog::OpenPath);
+    }
+}

@@ -1,0 +1,94 @@
+//! Performs effects: on threads with names, watched, stoppable, and unable to take the window down.
+
+mod analyze;
+mod export;
+pub(crate) mod inbox;
+pub(crate) mod load_tile;
+mod open_slide;
+mod pick;
+pub(crate) mod runner;
+pub(crate) mod session_file;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::registry::Survey;
+use slide::Slide;
+
+use crate::command::Effect;
+use crate::state::State;
+use crate::state::jobs::{JobId, JobKind};
+use crate::state::overlay::SlideResult;
+use crate::state::view::SlideFacts;
+use runner::Runner;
+
+/// What a job says to the window.
+#[derive(Debug)]
+pub(crate) enum JobEvent {
+    /// A stage begins.
+    Stage(JobId, &'static str),
+    /// `done` of `total` items of the stage.
+    Progress(JobId, u64, u64),
+    /// The last word of a job that worked.
+    Done(JobId, Box<Outcome>),
+    /// The last word of a job that was stopped.
+    Cancelled(JobId),
+    /// The last word of a job that failed; a whole sentence for the user.
+    Failed(JobId, String),
+}
+
+/// What a finished job brings.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    SlideOpened {
+        slide: Arc<Slide>,
+        facts: SlideFacts,
+    },
+    /// `generation` is that of the slide the model ran on.
+    Analyzed {
+        generation: u64,
+        result: Arc<SlideResult>,
+    },
+    /// Where the files were written, one path each.
+    Exported(Vec<PathBuf>),
+    ModelsListed(Survey),
+    SlidePicked(pick::Picked),
+    FolderPicked(pick::Picked),
+    SessionSaved,
+}
+
+/// Why a job ends early.
+#[derive(Debug)]
+pub(crate) enum JobError {
+    Cancelled,
+    /// A whole sentence for the user, the path at its end.
+    Failed(String),
+}
+
+impl From<domain::progress::Cancelled> for JobError {
+    fn from(_: domain::progress::Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
+/// Starts what `effect` asks for; returns at once.
+pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
+    match effect {
+        Effect::OpenSlide(path) => open_slide::start(path, state, runner),
+        Effect::OpenDemo => open_slide::start_demo(state, runner),
+        Effect::PickSlide => pick::start_slide(state, runner),
+        Effect::PickExportFolder => pick::start_folder(state, runner),
+        Effect::ListModels => list_models(state, runner),
+        Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::Export { folder, formats } => export::start(folder, formats, state, runner),
+        Effect::CancelJob(id) => runner.cancel(id),
+        Effect::SaveSession => session_file::start_save(state, runner),
+        Effect::Quit => runner.close_window(),
+    }
+}
+
+fn list_models(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "list-models", String::new(), |_progress, _cancel| {
+        Ok(Outcome::ModelsListed(model::registry::survey()))
+    });
+}

@@ -1,0 +1,59 @@
+//! The system's own file dialogs, on a thread of their own.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::Outcome;
+use super::runner::Runner;
+use crate::state::State;
+use crate::state::jobs::JobKind;
+
+/// No hand closes a dialog this fast: the system has none, and says so only by its silence.
+const TOO_FAST_FOR_A_HAND: Duration = Duration::from_millis(400);
+
+/// Ends of the names of files that can be opened; "All files" is always offered too.
+const SLIDE_EXTENSIONS: [&str; 9] =
+    ["svs", "tif", "tiff", "btf", "png", "jpg", "jpeg", "bmp", "webp"];
+
+/// The answer of a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Picked {
+    Path(PathBuf),
+    /// The user closed it.
+    Nothing,
+    /// It could not be shown.
+    NoDialog,
+}
+
+pub(super) fn start_slide(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-slide", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new()
+            .set_title("Open slide")
+            .add_filter("Slides and images", &SLIDE_EXTENSIONS)
+            .add_filter("All files", &["*"]);
+        Ok(Outcome::SlidePicked(ask(|| dialog.pick_file())))
+    });
+}
+
+pub(super) fn start_folder(state: &mut State, runner: &mut Runner) {
+    let start = PathBuf::from(&state.dialogs.export_folder);
+    runner.start(
+        state,
+        JobKind::Silent,
+        "pick-folder",
+        String::new(),
+        move |_progress, _cancel| {
+            let dialog = rfd::FileDialog::new().set_title("Export to").set_directory(start);
+            Ok(Outcome::FolderPicked(ask(|| dialog.pick_folder())))
+        },
+    );
+}
+
+fn ask(show: impl FnOnce() -> Option<PathBuf>) -> Picked {
+    let shown = Instant::now();
+    match show() {
+        Some(path) => Picked::Path(path),
+        None if shown.elapsed() < TOO_FAST_FOR_A_HAND => Picked::NoDialog,
+        None => Picked::Nothing,
+    }
+}

@@ -1,0 +1,43 @@
+//! What lies over the window: dialogs, the welcome card, and what was typed into them.
+
+use std::collections::BTreeSet;
+
+use slide::export::ExportFormat;
+
+/// A dialog; one at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dialog {
+    #[default]
+    None,
+    /// Type the path of a slide.
+    OpenPath,
+    Export,
+    Shortcuts,
+    About,
+}
+
+/// Dialogs and their text.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialogs {
+    pub(crate) open: Dialog,
+    /// The card with the first words is shown over the canvas.
+    pub(crate) is_welcome_shown: bool,
+    /// Path of a slide, as typed.
+    pub(crate) path_text: String,
+    /// Folder for exports, as typed.
+    pub(crate) export_folder: String,
+    /// Which files an export writes.
+    pub(crate) export_formats: BTreeSet<ExportFormat>,
+}
+
+impl Default for Dialogs {
+    fn default() -> Self {
+        Self {
+            open: Dialog::None,
+            is_welcome_shown: false,
+            path_text: String::new(),
+            export_folder: String::new(),
+            export_formats: BTreeSet::from(ExportFormat::ALL),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Work that is running, as the tray shows it.
+
+use std::time::{Duration, Instant};
+
+/// Which job a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct JobId(pub(crate) u64);
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JobKind {
+    OpenSlide,
+    Analyze,
+    Export,
+    /// Short or waiting for the user: not worth a line in the tray.
+    Silent,
+}
+
+/// A running job.
+#[derive(Clone, Debug)]
+pub(crate) struct RunningJob {
+    pub(crate) id: JobId,
+    pub(crate) kind: JobKind,
+    pub(crate) title: String,
+    pub(crate) stage: &'static str,
+    /// Items of the stage.
+    pub(crate) done: u64,
+    pub(crate) total: u64,
+    pub(crate) started: Instant,
+    pub(crate) stage_started: Instant,
+    /// It was asked to stop and has not yet.
+    pub(crate) is_stopping: bool,
+}
+
+impl RunningJob {
+    pub(crate) fn new(id: JobId, kind: JobKind, title: String, now: Instant) -> Self {
+        Self {
+            id,
+            kind,
+            title,
+            stage: "",
+            done: 0,
+            total: 0,
+            started: now,
+            stage_started: now,
+            is_stopping: false,
+        }
+    }
+
+    /// Share of the stage that is done, once its size is known.
+    pub(crate) fn fraction(&self) -> Option<f32> {
+        #[expect(clippy::cast_precision_loss, reason = "a progress bar needs three digits")]
+        (0 < self.total).then(|| (self.done as f32 / self.total as f32).clamp(0.0, 1.0))
+    }
+
+    /// Time the stage still needs at its pace so far; `None` before a pace can be told.
+    pub(crate) fn stage_left(&self, now: Instant) -> Option<Duration> {
+        let spent = now.duration_since(self.stage_started);
+        if self.done == 0 || self.total <= self.done || spent < Duration::from_millis(500) {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate in whole seconds")]
+        Some(spent.mul_f64((self.total - self.done) as f64 / self.done as f64))
+    }
+}
+
+/// All running jobs, in the order they were started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobTray {
+    pub(crate) running: Vec<RunningJob>,
+}
+
+impl JobTray {
+    /// The latest job of a kind.
+    pub(crate) fn of_kind(&self, kind: JobKind) -> Option<&RunningJob> {
+        self.running.iter().rev().find(|job| job.kind == kind)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: JobId) -> Option<&mut RunningJob> {
+        self.running.iter_mut().find(|job| job.id == id)
+    }
+
+    /// Takes a job off the tray; `None` if it was not there.
+    pub(crate) fn remove(&mut self, id: JobId) -> Option<RunningJob> {
+        let index = self.running.iter().position(|job| job.id == id)?;
+        Some(self.running.remove(index))
+    }
+
+    /// Jobs worth a line.
+    pub(crate) fn visible(&self) -> impl Iterator<Item = &RunningJob> {
+        self.running.iter().filter(|job| job.kind != JobKind::Silent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_follows_the_pace_of_the_stage() {
+        let start = Instant::now();
+        let mut job = RunningJob::new(JobId(1), JobKind::Analyze, String::new(), start);
+        assert_eq!(job.stage_left(start + Duration::from_secs(9)), None);
+        (job.done, job.total) = (25, 100);
+        let left = job.stage_left(start + Duration::from_secs(10)).unwrap();
+        assert_eq!(left.as_secs(), 30);
+        assert_eq!(job.fraction(), Some(0.25));
+    }
+}

@@ -1,0 +1,40 @@
+//! What survives a restart.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Longer lists are not read.
+const RECENT_MAX: usize = 8;
+
+/// Saved as `session.json` in the user's configuration folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Session {
+    /// Slides that were opened, the latest first.
+    pub(crate) recent: Vec<PathBuf>,
+}
+
+impl Session {
+    /// Puts `path` at the head of the list.
+    pub(crate) fn remember(&mut self, path: &Path) {
+        self.recent.retain(|known| known != path);
+        self.recent.insert(0, path.to_owned());
+        self.recent.truncate(RECENT_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slide_opened_again_moves_to_the_head_and_old_ones_fall_off() {
+        let mut session = Session::default();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "c"] {
+            session.remember(Path::new(name));
+        }
+        let names: Vec<_> = session.recent.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(names, ["c", "i", "h", "g", "f", "e", "d", "b"]);
+    }
+}

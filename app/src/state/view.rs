@@ -1,0 +1,132 @@
+//! The open slide and the part of it on the canvas.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::scale::Mpp;
+use slide::{Level, Slide};
+
+/// Most points that one level-0 pixel may cover: beyond, single pixels fill the canvas.
+const PT_PER_LEVEL0_MAX: f64 = 32.0;
+
+/// Times the fitted slide may shrink.
+const SHRINK_MAX: f64 = 4.0;
+
+/// What a slide says about itself, read once when it is opened.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SlideFacts {
+    pub(crate) path: PathBuf,
+    pub(crate) format: &'static str,
+    pub(crate) size: PixelSize,
+    pub(crate) levels: Vec<Level>,
+    pub(crate) mpp: Option<Mpp>,
+    pub(crate) objective_power: Option<f64>,
+    pub(crate) properties: BTreeMap<String, String>,
+}
+
+impl SlideFacts {
+    pub(crate) fn read(slide: &Slide, path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            format: slide.format(),
+            size: slide.size(),
+            levels: slide.levels().to_vec(),
+            mpp: slide.mpp(),
+            objective_power: slide.objective_power(),
+            properties: slide.properties().clone(),
+        }
+    }
+
+    /// The file's name, without its folder.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// The whole of level 0.
+    pub(crate) fn bounds(&self) -> Level0Rect {
+        Level0Rect::of_size(self.size)
+    }
+}
+
+/// The slide and the camera over it.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewState {
+    pub(crate) facts: Option<Arc<SlideFacts>>,
+    /// Grows with every slide that is opened: answers about an older one are out of date.
+    pub(crate) generation: u64,
+    pub(crate) camera: Camera,
+    /// The camera shows the whole slide and follows the canvas when that changes size.
+    pub(crate) is_fitted: bool,
+    /// Device pixels per window point.
+    pub(crate) pixels_per_pt: f32,
+    /// Where the pointer is on the canvas.
+    pub(crate) pointer: Option<ScreenPt>,
+}
+
+impl Default for ViewState {
+    fn default() -> Self {
+        Self {
+            facts: None,
+            generation: 0,
+            camera: Camera {
+                center: Level0Px::default(),
+                level0_per_pt: 1.0,
+                canvas: ScreenPt { x: 1.0, y: 1.0 },
+            },
+            is_fitted: true,
+            pixels_per_pt: 1.0,
+            pointer: None,
+        }
+    }
+}
+
+impl ViewState {
+    /// Replaces the slide and shows all of it.
+    pub(crate) fn open(&mut self, facts: SlideFacts) {
+        self.facts = Some(Arc::new(facts));
+        self.generation += 1;
+        self.fit();
+    }
+
+    /// Shows the whole slide.
+    pub(crate) fn fit(&mut self) {
+        if let Some(facts) = &self.facts {
+            self.camera = Camera::fit(facts.bounds(), self.camera.canvas);
+            self.is_fitted = true;
+        }
+    }
+
+    /// Moves the camera, within reason: some of the slide stays in view, at a sensible size.
+    pub(crate) fn look(&mut self, camera: Camera) {
+        let Some(facts) = &self.facts else { return };
+        let bounds = facts.bounds();
+        let most = Camera::fit(bounds, camera.canvas).level0_per_pt * SHRINK_MAX;
+        let least = 1.0 / PT_PER_LEVEL0_MAX;
+        let is_zoom_allowed = (least..=most.max(least)).contains(&camera.level0_per_pt);
+        let wanted = if is_zoom_allowed { camera } else { self.camera };
+        self.camera = Camera {
+            center: Level0Px {
+                x: wanted.center.x.clamp(bounds.x, bounds.x + bounds.width),
+                y: wanted.center.y.clamp(bounds.y, bounds.y + bounds.height),
+            },
+            ..wanted
+        };
+        self.is_fitted = false;
+    }
+
+    /// Level-0 pixels per device pixel; below 1 the picture is enlarged beyond what was scanned.
+    pub(crate) fn level0_per_device_px(&self) -> f64 {
+        self.camera.level0_per_pt / f64::from(self.pixels_per_pt)
+    }
+
+    /// The slide position under the pointer, if there is one.
+    pub(crate) fn position(&self) -> Option<Level0Px> {
+        let facts = self.facts.as_ref()?;
+        let point = self.camera.level0_from_screen(self.pointer?);
+        let inside = (0.0..f64::from(facts.size.width)).contains(&point.x)
+            && (0.0..f64::from(facts.size.height)).contains(&point.y);
+        inside.then_some(point)
+    }
+}

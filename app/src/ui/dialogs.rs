@@ -1,0 +1,127 @@
+//! Dialogs over the window, one at a time; Escape or a click beside them closes.
+
+use std::collections::BTreeSet;
+
+use egui::{Id, Modal, RichText, TextEdit, Ui};
+use slide::export::ExportFormat;
+
+use super::{about, shortcut_sheet, start_page, theme};
+use crate::command::{Commands, FileCommand, WindowCommand};
+use crate::state::State;
+use crate::state::dialogs::{Dialog, Dialogs};
+
+/// Draws the open dialog, if any.
+pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Commands) {
+    let dialog = state.dialogs.open;
+    if dialog == Dialog::None {
+        return;
+    }
+    let modal = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
+        match dialog {
+            Dialog::None => {}
+            Dialog::OpenPath => open_path_ui(ui, &state.dialogs, commands),
+            Dialog::Export => export_ui(ui, state, commands),
+            Dialog::Shortcuts => shortcut_sheet::shortcut_sheet_ui(ui),
+            Dialog::About => about::about_ui(ui),
+        }
+        ui.add_space(8.0);
+        if ui.button("Close").clicked() {
+            commands.push(WindowCommand::CloseDialog);
+        }
+    });
+    if modal.should_close() {
+        commands.push(WindowCommand::CloseDialog);
+    }
+}
+
+fn open_path_ui(ui: &mut Ui, dialogs: &Dialogs, commands: &mut Commands) {
+    ui.set_width(520.0);
+    ui.heading("Open a slide by its path");
+    start_page::path_field_ui(ui, &dialogs.path_text, commands);
+}
+
+fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    ui.set_width(520.0);
+    ui.heading("Export");
+    ui.label(format!("Cut at t = {:.3}", state.overlay.threshold.get()));
+    formats_ui(ui, &state.dialogs.export_formats, commands);
+    ui.add_space(4.0);
+    folder_ui(ui, &state.dialogs.export_folder, commands);
+    ui.add_space(4.0);
+    let is_ready =
+        !state.dialogs.export_folder.trim().is_empty() && !state.dialogs.export_formats.is_empty();
+    if ui.add_enabled(is_ready, theme::primary_button("Export")).clicked() {
+        commands.push(FileCommand::Export);
+    }
+    let note = "Files are named after the slide. Files of the same name are replaced.";
+    ui.label(RichText::new(note).small().color(theme::TEXT_WEAK));
+}
+
+fn formats_ui(ui: &mut Ui, chosen: &BTreeSet<ExportFormat>, commands: &mut Commands) {
+    for format in ExportFormat::ALL {
+        let mut is_chosen = chosen.contains(&format);
+        if ui.checkbox(&mut is_chosen, described(format)).changed() {
+            commands.push(FileCommand::ToggleExportFormat(format));
+        }
+    }
+}
+
+fn described(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::MaskPng => "Mask at t (PNG, with its place on the slide)",
+        ExportFormat::HeatmapPng => "Heatmap as a picture (PNG)",
+        ExportFormat::HeatmapTiff => "Heatmap, raw values (32-bit float TIFF)",
+        ExportFormat::GeoJson => "Outlines at t (GeoJSON for QuPath)",
+        ExportFormat::Record => "Record: probability, area, model, timings (JSON)",
+    }
+}
+
+fn folder_ui(ui: &mut Ui, folder: &str, commands: &mut Commands) {
+    ui.horizontal(|ui| {
+        let label = ui.label("Folder");
+        let mut typed = folder.to_owned();
+        let width = ui.available_width() - 100.0;
+        let field = ui.add(TextEdit::singleline(&mut typed).desired_width(width));
+        if field.labelled_by(label.id).changed() {
+            commands.push(FileCommand::SetExportFolder(typed));
+        }
+        if ui.button("Choose…").clicked() {
+            commands.push(FileCommand::PickExportFolder);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Command, samples};
+    use egui_kittest::{Harness, kittest::Queryable as _};
+    use std::sync::Arc;
+
+    fn asked(dialog: Dialog, click: &str) -> Vec<Command> {
+        let mut state = samples::state();
+        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.dialogs.open = dialog;
+        state.dialogs.export_folder = "/out".to_owned();
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| dialogs_ui(ui.ctx(), &state, &mut commands));
+        harness.run();
+        harness.get_by_role_and_label(egui::Role::Button, click).click();
+        harness.run();
+        drop(harness);
+        commands.take()
+    }
+
+    #[test]
+    fn every_dialog_can_be_closed() {
+        for dialog in [Dialog::OpenPath, Dialog::Export, Dialog::Shortcuts, Dialog::About] {
+            let expected = [Command::Window(WindowCommand::CloseDialog)];
+            assert_eq!(asked(dialog, "Close"), expected, "{dialog:?}");
+        }
+    }
+
+    #[test]
+    fn the_export_dialog_exports() {
+        assert_eq!(asked(Dialog::Export, "Export"), [Command::File(FileCommand::Export)]);
+    }
+}

@@ -1,0 +1,55 @@
+//! Work under way, over the bottom of the canvas; the model's run is shown in its own panel.
+
+use std::time::{Duration, Instant};
+
+use egui::{Align2, Area, Id, ProgressBar, RichText};
+
+use super::model_panel::pace;
+use super::theme;
+use crate::command::{Commands, WindowCommand};
+use crate::state::jobs::{JobKind, JobTray, RunningJob};
+
+/// Quicker jobs never show up.
+const SHOWN_AFTER: Duration = Duration::from_millis(400);
+
+/// Draws the tray above `bottom_left`; asks to be drawn again when a job becomes worth showing.
+pub(crate) fn job_tray_ui(
+    ctx: &egui::Context,
+    bottom_left: egui::Pos2,
+    jobs: &JobTray,
+    commands: &mut Commands,
+) {
+    let now = Instant::now();
+    let age = |job: &RunningJob| now.saturating_duration_since(job.started);
+    let (old, young): (Vec<_>, Vec<_>) = jobs
+        .visible()
+        .filter(|job| job.kind != JobKind::Analyze)
+        .partition(|job| SHOWN_AFTER <= age(job));
+    if !young.is_empty() {
+        ctx.request_repaint_after(SHOWN_AFTER);
+    }
+    if old.is_empty() {
+        return;
+    }
+    Area::new(Id::unique("job-tray"))
+        .pivot(Align2::LEFT_BOTTOM)
+        .fixed_pos(bottom_left + egui::vec2(12.0, -60.0))
+        .show(ctx, |ui| {
+            ui.set_max_width(340.0);
+            for job in old {
+                theme::card().show(ui, |ui| job_ui(ui, job, now, commands));
+            }
+        });
+}
+
+fn job_ui(ui: &mut egui::Ui, job: &RunningJob, now: Instant, commands: &mut Commands) {
+    ui.label(RichText::new(&job.title).color(theme::TEXT_STRONG));
+    ui.add(ProgressBar::new(job.fraction().unwrap_or(0.0)).desired_height(8.0));
+    ui.horizontal(|ui| {
+        let text = format!("{} · {}", job.stage, pace(job, now));
+        ui.label(RichText::new(text).small().color(theme::TEXT_WEAK));
+        if ui.add_enabled(!job.is_stopping, egui::Button::new("Cancel").small()).clicked() {
+            commands.push(WindowCommand::CancelJob(job.id));
+        }
+    });
+}

@@ -1,0 +1,50 @@
+//! The menu, derived from the list of named commands.
+
+use egui::{Button, Ui};
+
+use crate::command::entries::{ENTRIES, Entry, Menu};
+use crate::command::{Commands, FileCommand};
+use crate::state::State;
+
+/// Draws the bar.
+pub(crate) fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    egui::MenuBar::new().ui(ui, |ui| {
+        for menu in Menu::ALL {
+            ui.menu_button(menu.title(), |ui| {
+                ui.set_min_width(230.0);
+                for entry in ENTRIES.iter().filter(|entry| entry.menu == menu) {
+                    entry_ui(ui, entry, commands);
+                }
+                if menu == Menu::File {
+                    recent_ui(ui, state, commands);
+                }
+            });
+        }
+    });
+}
+
+fn entry_ui(ui: &mut Ui, entry: &Entry, commands: &mut Commands) {
+    let mut button = Button::new(entry.text);
+    if let Some(shortcut) = entry.keys.first() {
+        button = button.shortcut_text(shortcut.label);
+    }
+    if ui.add(button).clicked() {
+        commands.push(entry.command.clone());
+        ui.close();
+    }
+}
+
+fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    if state.session.recent.is_empty() {
+        return;
+    }
+    ui.separator();
+    for path in &state.session.recent {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        let response = ui.button(name.as_ref()).on_hover_text(path.display().to_string());
+        if response.clicked() {
+            commands.push(FileCommand::Open(path.clone()));
+            ui.close();
+        }
+    }
+}

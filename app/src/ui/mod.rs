@@ -1,0 +1,42 @@
+//! Everything around the canvas: panels read the state and push commands, nothing more.
+
+pub(crate) mod about;
+pub(crate) mod dialogs;
+pub(crate) mod job_tray;
+pub(crate) mod menu_bar;
+pub(crate) mod model_panel;
+pub(crate) mod overlay_panel;
+pub(crate) mod result_card;
+pub(crate) mod shortcut_sheet;
+pub(crate) mod slide_panel;
+pub(crate) mod start_page;
+pub(crate) mod status_bar;
+pub(crate) mod theme;
+pub(crate) mod toast;
+pub(crate) mod welcome;
+
+use std::time::Duration;
+
+/// `8 s`, `2 min 05 s`; never `0 s`.
+pub(crate) fn readable(duration: Duration) -> String {
+    let secs = duration.as_secs_f64().ceil().max(1.0);
+    let (minutes, rest) = ((secs / 60.0).floor(), secs % 60.0);
+    if minutes < 1.0 { format!("{rest:.0} s") } else { format!("{minutes:.0} min {rest:02.0} s") }
+}
+
+/// A title over a group of controls.
+pub(crate) fn section_title(ui: &mut egui::Ui, title: &str) {
+    ui.add_space(2.0);
+    ui.label(egui::RichText::new(title).strong().size(15.0).color(theme::TEXT_STRONG));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_rounded_up_to_whole_seconds() {
+        let text = [0, 900, 8000, 59_001, 125_000].map(|ms| readable(Duration::from_millis(ms)));
+        assert_eq!(text, ["1 s", "1 s", "8 s", "1 min 00 s", "2 min 05 s"]);
+    }
+}

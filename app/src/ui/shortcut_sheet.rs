@@ -1,0 +1,64 @@
+//! Every key, derived from the list of named commands.
+
+use egui::{RichText, Ui};
+
+use super::theme;
+use crate::command::entries::{ENTRIES, Entry, Menu};
+
+/// What the pointer does; it has no entries of its own.
+const POINTER: [(&str, &str); 4] = [
+    ("Drag", "Move the slide"),
+    ("Wheel, pinch", "Zoom at the pointer"),
+    ("Double click", "Zoom in at the pointer"),
+    ("Click the overview", "Go there"),
+];
+
+/// Draws the content of the dialog.
+pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
+    ui.heading("Keys and pointer");
+    ui.columns_const(|[left, right]| {
+        for menu in [Menu::View, Menu::Help] {
+            group_ui(left, menu);
+        }
+        for menu in [Menu::File, Menu::Model, Menu::Heatmap] {
+            group_ui(right, menu);
+        }
+        super::section_title(left, "Pointer");
+        egui::Grid::new("pointer").num_columns(2).show(left, |ui| {
+            for (keys, text) in POINTER {
+                row_ui(ui, keys, text);
+            }
+        });
+    });
+}
+
+fn group_ui(ui: &mut Ui, menu: Menu) {
+    super::section_title(ui, menu.title());
+    egui::Grid::new(menu.title()).num_columns(2).show(ui, |ui| {
+        let has_key = |entry: &&Entry| entry.menu == menu && !entry.keys.is_empty();
+        for entry in ENTRIES.iter().filter(has_key) {
+            let keys: Vec<_> = entry.keys.iter().map(|shortcut| shortcut.label).collect();
+            row_ui(ui, &keys.join(", "), entry.text);
+        }
+    });
+}
+
+fn row_ui(ui: &mut Ui, keys: &str, text: &str) {
+    ui.label(RichText::new(keys).monospace().color(theme::ACCENT));
+    ui.label(text);
+    ui.end_row();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    #[test]
+    fn every_command_with_a_key_is_on_the_sheet() {
+        let harness = Harness::new_ui(shortcut_sheet_ui);
+        for entry in ENTRIES.iter().filter(|entry| !entry.keys.is_empty()) {
+            harness.get_by_label(entry.text);
+        }
+    }
+}

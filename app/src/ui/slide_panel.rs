@@ -1,0 +1,49 @@
+//! What the open slide says about itself.
+
+use domain::scale::Mpp;
+use egui::{RichText, Ui};
+
+use super::theme;
+use crate::state::view::SlideFacts;
+
+/// Draws the panel.
+pub(crate) fn slide_panel_ui(ui: &mut Ui, facts: &SlideFacts) {
+    super::section_title(ui, "Slide");
+    let name = egui::Label::new(RichText::new(facts.name()).color(theme::TEXT_STRONG)).truncate();
+    ui.add(name).on_hover_text(facts.path.display().to_string());
+    egui::Grid::new("slide-facts").num_columns(2).spacing([14.0, 3.0]).show(ui, |ui| {
+        row(ui, "Size", &format!("{} x {} px", facts.size.width, facts.size.height));
+        row(ui, "Calibration", &calibration(facts.mpp));
+        let power = facts.objective_power.map(|power| format!("{power}x"));
+        row(ui, "Objective", &power.unwrap_or_else(|| "not stated".to_owned()));
+    });
+    egui::CollapsingHeader::new("All properties").show(ui, |ui| properties_ui(ui, facts));
+}
+
+fn calibration(mpp: Option<Mpp>) -> String {
+    match mpp {
+        None => "none: lengths are in px".to_owned(),
+        Some(mpp) if (mpp.x() - mpp.y()).abs() < 1e-6 => format!("{:.4} µm/px", mpp.x()),
+        Some(mpp) => format!("{:.4} x {:.4} µm/px", mpp.x(), mpp.y()),
+    }
+}
+
+fn row(ui: &mut Ui, name: &str, value: &str) {
+    ui.label(RichText::new(name).color(theme::TEXT_WEAK));
+    ui.label(value);
+    ui.end_row();
+}
+
+fn properties_ui(ui: &mut Ui, facts: &SlideFacts) {
+    ui.label(format!("Format: {}", facts.format));
+    for (index, level) in facts.levels.iter().enumerate() {
+        let origin = if level.is_virtual { ", computed" } else { "" };
+        let (size, downsample) = (level.size, level.downsample.get());
+        let text = format!("{} x {} px, 1:{downsample:.2}{origin}", size.width, size.height);
+        ui.label(format!("Level {index}: {text}"));
+    }
+    for (name, value) in &facts.properties {
+        let text = RichText::new(format!("{name} = {value}")).small().color(theme::TEXT_WEAK);
+        ui.add(egui::Label::new(text).wrap());
+    }
+}

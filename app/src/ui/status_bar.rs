@@ -1,0 +1,68 @@
+//! Where the pointer is, how large things are, and what this program is not for.
+
+use domain::RESEARCH_USE_ONLY;
+use domain::coords::Level0Px;
+use domain::scale::Mpp;
+use egui::{Align, Layout, RichText, Ui};
+
+use super::theme;
+use crate::canvas::magnification;
+use crate::state::State;
+
+/// Draws the bar; `n_damaged` tiles in view cannot be shown as they should.
+pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(RESEARCH_USE_ONLY).small().color(theme::WARNING));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let view = &state.view;
+            if let Some(facts) = &view.facts {
+                ui.label(magnification(facts, view.level0_per_device_px()));
+                ui.separator();
+                let position = view.position().map(|at| position_text(at, facts.mpp));
+                ui.label(position.unwrap_or_default());
+            }
+            if 0 < n_damaged {
+                let text = format!("{n_damaged} damaged tiles in view");
+                ui.label(RichText::new(text).color(theme::WARNING));
+            }
+            if state.adapter.is_software {
+                let hint = format!("No graphics processor: drawn by {}", state.adapter.name);
+                let text = RichText::new("software drawing").small().color(theme::TEXT_WEAK);
+                ui.label(text).on_hover_text(hint);
+            }
+        });
+    });
+}
+
+/// `x 1024, y 768 px (511.0, 383.2 µm)`.
+fn position_text(at: Level0Px, mpp: Option<Mpp>) -> String {
+    let pixels = format!("x {:.0}, y {:.0} px", at.x.floor(), at.y.floor());
+    match mpp {
+        None => pixels,
+        Some(mpp) => format!("{pixels} ({:.1}, {:.1} µm)", at.x * mpp.x(), at.y * mpp.y()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::samples;
+    use domain::coords::ScreenPt;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    #[test]
+    fn the_bar_shows_purpose_position_and_magnification() {
+        let mut state = samples::state();
+        state.view.pointer = Some(ScreenPt { x: 400.0, y: 300.0 });
+        let harness = Harness::new_ui(|ui| status_bar_ui(ui, &state, 0));
+        harness.get_by_label(RESEARCH_USE_ONLY);
+        harness.get_by_label("x 2000, y 1000 px (1000.0, 500.0 µm)");
+        harness.get_by_label("3.9x");
+    }
+
+    #[test]
+    fn a_slide_without_a_scale_shows_pixels_only() {
+        let at = Level0Px { x: 12.7, y: 3.2 };
+        assert_eq!(position_text(at, None), "x 12, y 3 px");
+    }
+}

@@ -1,0 +1,26 @@
+//! The first words over the demo slide at the first start.
+
+use domain::RESEARCH_USE_ONLY;
+use egui::{Align2, Area, Id, RichText};
+
+use super::theme;
+use crate::command::{Commands, WindowCommand};
+
+/// Draws the card below `top_center`.
+pub(crate) fn welcome_ui(ctx: &egui::Context, top_center: egui::Pos2, commands: &mut Commands) {
+    let place = Area::new(Id::unique("welcome")).pivot(Align2::CENTER_TOP);
+    place.fixed_pos(top_center + egui::vec2(0.0, 16.0)).show(ctx, |ui| {
+        ui.set_max_width(430.0);
+        theme::card().stroke(egui::Stroke::new(1.0, theme::ACCENT)).show(ui, |ui| {
+            let title = RichText::new("Welcome to Slidelight").size(18.0);
+            ui.label(title.color(theme::TEXT_STRONG));
+            ui.label(RichText::new(RESEARCH_USE_ONLY).color(theme::WARNING).strong());
+            ui.label("This is the demo slide. Run the model with R, drag the threshold t, export.");
+            ui.label("Open your own slide with Ctrl+O, or drop it here. All keys: ?");
+            ui.add_space(2.0);
+            if ui.add(theme::primary_button("Got it")).clicked() {
+                commands.push(WindowCommand::CloseWelcome);
+            }
+        });
+    });
+}

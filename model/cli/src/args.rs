@@ -1,0 +1,248 @@
+//! The command line as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::device::DeviceChoice;
+use slide::export::ExportFormat;
+
+/// Find lesions on pathology slides with models trained on slide labels.
+/// For research use only. Not for use in diagnostic procedures.
+#[derive(Debug, Parser)]
+#[command(name = "slidelight-cli", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What a slide file holds
+    Info(InfoArgs),
+    /// Save a rectangle of a slide as PNG
+    Region(RegionArgs),
+    /// Run a model over slides and save masks, heatmaps, outlines and figures
+    Predict(PredictArgs),
+    /// Train a model on a labelled folder
+    Train(TrainArgs),
+    /// Measure a model on a labelled folder
+    Eval(EvalArgs),
+    /// List the models that are installed
+    Models(ModelsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// The slide file
+    pub(crate) slide: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegionArgs {
+    /// The slide file
+    pub(crate) slide: PathBuf,
+    /// Which resolution, 0 = full
+    #[arg(long)]
+    pub(crate) level: u16,
+    /// Left edge in level-0 pixels
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) x: i64,
+    /// Top edge in level-0 pixels
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) y: i64,
+    /// Width in pixels of the level
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) width: u32,
+    /// Height in pixels of the level
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) height: u32,
+    /// The PNG file to write
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Slide files
+    #[arg(required = true, value_name = "SLIDE")]
+    pub(crate) slides: Vec<PathBuf>,
+    /// A model's name or folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) model: String,
+    /// Folder for all files; made if missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The cut-off t of masks and outlines, 0 to 1; the model's recommendation if left out
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    pub(crate) threshold: Option<f32>,
+    /// What to save, comma separated; the .json record is always written
+    #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
+    pub(crate) format: Vec<FormatArg>,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A folder with one folder of images per class, or with labels.csv and images/
+    pub(crate) folder: PathBuf,
+    /// Folder of this training; made if missing
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// Which network to train
+    #[arg(long, default_value = "fmamil")]
+    pub(crate) stage: StageArg,
+    /// JSON file of settings that differ from the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// A labelled folder, as for training
+    pub(crate) folder: PathBuf,
+    /// A model's name or folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) model: String,
+    /// Folder of masks, one <stem>.png per positive image
+    #[arg(long, value_name = "DIR")]
+    pub(crate) masks: Option<PathBuf>,
+    /// The report to write
+    #[arg(long, value_name = "report.json")]
+    pub(crate) out: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Mask and heatmap as pictures
+    Png,
+    /// Heatmap values as 32-bit float TIFF
+    #[value(alias = "tiff")]
+    Tif,
+    /// Outlines for QuPath
+    Geojson,
+    /// The record
+    Json,
+}
+
+impl FormatArg {
+    const ALL: [Self; 4] = [Self::Png, Self::Tif, Self::Geojson, Self::Json];
+
+    fn exported(self) -> &'static [ExportFormat] {
+        match self {
+            Self::Png => &[ExportFormat::MaskPng, ExportFormat::HeatmapPng],
+            Self::Tif => &[ExportFormat::HeatmapTiff],
+            Self::Geojson => &[ExportFormat::GeoJson],
+            Self::Json => &[],
+        }
+    }
+
+    /// What to write for these words, each format once, the record always and last.
+    pub(crate) fn to_export(words: &[Self]) -> Vec<ExportFormat> {
+        let wanted: Vec<ExportFormat> =
+            words.iter().flat_map(|word| word.exported()).copied().collect();
+        let is_written =
+            |format: &ExportFormat| *format == ExportFormat::Record || wanted.contains(format);
+        ExportFormat::ALL.into_iter().filter(is_written).collect()
+    }
+}
+
+impl std::fmt::Display for FormatArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Png => "png",
+            Self::Tif => "tif",
+            Self::Geojson => "geojson",
+            Self::Json => "json",
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceArg {
+    /// The fastest that works on this machine
+    Auto,
+    /// All cores
+    Cpu,
+    /// The first NVIDIA GPU
+    Cuda,
+    /// The first Apple GPU
+    Metal,
+}
+
+impl From<DeviceArg> for DeviceChoice {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Auto => Self::Auto,
+            DeviceArg::Cpu => Self::Cpu,
+            DeviceArg::Cuda => Self::Cuda,
+            DeviceArg::Metal => Self::Metal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StageArg {
+    /// From slide labels to a heatmap
+    Fmamil,
+    /// From heatmaps to sharper masks
+    Camseg,
+}
+
+fn threshold(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_record_is_written_whatever_else_is_asked_for() {
+        use ExportFormat::{GeoJson, Record};
+        assert_eq!(FormatArg::to_export(&[FormatArg::Geojson]), [GeoJson, Record]);
+        assert_eq!(FormatArg::to_export(&[FormatArg::Json, FormatArg::Json]), [Record]);
+        assert_eq!(FormatArg::to_export(&FormatArg::ALL), ExportFormat::ALL);
+    }
+
+    #[test]
+    fn a_threshold_outside_its_range_is_refused() {
+        assert_eq!(threshold("0.25"), Ok(0.25));
+        assert!(["1.5", "-0.1", "NaN", "half"].iter().all(|text| threshold(text).is_err()));
+    }
+}

@@ -1,0 +1,47 @@
+//! `eval`: a model against labels and masks.
+
+use model::analysis::{AnalysisSettings, default_feature_cache};
+use model::eval::{EvalReport, evaluate};
+use serde_json::json;
+use slide::export;
+
+use super::find_model;
+use crate::Session;
+use crate::args::EvalArgs;
+use crate::console::{answer_json, say};
+use crate::failure::Failure;
+
+pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
+    let entry = find_model(&args.model)?;
+    // Tried first: nobody should wait for a report that cannot be kept.
+    export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
+    let settings =
+        AnalysisSettings { device: args.device.into(), feature_cache: default_feature_cache() };
+    let Session { cancel, progress } = session;
+    let masks = args.masks.as_deref();
+    let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)
+        .map_err(|error| Failure::at(&args.folder)(&error))?;
+    progress.clear();
+    let mut bytes = serde_json::to_vec_pretty(&report).map_err(|error| Failure::new(&error))?;
+    bytes.push(b'\n');
+    export::save(&args.out, "report", &bytes).map_err(|error| Failure::at(&args.out)(&error))?;
+    say(&in_words(&report));
+    if args.json { answer_json(&json!(report)) } else { Ok(()) }
+}
+
+fn in_words(report: &EvalReport) -> String {
+    let labels = &report.classification;
+    let auc = labels.auc.map_or("not defined".to_owned(), |auc| format!("{auc:.3}"));
+    let mut lines = vec![format!(
+        "{} images ({} positive) of split {}: AUC {auc}, accuracy {:.3}",
+        report.n_images, report.n_positive, report.split, labels.accuracy
+    )];
+    if let Some(pixels) = report.segmentation.map(|it| it.pooled) {
+        lines.push(format!(
+            "at t = {}: mIoU {:.3}, Dice {:.3}, specificity {:.3}",
+            report.threshold, pixels.miou, pixels.dice, pixels.specificity
+        ));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n")
+}

@@ -1,0 +1,94 @@
+//! TIFF pyramids of no particular vendor, and plain TIFF pictures.
+//!
+//! The first directory is level 0. Coarser levels are the later directories, or its sub-directories (as OME-TIFF and
+//! libvips write them), that show the same picture smaller.
+
+use domain::scale::Mpp;
+
+use super::Opened;
+use crate::SlideError;
+use crate::properties::tiff_properties;
+use crate::tiff_file::{Directory, TiffFile, TiffImage, tags};
+use crate::tile::TileSource;
+
+/// The coarsest scale that a resolution tag is believed for, in micrometres per pixel. Most plain pictures claim 72,
+/// 96 or 300 dots per inch, which is 350 to 85.
+const COARSEST_MPP: f64 = 10.0;
+
+/// Opens the pyramid.
+pub(super) fn open(tiff: TiffFile) -> Result<Opened, SlideError> {
+    let Some(first) = tiff.directories.first() else {
+        return Err(SlideError::malformed("TIFF", "there is no directory"));
+    };
+    let finest = TiffImage::new(first)?;
+    let others = tiff.directories.iter().skip(1).cloned().chain(first.children());
+    let mut coarser: Vec<TiffImage> = Vec::new();
+    for directory in others {
+        let Some(image) = read_level(&directory, &finest)? else { continue };
+        if coarser.iter().all(|other| other.size() != image.size()) {
+            coarser.push(image);
+        }
+    }
+    coarser.sort_by_key(|image| std::cmp::Reverse(image.size().area()));
+    let levels = std::iter::once(finest)
+        .chain(coarser)
+        .map(|image| -> Box<dyn TileSource> { Box::new(image) })
+        .collect();
+    Ok(Opened {
+        format: "generic-tiff",
+        levels,
+        associated: Vec::new(),
+        mpp: stated_mpp(first),
+        objective_power: None,
+        properties: tiff_properties(first),
+        fingerprint: tiff.tables,
+    })
+}
+
+/// The directory as a coarser level of `finest`, if it is one.
+fn read_level(directory: &Directory, finest: &TiffImage) -> Result<Option<TiffImage>, SlideError> {
+    let is_reduced =
+        directory.unsigned(tags::SUBFILE_TYPE).ok().flatten().is_some_and(|it| it & 1 == 1);
+    let image = match TiffImage::new(directory) {
+        Ok(image) => image,
+        Err(error) => {
+            tracing::warn!("a directory was left out: {error}");
+            return Ok(None);
+        }
+    };
+    let is_same_size = image.size() == finest.size();
+    if is_same_size && !is_reduced && image.is_like(finest) {
+        return Err(SlideError::Unsupported(
+            "TIFF with several pages of one size (a stack or separate channels)".to_owned(),
+        ));
+    }
+    let is_level = !is_same_size
+        && image.is_like(finest)
+        && (is_reduced || (image.is_tiled() && finest.is_tiled()))
+        && is_smaller_copy(&image, finest);
+    Ok(is_level.then_some(image))
+}
+
+/// Whether the sides shrink by one factor, as far as whole pixels allow.
+fn is_smaller_copy(image: &TiffImage, finest: &TiffImage) -> bool {
+    let (small, large) = (image.size(), finest.size());
+    if large.width < small.width || large.height < small.height {
+        return false;
+    }
+    let factor = f64::from(large.width) / f64::from(small.width);
+    let height = f64::from(large.height) / factor;
+    let tolerance = (height * 0.01).max(2.0);
+    (height - f64::from(small.height)).abs() <= tolerance
+}
+
+/// The scale that the resolution tags state, if it can be a scanner's.
+fn stated_mpp(directory: &Directory) -> Option<Mpp> {
+    let um_per_unit = match directory.unsigned(tags::RESOLUTION_UNIT).ok()?? {
+        2 => 25_400.0,
+        3 => 10_000.0,
+        _ => return None,
+    };
+    let mpp = |tag| Some(um_per_unit / directory.real(tag)?);
+    Mpp::new(mpp(tags::X_RESOLUTION)?, mpp(tags::Y_RESOLUTION)?)
+        .filter(|mpp| mpp.x() <= COARSEST_MPP && mpp.y() <= COARSEST_MPP)
+}

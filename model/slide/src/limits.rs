@@ -1,0 +1,20 @@
+//! The most that any number in a file may ask for. Headers lie; real slides stay far below these.
+
+/// Directories of one TIFF file, sub-directories included.
+pub(crate) const MAX_DIRECTORIES: usize = 10_000;
+/// Entries of one directory.
+pub(crate) const MAX_ENTRIES: u64 = 4_096;
+/// Bytes of one text, profile or table; the largest real ones are scanner XML of some MiB.
+pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
+/// Pixels along one side of a level.
+pub(crate) const MAX_SIDE: u64 = 1 << 22;
+/// Stored tiles of one level.
+pub(crate) const MAX_TILES: u64 = 1 << 24;
+/// Pixels of one stored tile.
+pub(crate) const MAX_TILE_PIXELS: u64 = 1 << 26;
+/// Bytes of one stored tile, as stored and as raw samples.
+pub(crate) const MAX_TILE_BYTES: u64 = 1 << 28;
+/// Pixels of a region read at once, and of a plain picture, which is held in memory whole: 512 MiB.
+pub(crate) const MAX_REGION_PIXELS: u64 = 1 << 27;
+/// Bytes of decoded tiles that one open slide keeps.
+pub(crate) const CACHE_BYTES: usize = 64 << 20;

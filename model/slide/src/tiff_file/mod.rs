@@ -1,0 +1,88 @@
+//! TIFF and BigTIFF as containers: directories first, values and tiles only when asked for.
+//!
+//! Written for slides of 100,000 pixels a side and hostile files alike: an array of 150,000 tile offsets is one read,
+//! every product is checked, every offset is compared with the file's length before anything is allocated.
+
+mod byte_order;
+mod directory;
+mod image;
+mod samples;
+pub(crate) mod tags;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use byte_order::ByteOrder;
+pub(crate) use directory::Directory;
+use directory::TiffBytes;
+pub(crate) use image::TiffImage;
+
+use crate::SlideError;
+use crate::file::SlideFile;
+use crate::limits::MAX_DIRECTORIES;
+
+/// The chain of directories of one file.
+#[derive(Debug)]
+pub(crate) struct TiffFile {
+    /// In the order of the file; never empty.
+    pub(crate) directories: Vec<Directory>,
+    /// The entry tables as they stand in the file: part of the slide's identity.
+    pub(crate) tables: Vec<u8>,
+}
+
+impl TiffFile {
+    /// Reads the chain of directories; `None` if the file does not begin like a TIFF.
+    ///
+    /// A chain that loops or breaks off after its first directory ends there: the slide is worth more than the lost
+    /// label.
+    pub(crate) fn open(file: &Arc<SlideFile>) -> Result<Option<Self>, SlideError> {
+        let mut head = [0; 16];
+        let n_read = file.read_up_to(0, &mut head)?;
+        let Some((bytes, first)) = parse_header(file, head.get(..n_read).unwrap_or_default())
+        else {
+            return Ok(None);
+        };
+        let (directory, mut tables, mut next) = Directory::read(&Arc::new(bytes), first)?;
+        let bytes = Arc::clone(directory.bytes());
+        let mut directories = vec![directory];
+        let mut seen = HashSet::from([first]);
+        while next != 0 && directories.len() < MAX_DIRECTORIES {
+            if !seen.insert(next) {
+                tracing::warn!("the TIFF directories form a loop; it was cut");
+                break;
+            }
+            match Directory::read(&bytes, next) {
+                Ok((directory, table, following)) => {
+                    directories.push(directory);
+                    tables.extend(table);
+                    next = following;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        "the TIFF directories after number {} are lost: {error}",
+                        seen.len()
+                    );
+                    break;
+                }
+            }
+        }
+        Ok(Some(Self { directories, tables }))
+    }
+}
+
+/// Byte order and offset of the first directory, or `None` if this is no TIFF.
+fn parse_header(file: &Arc<SlideFile>, head: &[u8]) -> Option<(TiffBytes, u64)> {
+    const CLASSIC: u16 = 42;
+    const BIG: u16 = 43;
+    let order = match head.get(..2)? {
+        b"II" => ByteOrder::Little,
+        b"MM" => ByteOrder::Big,
+        _ => return None,
+    };
+    let (is_big, first) = match order.u16(head.get(2..)?)? {
+        CLASSIC => (false, u64::from(order.u32(head.get(4..)?)?)),
+        BIG if order.u16(head.get(4..)?)? == 8 => (true, order.u64(head.get(8..)?)?),
+        _ => return None,
+    };
+    Some((TiffBytes { file: Arc::clone(file), order, is_big }, first))
+}

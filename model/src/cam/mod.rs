@@ -1,0 +1,5 @@
+//! Where the evidence lies: class activation per patch, then placed on the slide.
+
+pub(crate) mod faithfulness;
+pub(crate) mod grad_cam;
+pub(crate) mod stitch;

@@ -1,0 +1,142 @@
+//! Windows' maps to one heatmap of the slide (MODELS 6.4, 6.5).
+
+use domain::coords::{Level0Px, Level0Rect, PixelSize};
+use domain::heatmap::{Heatmap, HeatmapError};
+
+use crate::bag::grid::{PatchGrid, Window};
+
+/// From this probability on a window is predicted positive; below, its map is 0.
+pub(crate) const POSITIVE: f32 = 0.5;
+
+/// Sums windows' maps, one cell per patch.
+#[derive(Debug)]
+pub(crate) struct Stitcher {
+    /// Sum of gated maps, weighted if there are several windows.
+    sums: Vec<f32>,
+    /// Windows over each patch.
+    n_covers: Vec<u16>,
+    columns: usize,
+    rows: usize,
+    is_weighted: bool,
+}
+
+impl Stitcher {
+    /// For `n_windows` windows over `grid`. The map of a single window is kept as it is; several are averaged where
+    /// they overlap, each weighted with its probability.
+    pub(crate) fn new(grid: &PatchGrid, n_windows: usize) -> Self {
+        let n = grid.rows * grid.columns;
+        Self {
+            sums: vec![0.0; n],
+            n_covers: vec![0; n],
+            columns: grid.columns,
+            rows: grid.rows,
+            is_weighted: 1 < n_windows,
+        }
+    }
+
+    /// Adds the map of a window; a window predicted negative adds zeros.
+    pub(crate) fn add(&mut self, window: Window, cam: &[f32], probability: f32) {
+        let weight = match (probability < POSITIVE, self.is_weighted) {
+            (true, _) => 0.0,
+            (false, true) => probability,
+            (false, false) => 1.0,
+        };
+        for ((row, column), value) in window.patches().zip(cam) {
+            let cell = row * self.columns + column;
+            self.sums[cell] += weight * value;
+            self.n_covers[cell] = self.n_covers[cell].saturating_add(1);
+        }
+    }
+
+    /// The mean over covering windows, 0 where there is none, on a frame that ends with the slide.
+    ///
+    /// # Errors
+    /// If a value is not finite.
+    pub(crate) fn finish(
+        self,
+        grid: &PatchGrid,
+        slide: PixelSize,
+    ) -> Result<Heatmap, HeatmapError> {
+        let mean = |(sum, n): (&f32, &u16)| (sum / f32::from((*n).max(1))).clamp(0.0, 1.0);
+        let values = self.sums.iter().zip(&self.n_covers).map(mean).collect();
+        let size = PixelSize { width: self.columns as u32, height: self.rows as u32 };
+        let heatmap = Heatmap::new(size, values, grid.level0_rect(grid.whole()))?;
+        cropped(heatmap, Level0Rect::of_size(slide))
+    }
+}
+
+/// The same field on `frame`, which ends within the last cells: as many cells, a little narrower, each with the
+/// field's value at its center.
+fn cropped(heatmap: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
+    let old = heatmap.frame();
+    if (old.width - frame.width).abs() < 1e-6 && (old.height - frame.height).abs() < 1e-6 {
+        return Ok(heatmap);
+    }
+    let size = heatmap.size();
+    let center = |i: u32, n: u32, side: f64| (f64::from(i) + 0.5) / f64::from(n) * side;
+    let values = (0..size.height)
+        .flat_map(|row| (0..size.width).map(move |column| (row, column)))
+        .map(|(row, column)| {
+            heatmap.sample(Level0Px {
+                x: center(column, size.width, frame.width),
+                y: center(row, size.height, frame.height),
+            })
+        })
+        .collect();
+    Heatmap::new(size, values, frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bag::scale::ModelScale;
+
+    const SCALE: ModelScale = ModelScale { x: 1.0, y: 1.0 };
+
+    fn stitched(width: u32, windows: &[(Window, Vec<f32>, f32)]) -> Heatmap {
+        let size = PixelSize { width, height: 10 };
+        let grid = PatchGrid::cover(size, SCALE, 10);
+        let mut stitcher = Stitcher::new(&grid, windows.len());
+        for (window, cam, probability) in windows {
+            stitcher.add(*window, cam, *probability);
+        }
+        stitcher.finish(&grid, size).unwrap()
+    }
+
+    fn window(column: usize, columns: usize) -> Window {
+        Window { row: 0, column, rows: 1, columns }
+    }
+
+    #[test]
+    fn the_map_of_one_window_is_kept_as_it_is() {
+        let heatmap = stitched(30, &[(window(0, 3), vec![0.0, 1.0, 0.5], 0.7)]);
+        assert_eq!(heatmap.values(), [0.0, 1.0, 0.5]);
+    }
+
+    #[test]
+    fn overlapping_windows_are_averaged_with_their_probability() {
+        let windows = [(window(0, 2), vec![1.0, 0.5], 0.8), (window(1, 2), vec![1.0, 1.0], 0.6)];
+        let heatmap = stitched(30, &windows);
+        let expected = [0.8, (0.8 * 0.5 + 0.6) / 2.0, 0.6];
+        assert!(heatmap.values().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_window_predicted_negative_has_a_zero_map() {
+        assert_eq!(stitched(30, &[(window(0, 3), vec![1.0; 3], 0.49)]).max(), 0.0);
+    }
+
+    #[test]
+    fn patches_that_no_window_covers_are_zero() {
+        assert_eq!(stitched(30, &[(window(1, 1), vec![1.0], 0.9)]).values(), [0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_frame_ends_with_the_slide_and_the_field_stays_in_place() {
+        let heatmap = stitched(26, &[(window(0, 3), vec![0.0, 1.0, 0.0], 0.9)]);
+        assert_eq!(heatmap.frame().width, 26.0);
+        assert_eq!(heatmap.size().width, 3);
+        let peak = heatmap.values()[1];
+        assert!((peak - 0.8).abs() < 1e-6, "the field at 13 px, 2 px left of the peak: {peak}");
+    }
+}

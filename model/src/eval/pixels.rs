@@ -1,0 +1,158 @@
+//! Figures of pixels (MODELS section 9).
+
+use super::{PixelScores, Segmentation};
+
+/// Pixels by what they are and what they were called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) tp: u64,
+    pub(crate) fp: u64,
+    pub(crate) fn_: u64,
+    pub(crate) tn: u64,
+}
+
+impl Counts {
+    /// Of one mask against the truth, pixel by pixel.
+    pub(crate) fn of(marked: impl Iterator<Item = bool>, truth: &[bool]) -> Self {
+        let mut counts = Self::default();
+        for (marked, truth) in marked.zip(truth) {
+            match (marked, truth) {
+                (true, true) => counts.tp += 1,
+                (true, false) => counts.fp += 1,
+                (false, true) => counts.fn_ += 1,
+                (false, false) => counts.tn += 1,
+            }
+        }
+        counts
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.tp += other.tp;
+        self.fp += other.fp;
+        self.fn_ += other.fn_;
+        self.tn += other.tn;
+    }
+
+    pub(crate) fn scores(self) -> PixelScores {
+        let Self { tp, fp, fn_, tn } = self;
+        // Nothing to find and nothing found is right.
+        let ratio = |a: u64, b: u64| if b == 0 { 1.0 } else { a as f64 / b as f64 };
+        let iou = ratio(tp, tp + fp + fn_);
+        let iou_background = ratio(tn, tn + fp + fn_);
+        PixelScores {
+            iou,
+            iou_background,
+            miou: 0.5 * (iou + iou_background),
+            dice: ratio(2 * tp, 2 * tp + fp + fn_),
+            precision: ratio(tp, tp + fp),
+            recall: ratio(tp, tp + fn_),
+            specificity: ratio(tn, tn + fp),
+            pixel_accuracy: ratio(tp + tn, tp + fp + fn_ + tn),
+        }
+    }
+}
+
+/// Averages the counts of many images; an image is positive if its truth holds a lesion.
+pub(crate) fn segmentation(images: &[Counts]) -> Segmentation {
+    let positives: Vec<Counts> = images.iter().copied().filter(|it| 0 < it.tp + it.fn_).collect();
+    Segmentation {
+        pooled: pooled(images).scores(),
+        pooled_positives: pooled(&positives).scores(),
+        per_image: mean(images),
+        per_image_positives: mean(&positives),
+    }
+}
+
+/// The sum of the counts of many images.
+pub(crate) fn pooled(images: &[Counts]) -> Counts {
+    let mut sum = Counts::default();
+    images.iter().for_each(|counts| sum.add(*counts));
+    sum
+}
+
+fn mean(images: &[Counts]) -> PixelScores {
+    let mut sum = PixelScores::default();
+    let n = images.len().max(1) as f64;
+    for scores in images.iter().map(|it| it.scores()) {
+        for (sum, score) in sum.fields_mut().into_iter().zip(scores.fields()) {
+            *sum += score / n;
+        }
+    }
+    sum
+}
+
+impl PixelScores {
+    fn fields(&self) -> [f64; 8] {
+        let Self {
+            iou,
+            iou_background,
+            miou,
+            dice,
+            precision,
+            recall,
+            specificity,
+            pixel_accuracy,
+        } = *self;
+        [iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy]
+    }
+
+    fn fields_mut(&mut self) -> [&mut f64; 8] {
+        let Self {
+            iou,
+            iou_background,
+            miou,
+            dice,
+            precision,
+            recall,
+            specificity,
+            pixel_accuracy,
+        } = self;
+        [iou, iou_background, miou, dice, precision, recall, specificity, pixel_accuracy]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_to_find_and_nothing_found_is_right() {
+        let scores = Counts::of([false; 4].into_iter(), &[false; 4]).scores();
+        assert_eq!((scores.iou, scores.dice, scores.specificity), (1.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn pooling_weighs_pixels_and_averaging_weighs_images() {
+        let small = Counts { tp: 1, ..Counts::default() };
+        let large = Counts { fn_: 9, ..Counts::default() };
+        let all = segmentation(&[small, large]);
+        assert!((all.pooled.iou - 0.1).abs() < 1e-12);
+        assert!((all.per_image.iou - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn figures_agree_with_the_reference() {
+        let Some(fixture) = crate::testing::Fixture::load("metrics_s0") else { return };
+        let mask = |name: String| -> Vec<bool> {
+            let values: Vec<u8> = fixture.raw(&name).flatten_all().unwrap().to_vec1().unwrap();
+            values.into_iter().map(|it| it != 0).collect()
+        };
+        let images: Vec<Counts> = (0..6)
+            .map(|i| {
+                Counts::of(mask(format!("pred.{i}")).into_iter(), &mask(format!("target.{i}")))
+            })
+            .collect();
+        let all = segmentation(&images);
+        for (found, expected) in [
+            (all.pooled.dice, 0.708_099_847_172_694_8),
+            (all.pooled.miou, 0.691_961_937_215_839_8),
+            (all.pooled.precision, 0.698_492_462_311_557_8),
+            (all.per_image.iou, 0.661_029_560_225_886_3),
+            (all.per_image.pixel_accuracy, 0.868_989_281_010_367_3),
+            (all.per_image_positives.dice, 0.745_743_655_502_843_8),
+            (all.per_image_positives.iou_background, 0.903_067_352_140_471),
+        ] {
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The frequency branch of a block: learnable frequency-domain encoding (Alg. 1, Eqs 10-12), gated (Eq. 14).
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::{FmamilConfig, FreqBand, FreqGate, FreqNorm, FreqPool};
+use crate::nn::activation::silu;
+use crate::nn::layer_norm::{LayerNorm, standardize};
+use crate::nn::spectrum::{Band, band_pass, learned_filter};
+
+/// As the layer norms of the network.
+const EPS: f64 = 1e-5;
+
+#[derive(Clone, Debug)]
+enum Filter {
+    /// Real and imaginary part at the nodes, each `[E, G]`.
+    Learned(Tensor, Tensor),
+    Fixed(Band),
+}
+
+#[derive(Clone, Debug)]
+enum Gate {
+    /// Eq. 14, normalized over channels.
+    Eq14Channel(LayerNorm),
+    /// Eq. 14, normalized over tokens.
+    Eq14Sequence,
+    /// Alg. 2, line 27.
+    Alg2,
+}
+
+/// Filter, gate and pooling of the branch.
+#[derive(Clone, Debug)]
+pub(crate) struct FrequencyBranch {
+    filter: Filter,
+    gate: Gate,
+    pool: FreqPool,
+}
+
+impl FrequencyBranch {
+    /// `None` if the config has no such branch.
+    pub(crate) fn new(config: &FmamilConfig, vb: &VarBuilder<'_>) -> Result<Option<Self>> {
+        let inner = config.inner_dim();
+        let filter = match config.freq_band {
+            FreqBand::Off => return Ok(None),
+            FreqBand::Learned => {
+                let part = |name| vb.pp("lfde").get((inner, config.freq_nodes), name);
+                Filter::Learned(part("weight_re")?, part("weight_im")?)
+            }
+            FreqBand::Low => Filter::Fixed(Band::Low),
+            FreqBand::Mid => Filter::Fixed(Band::Mid),
+            FreqBand::High => Filter::Fixed(Band::High),
+        };
+        let gate = match (config.freq_gate, config.freq_norm) {
+            (FreqGate::Alg2, _) => Gate::Alg2,
+            (FreqGate::Eq14, FreqNorm::Sequence) => Gate::Eq14Sequence,
+            (FreqGate::Eq14, FreqNorm::Channel) => {
+                Gate::Eq14Channel(LayerNorm::new(inner, EPS, vb.pp("freq_norm"))?)
+            }
+        };
+        Ok(Some(Self { filter, gate, pool: config.freq_pool }))
+    }
+
+    /// `x` and `z` `[b, L, E]`, `open = silu(z)`, to the branch's share of the block's sum `[b, L, E]`.
+    pub(crate) fn forward(&self, x: &Tensor, z: &Tensor, open: &Tensor) -> Result<Tensor> {
+        let y = self.encode(x)?;
+        let gated = y.broadcast_mul(&self.pooled_gate(z, open)?)?;
+        match &self.gate {
+            Gate::Eq14Channel(norm) => norm.forward(&gated.abs()?),
+            Gate::Eq14Sequence => {
+                let by_channel = gated.abs()?.transpose(1, 2)?.contiguous()?; // [b, E, L]
+                standardize(&by_channel, EPS)?.transpose(1, 2)?.contiguous()
+            }
+            Gate::Alg2 => Ok(gated),
+        }
+    }
+
+    /// `x + irfft(W rfft(x))` along the tokens, class token included (Eqs 10-12).
+    pub(crate) fn encode(&self, x: &Tensor) -> Result<Tensor> {
+        match &self.filter {
+            Filter::Learned(re, im) => x + learned_filter(x, re, im)?,
+            Filter::Fixed(band) => x + band_pass(x, *band)?,
+        }
+    }
+
+    /// `max(silu(z))` or, in Alg. 2, `silu(max(z))`; `[b, 1, E]` if pooled globally.
+    pub(crate) fn pooled_gate(&self, z: &Tensor, open: &Tensor) -> Result<Tensor> {
+        match self.gate {
+            Gate::Alg2 => silu(&self.pooled(z)?),
+            _ => self.pooled(open),
+        }
+    }
+
+    fn pooled(&self, values: &Tensor) -> Result<Tensor> {
+        match self.pool {
+            FreqPool::Global => values.max_keepdim(1),
+            FreqPool::Local => {
+                let length = values.dim(1)?;
+                let earlier = [values.narrow(1, 0, 1)?, values.narrow(1, 0, length - 1)?];
+                let later = [values.narrow(1, 1, length - 1)?, values.narrow(1, length - 1, 1)?];
+                values.maximum(&Tensor::cat(&earlier, 1)?)?.maximum(&Tensor::cat(&later, 1)?)
+            }
+        }
+    }
+}

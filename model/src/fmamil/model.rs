@@ -1,0 +1,83 @@
+//! The whole network: features to tokens to a bag label.
+
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use super::block::{FMambaBlock, NORM_EPS};
+use super::config::FmamilConfig;
+use super::head::{HeadOutput, MilHead};
+use super::order::{ColumnOrder, Grid};
+use super::positions::Positions;
+use crate::nn::layer_norm::LayerNorm;
+use crate::nn::linear::Linear;
+
+/// FMaMIL stage 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Fmamil {
+    project: Linear,
+    class_token: Tensor,
+    positions: Positions,
+    blocks: Vec<FMambaBlock>,
+    norm: LayerNorm,
+    head: MilHead,
+}
+
+impl Fmamil {
+    /// Weights by their names in the specification.
+    ///
+    /// # Errors
+    /// If the config is impossible, or a weight is missing or has another shape.
+    pub(crate) fn new(config: &FmamilConfig, vb: VarBuilder<'_>) -> Result<Self> {
+        config.check()?;
+        let block = |i| FMambaBlock::new(config, vb.pp("blocks").pp(i));
+        Ok(Self {
+            project: Linear::new(config.feature_dim, config.dim, vb.pp("proj"))?,
+            class_token: vb.get(config.dim, "cls_token")?,
+            positions: Positions::new(config, &vb)?,
+            blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
+            norm: LayerNorm::new(config.dim, NORM_EPS, vb.pp("norm_f"))?,
+            head: MilHead::new(config, vb.pp("head"))?,
+        })
+    }
+
+    /// Features `[b, P, F]`, row by row, to the token sequence `T_0` `[b, P + 1, D]` (Eqs 6-8).
+    ///
+    /// # Errors
+    /// If there are not as many patches as the grid has.
+    pub(crate) fn sequence(&self, features: &Tensor, grid: Grid) -> Result<Tensor> {
+        let (batch, patches, _) = features.dims3()?;
+        if patches != grid.patches() {
+            bail!("a grid of {} x {} patches, but {patches} features", grid.rows, grid.columns)
+        }
+        let patches = self.positions.add(&self.project.forward(features)?, grid)?; // [b, P, D]
+        let dim = self.class_token.dim(0)?;
+        let class_token = self.class_token.reshape((1, 1, dim))?.broadcast_as((batch, 1, dim))?;
+        Tensor::cat(&[&class_token, &patches], 1)
+    }
+
+    /// Features `[b, P, F]`, row by row, to patch tokens `X` `[b, P, D]` (Eq. 16).
+    ///
+    /// # Errors
+    /// If there are not as many patches as the grid has.
+    pub(crate) fn tokens(&self, features: &Tensor, grid: Grid) -> Result<Tensor> {
+        let mut tokens = self.sequence(features, grid)?;
+        let order = ColumnOrder::new(grid, tokens.device())?;
+        for block in &self.blocks {
+            tokens = block.forward(&tokens, &order)?;
+        }
+        self.norm.forward(&tokens)?.narrow(1, 1, grid.patches())?.contiguous()
+    }
+
+    /// Patch tokens `[b, P, D]` and mask `[b, P]` (1 a patch, 0 padding) to labels (Eqs 17-21).
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    pub(crate) fn head(&self, tokens: &Tensor, mask: &Tensor) -> Result<HeadOutput> {
+        self.head.forward(tokens, mask)
+    }
+
+    /// The head's parts, for the closed form of its gradient.
+    pub(crate) fn mil_head(&self) -> &MilHead {
+        &self.head
+    }
+}

@@ -1,0 +1,86 @@
+//! One direction of the state-space model (Alg. 2, lines 11-17) and the sum of two (Eq. 13).
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::config::FmamilConfig;
+use crate::nn::ScanDirection;
+use crate::nn::causal_conv::causal_conv_silu;
+use crate::nn::linear::Linear;
+use crate::nn::selective_scan::{ScanParams, selective_scan};
+
+/// Convolution, projections and scan of one direction; `E` channels, state `S`, rank `R`.
+#[derive(Clone, Debug)]
+pub(crate) struct SsmDirection {
+    direction: ScanDirection,
+    conv_weight: Tensor,
+    conv_bias: Tensor,
+    project: Linear,
+    dt_weight: Tensor,
+    dt_bias: Tensor,
+    decay_log: Tensor,
+    skip: Tensor,
+}
+
+impl SsmDirection {
+    fn new(config: &FmamilConfig, direction: ScanDirection, vb: VarBuilder<'_>) -> Result<Self> {
+        let (inner, state, rank) = (config.inner_dim(), config.state, config.dt_rank);
+        Ok(Self {
+            direction,
+            conv_weight: vb.get((inner, 1, config.conv), "conv1d.weight")?,
+            conv_bias: vb.get(inner, "conv1d.bias")?,
+            project: Linear::without_bias(inner, rank + 2 * state, vb.pp("x_proj"))?,
+            dt_weight: vb.get((inner, rank), "dt_proj.weight")?,
+            dt_bias: vb.get(inner, "dt_proj.bias")?,
+            decay_log: vb.get((inner, state), "A_log")?,
+            skip: vb.get(inner, "D")?,
+        })
+    }
+
+    /// `[b, L, E]` to `[b, L, E]`.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = causal_conv_silu(x, &self.conv_weight, &self.conv_bias, self.direction)?;
+        let projected = self.project.forward(&x)?; // [b, L, R + 2S], lines 12-13
+        let decay = self.decay_log.exp()?.neg()?; //  [E, S]
+        let params = ScanParams {
+            decay: &decay,
+            skip: &self.skip,
+            dt_bias: &self.dt_bias,
+            dt_weight: &self.dt_weight,
+        };
+        selective_scan(&x, &projected, params, self.direction)
+    }
+}
+
+/// The directions one token order is scanned in.
+#[derive(Clone, Debug)]
+pub(crate) struct BidirectionalSsm(Vec<SsmDirection>);
+
+impl BidirectionalSsm {
+    /// Weights below `fwd{suffix}` and `bwd{suffix}`.
+    pub(crate) fn new(config: &FmamilConfig, suffix: &str, vb: &VarBuilder<'_>) -> Result<Self> {
+        let mut directions = Vec::new();
+        if config.directions.has_forward() {
+            let vb = vb.pp(format!("fwd{suffix}"));
+            directions.push(SsmDirection::new(config, ScanDirection::Forward, vb)?);
+        }
+        if config.directions.has_backward() {
+            let vb = vb.pp(format!("bwd{suffix}"));
+            directions.push(SsmDirection::new(config, ScanDirection::Backward, vb)?);
+        }
+        Ok(Self(directions))
+    }
+
+    /// `[b, L, E]` to `[b, L, E]`, Eq. 13.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut sum: Option<Tensor> = None;
+        for direction in &self.0 {
+            let y = direction.forward(x)?;
+            sum = Some(match sum {
+                Some(sum) => (sum + y)?,
+                None => y,
+            });
+        }
+        sum.map_or_else(|| x.zeros_like(), Ok)
+    }
+}

@@ -1,0 +1,3 @@
+//! Losses: pure functions of logits and labels.
+
+pub mod mil;

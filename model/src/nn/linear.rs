@@ -1,0 +1,51 @@
+//! `y = x W^T + b` over the last axis.
+
+use candle_core::{D, Result, Tensor};
+use candle_nn::VarBuilder;
+
+/// A linear layer; weight `[out, in]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// Weight and bias from `vb`.
+    pub(crate) fn new(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        Ok(Self {
+            weight: vb.get((outputs, inputs), "weight")?,
+            bias: Some(vb.get(outputs, "bias")?),
+        })
+    }
+
+    /// A weight alone.
+    pub(crate) fn without_bias(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        Ok(Self { weight: vb.get((outputs, inputs), "weight")?, bias: None })
+    }
+
+    /// `[out, in]`.
+    pub(crate) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// `[.., in]` to `[.., out]`.
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = project(x, &self.weight)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+}
+
+/// `x W^T`: `[.., in]` and `[out, in]` to `[.., out]`. One matrix product over all leading axes.
+pub(crate) fn project(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let (outputs, inputs) = weight.dims2()?;
+    let mut shape = x.dims().to_vec();
+    let rows = x.elem_count() / x.dim(D::Minus1)?.max(1);
+    if let Some(last) = shape.last_mut() {
+        *last = outputs;
+    }
+    x.reshape((rows, inputs))?.matmul(&weight.t()?)?.reshape(shape)
+}

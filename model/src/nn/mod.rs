@@ -1,0 +1,36 @@
+//! The operations the networks are made of, each with its own gradient.
+//!
+//! Candle's fused layer norm has no gradient and its scan would be a tape of thousands of ops, so the
+//! costly operations are ours: one forward and one backward pass on the CPU, generic over `f32` and
+//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere.
+
+pub(crate) mod activation;
+pub(crate) mod causal_conv;
+pub(crate) mod interpolate;
+pub(crate) mod lanes;
+pub(crate) mod layer_norm;
+pub(crate) mod linear;
+pub(crate) mod real;
+pub(crate) mod selective_scan;
+pub(crate) mod spectrum;
+pub(crate) mod storage;
+
+/// Which way a causal operation walks along the tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScanDirection {
+    /// From the first token to the last.
+    Forward,
+    /// From the last token to the first: equal to flipping, walking forward and flipping back.
+    Backward,
+}
+
+impl ScanDirection {
+    /// Index of the `step`-th visited token out of `length`.
+    #[inline(always)]
+    pub(crate) fn token(self, step: usize, length: usize) -> usize {
+        match self {
+            Self::Forward => step,
+            Self::Backward => length - 1 - step,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The two float types the operations compute in, and their elementary functions.
+
+use std::sync::{LazyLock, Mutex};
+
+use candle_core::WithDType;
+use realfft::num_traits::Float;
+use realfft::{FftNum, RealFftPlanner};
+
+/// `f32` for work, `f64` for gradient checks.
+pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
+    /// `2^x`. In `f32` within 3e-7 relative for `-126 <= x <= 126` and clamped to that range; NaN stays NaN.
+    fn exp2_fast(self) -> Self;
+
+    /// `ln(1 + x)` for `0 <= x <= 1`. In `f32` within 3e-7 relative, also near 0.
+    fn ln_1p_fast(self) -> Self;
+
+    /// Plans of this type's transforms, shared by all threads.
+    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>>;
+
+    /// A constant.
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        <Self as WithDType>::from_f64(value)
+    }
+
+    /// `e^x`, with the accuracy and range of [`Self::exp2_fast`].
+    #[inline(always)]
+    fn exp_fast(self) -> Self {
+        (self * Self::of(std::f64::consts::LOG2_E)).exp2_fast()
+    }
+
+    /// `1 / (1 + e^-x)`, finite everywhere.
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        let e = (-self.abs()).exp_fast();
+        let small = e / (Self::one() + e);
+        if self < Self::zero() { small } else { Self::one() - small }
+    }
+
+    /// `ln(1 + e^x)`, finite everywhere.
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        let positive = if self < Self::zero() { Self::zero() } else { self };
+        positive + (-self.abs()).exp_fast().ln_1p_fast()
+    }
+
+    /// `x * sigmoid(x)`.
+    #[inline(always)]
+    fn silu(self) -> Self {
+        self * self.sigmoid()
+    }
+
+    /// Derivative of [`Self::silu`].
+    #[inline(always)]
+    fn silu_slope(self) -> Self {
+        let s = self.sigmoid();
+        s * (Self::one() + self * (Self::one() - s))
+    }
+
+    /// `self * b + c`, in one rounding where the processor has that instruction.
+    #[inline(always)]
+    fn fma<const FMA: bool>(self, b: Self, c: Self) -> Self {
+        if FMA { self.mul_add(b, c) } else { self * b + c }
+    }
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn exp2_fast(self) -> Self {
+        // 1.5 * 2^23: adding it rounds to the nearest integer, which then sits in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        let x = self.clamp(-126.0, 126.0);
+        let shifted = x + ROUND;
+        let f = x - (shifted - ROUND);
+        let power = Self::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+        // Taylor series of 2^f on [-1/2, 1/2]: ln(2)^k / k!, remainder below 1.3e-7.
+        let p = 1.540_353e-4;
+        let p = p * f + 1.333_356e-3;
+        let p = p * f + 9.618_129e-3;
+        let p = p * f + 5.550_411e-2;
+        let p = p * f + 2.402_265e-1;
+        let p = p * f + std::f32::consts::LN_2;
+        (p * f + 1.0) * power
+    }
+
+    #[inline(always)]
+    fn ln_1p_fast(self) -> Self {
+        // ln(1 + x) = 2 atanh(s), s = x / (2 + x) <= 1/3; the series is cut below 2e-8.
+        let s = self / (2.0 + self);
+        let q = s * s;
+        let p = 1.0 / 13.0;
+        let p = p * q + 1.0 / 11.0;
+        let p = p * q + 1.0 / 9.0;
+        let p = p * q + 1.0 / 7.0;
+        let p = p * q + 1.0 / 5.0;
+        let p = p * q + 1.0 / 3.0;
+        2.0 * s * (p * q + 1.0)
+    }
+
+    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>> {
+        static PLANNER: LazyLock<Mutex<RealFftPlanner<f32>>> = LazyLock::new(Mutex::default);
+        &PLANNER
+    }
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn exp2_fast(self) -> Self {
+        self.exp2()
+    }
+
+    #[inline(always)]
+    fn ln_1p_fast(self) -> Self {
+        self.ln_1p()
+    }
+
+    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>> {
+        static PLANNER: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(Mutex::default);
+        &PLANNER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worst_relative_error(range: (f64, f64), ours: fn(f32) -> f32, exact: fn(f64) -> f64) -> f64 {
+        let n = 200_001;
+        let at = |i: i32| (range.0 + (range.1 - range.0) * f64::from(i) / f64::from(n - 1)) as f32;
+        let error = |x: f32| {
+            let want = exact(f64::from(x));
+            ((f64::from(ours(x)) - want) / want.abs().max(f64::MIN_POSITIVE)).abs()
+        };
+        (0..n).map(|i| error(at(i))).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn fast_functions_are_within_a_millionth_of_the_exact_ones() {
+        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        assert!(worst_relative_error((-126.0, 126.0), f32::exp2_fast, f64::exp2) < 3e-7);
+        assert!(worst_relative_error((1e-9, 1.0), f32::ln_1p_fast, f64::ln_1p) < 3e-7);
+        assert!(worst_relative_error((-8.0, 8.0), f32::exp_fast, f64::exp) < 1e-6);
+        assert!(worst_relative_error((-8.0, 30.0), f32::softplus, softplus) < 1e-6);
+        assert!(
+            worst_relative_error((-8.0, 30.0), f32::sigmoid, |x| 1.0 / (1.0 + (-x).exp())) < 1e-6
+        );
+    }
+
+    #[test]
+    fn extremes_stay_finite_and_nan_stays_nan() {
+        assert_eq!(1e30f32.softplus(), 1e30);
+        assert_eq!((-1e30f32).sigmoid() + 1.0, 1.0);
+        assert_eq!(1e30f32.sigmoid(), 1.0);
+        assert!((-1e30f32).softplus() < 1e-30);
+        assert!((-1e30f32).silu().abs() < 1e-6);
+        for f in [f32::exp2_fast, f32::softplus, f32::sigmoid, f32::silu] {
+            assert!(f(f32::NAN).is_nan());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A model folder in memory: encoder, network and feature statistics, ready to run.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::feature_space::FeatureSpace;
+use crate::cam::faithfulness::{Bags, faithfulness};
+use crate::cam::grad_cam::{grad_cam, normalize_cam};
+use crate::encoder::{self, Encoder};
+use crate::fmamil::init::initial_weights;
+use crate::fmamil::{Fmamil, FmamilConfig, Grid};
+use crate::registry::weights::{self, Tensors, one_line};
+use crate::registry::{ModelConfig, ModelEntry};
+
+/// Bags that pass through the network at once.
+pub(crate) const BATCH: usize = 32;
+
+/// Everything that a run needs.
+#[derive(Debug)]
+pub(crate) struct LoadedModel {
+    pub(crate) config: ModelConfig,
+    pub(crate) encoder: Arc<dyn Encoder>,
+    pub(crate) network: Fmamil,
+    pub(crate) space: FeatureSpace,
+    pub(crate) device: Device,
+}
+
+/// What the network says about one bag.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BagOutput {
+    /// Of the positive class.
+    pub(crate) probability: f32,
+    /// Grad-CAM per patch, `0.0..=1.0`, row-major, not gated by the prediction (MODELS 6.3).
+    pub(crate) cam: Vec<f32>,
+}
+
+/// Bags of one grid, scaled features.
+#[derive(Clone, Debug)]
+pub(crate) struct BagBatch {
+    pub(crate) grid: Grid,
+    /// `[n, P, F]`.
+    pub(crate) features: Vec<f32>,
+    /// `[n, P]`.
+    pub(crate) is_real: Vec<bool>,
+}
+
+impl BagBatch {
+    pub(crate) fn empty(grid: Grid) -> Self {
+        Self { grid, features: Vec::new(), is_real: Vec::new() }
+    }
+
+    /// Bags in it.
+    pub(crate) fn len(&self) -> usize {
+        self.is_real.len() / self.grid.patches().max(1)
+    }
+
+    /// Adds a bag of the same grid.
+    pub(crate) fn push(&mut self, features: &[f32], is_real: &[bool]) {
+        self.features.extend_from_slice(features);
+        self.is_real.extend_from_slice(is_real);
+    }
+
+    /// Features `[n, P, F]` and mask `[n, P]`.
+    pub(crate) fn tensors(&self, device: &Device) -> candle_core::Result<(Tensor, Tensor)> {
+        let (n, patches) = (self.len(), self.grid.patches());
+        let dim = self.features.len() / (n * patches).max(1);
+        let mask: Vec<f32> = self.is_real.iter().map(|it| f32::from(u8::from(*it))).collect();
+        Ok((
+            Tensor::from_slice(&self.features, (n, patches, dim), device)?,
+            Tensor::from_vec(mask, (n, patches), device)?,
+        ))
+    }
+}
+
+impl LoadedModel {
+    /// Reads config, weights and encoder of a model folder. The error is one line.
+    pub(crate) fn open(entry: &ModelEntry, device: Device) -> Result<Self, String> {
+        let config = entry.config().map_err(|error| error.to_string())?;
+        let encoder = encoder::load(&config.encoder.name).map_err(|error| error.to_string())?;
+        if encoder.feature_dim() != config.network.feature_dim {
+            return Err(format!(
+                "the network expects {} values per patch, the encoder {} gives {}",
+                config.network.feature_dim,
+                encoder.name(),
+                encoder.feature_dim()
+            ));
+        }
+        let path = entry.dir.join("weights.safetensors");
+        let mut tensors = weights::read(&path, Some(&entry.manifest.weights_sha256))
+            .map_err(|error| error.to_string())?;
+        let space = FeatureSpace::take(&mut tensors, config.network.feature_dim)
+            .map_err(|error| error.to_string())?;
+        let expected = initial_weights(&config.network, 0).map_err(|error| one_line(&error))?;
+        weights::check_strict(&expected, &tensors).map_err(|error| error.to_string())?;
+        let network = build(&config.network, tensors, &device).map_err(|error| one_line(&error))?;
+        Ok(Self { config, encoder, network, space, device })
+    }
+
+    /// Runs the network on a batch of bags.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
+        forward(&self.network, batch, &self.device)
+    }
+}
+
+/// A network with those weights on a device.
+///
+/// # Errors
+/// If a weight is missing or of another shape.
+pub(crate) fn build(
+    config: &FmamilConfig,
+    weights: Tensors,
+    device: &Device,
+) -> candle_core::Result<Fmamil> {
+    Fmamil::new(config, VarBuilder::from_tensors(weights.into_iter().collect(), DType::F32, device))
+}
+
+/// Probability and CAM of each bag of a batch.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn forward(
+    network: &Fmamil,
+    batch: &BagBatch,
+    device: &Device,
+) -> candle_core::Result<Vec<BagOutput>> {
+    let (features, mask) = batch.tensors(device)?;
+    let tokens = network.tokens(&features, batch.grid)?; //               [n, P, D]
+    let probabilities = network.head(&tokens, &mask)?.probabilities()?; // [n, C]
+    let raw: Vec<Vec<f32>> = grad_cam(network, &tokens, &mask)?.to_vec2()?; // [n, P]
+    let positive: Vec<f32> = probabilities.narrow(1, 1, 1)?.flatten_all()?.to_vec1()?;
+    let masks = batch.is_real.chunks_exact(batch.grid.patches());
+    Ok(raw
+        .iter()
+        .zip(masks)
+        .zip(positive)
+        .map(|((raw, mask), probability)| BagOutput { probability, cam: normalize_cam(raw, mask) })
+        .collect())
+}
+
+/// Probability of the positive class when only the patches where the map exceeds one half keep their features and
+/// all others become `negative_patch`, scaled (MODELS 6.6).
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn kept_probabilities(
+    network: &Fmamil,
+    batch: &BagBatch,
+    outputs: &[BagOutput],
+    negative_patch: &[f32],
+    device: &Device,
+) -> candle_core::Result<Vec<f32>> {
+    let (features, mask) = batch.tensors(device)?;
+    let cam: Vec<f32> = outputs.iter().flat_map(|it| it.cam.iter().copied()).collect();
+    let cam = Tensor::from_vec(cam, (batch.len(), batch.grid.patches()), device)?;
+    let fill = Tensor::new(negative_patch, device)?;
+    let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
+    Ok(faithfulness(network, bags, &cam, &fill, 0.5)?.kept)
+}

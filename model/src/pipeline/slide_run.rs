@@ -1,0 +1,125 @@
+//! One slide through one model, window by window: shared by analysis and evaluation.
+
+use domain::mask::BinaryMask;
+use domain::progress::{CancelToken, Progress};
+use slide::Slide;
+
+use super::familiarity::window_mean;
+use super::loaded_model::{BATCH, BagBatch, BagOutput, LoadedModel, kept_probabilities};
+use crate::analysis::AnalyzeError;
+use crate::bag::BagConfig;
+use crate::bag::feature_store::FeatureStore;
+use crate::bag::features::{FeatureError, FeatureReader, FeatureRecipe};
+use crate::bag::grid::{PatchGrid, Window};
+use crate::bag::tissue::TissueShare;
+use crate::cam::stitch::POSITIVE;
+use crate::fmamil::Grid;
+use crate::registry::weights::one_line;
+use crate::stopwatch::Stopwatch;
+
+impl From<FeatureError> for AnalyzeError {
+    fn from(error: FeatureError) -> Self {
+        match error {
+            FeatureError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            FeatureError::Slide(error) => Self::Slide(error),
+            FeatureError::Encoder(error) => Self::Compute(error.to_string()),
+        }
+    }
+}
+
+/// What every window of a slide came out as, in the order of the windows.
+#[derive(Debug, Default)]
+pub(crate) struct SlideRun {
+    pub(crate) outputs: Vec<BagOutput>,
+    /// Windows unlike the training data.
+    pub(crate) n_outside: usize,
+    /// Probabilities that the positive windows keep with the patches under their map alone.
+    pub(crate) kept: Vec<f32>,
+    /// Stored tiles that could not be read.
+    pub(crate) damaged_tiles: u32,
+}
+
+impl SlideRun {
+    /// Of the slide: the largest of its windows (a slide is positive if any part of it is).
+    pub(crate) fn probability(&self) -> f64 {
+        self.outputs.iter().map(|it| f64::from(it.probability)).fold(0.0, f64::max)
+    }
+
+    /// Mean of [`Self::kept`]; `None` if no window is positive.
+    pub(crate) fn faithfulness(&self) -> Option<f64> {
+        let sum: f64 = self.kept.iter().map(|it| f64::from(*it)).sum();
+        (!self.kept.is_empty()).then(|| sum / self.kept.len() as f64)
+    }
+}
+
+/// The windows that are looked at: all with enough tissue; the only window of a small image if it has any.
+pub(crate) fn windows_with_tissue(
+    grid: &PatchGrid,
+    config: &BagConfig,
+    tissue: &BinaryMask,
+) -> Vec<Window> {
+    let share = TissueShare::new(tissue);
+    let windows = grid.windows_of(config);
+    let is_single = windows.len() == 1;
+    windows
+        .into_iter()
+        .filter(|window| {
+            let tissue = share.of(grid.level0_rect(*window));
+            if is_single { 0.0 < tissue } else { config.tissue_min <= tissue }
+        })
+        .collect()
+}
+
+/// Runs `model` over `windows` of a slide.
+pub(crate) fn run(
+    slide: &Slide,
+    grid: &PatchGrid,
+    windows: &[Window],
+    model: &LoadedModel,
+    store: Option<&FeatureStore>,
+    watch: &mut Stopwatch,
+    (progress, cancel): (&dyn Progress, &CancelToken),
+) -> Result<SlideRun, AnalyzeError> {
+    let recipe = FeatureRecipe {
+        encoder: model.encoder.as_ref(),
+        input_px: model.config.encoder.input_px,
+        pad_value: model.config.bag.pad_value,
+        strip_rows: model.config.bag.window_patches as usize,
+        jitter: None,
+        store,
+    };
+    let mut reader = FeatureReader::new(slide, grid, windows, recipe);
+    let mut run = SlideRun::default();
+    for windows in windows.chunks(BATCH) {
+        let (rows, columns) = windows.first().map_or((0, 0), |it| (it.rows, it.columns));
+        let mut batch = BagBatch::empty(Grid { rows, columns });
+        for window in windows {
+            cancel.check()?;
+            let mut features = reader.window(*window, watch, progress, cancel)?;
+            let is_real: Vec<bool> =
+                window.patches().map(|(row, column)| grid.is_real(row, column)).collect();
+            let mean = window_mean(&features, &is_real, model.space.dim());
+            run.n_outside += usize::from(model.space.familiarity.is_outside(&mean));
+            model.space.standardize(&mut features);
+            batch.push(&features, &is_real);
+        }
+        watch
+            .time("Running the model", || score(model, &batch, &mut run))
+            .map_err(|error| AnalyzeError::Compute(one_line(&error)))?;
+    }
+    run.damaged_tiles = reader.damaged_tiles;
+    Ok(run)
+}
+
+/// Adds what the network says about a batch.
+fn score(model: &LoadedModel, batch: &BagBatch, run: &mut SlideRun) -> candle_core::Result<()> {
+    let outputs = model.forward(batch)?;
+    if outputs.iter().any(|it| POSITIVE <= it.probability) {
+        let fill = model.space.scaled_negative_patch();
+        let kept = kept_probabilities(&model.network, batch, &outputs, &fill, &model.device)?;
+        let positive = outputs.iter().map(|it| POSITIVE <= it.probability);
+        run.kept.extend(kept.iter().zip(positive).filter(|(_, is)| *is).map(|(kept, _)| *kept));
+    }
+    run.outputs.extend(outputs);
+    Ok(())
+}
