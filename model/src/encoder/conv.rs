@@ -21,13 +21,36 @@ pub(super) struct ConvShape {
     pub(super) outputs: usize,
     pub(super) kernel: usize,
     pub(super) stride: usize,
-    /// Zeros around the input on every side.
-    pub(super) padding: usize,
+    pub(super) padding: Padding,
+}
+
+/// Zeros around the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Padding {
+    /// As many on every side.
+    Even(usize),
+    /// TensorFlow's "same": the output has `1 / stride` of the input's size, and where the zeros cannot
+    /// be even, one more lies behind than before.
+    Same,
+}
+
+impl Padding {
+    /// Length of the output along one axis, and zeros before the input's first pixel.
+    pub(super) fn place(self, len: usize, kernel: usize, stride: usize) -> (usize, usize) {
+        match self {
+            Self::Even(padding) => ((len + 2 * padding - kernel) / stride + 1, padding),
+            Self::Same => {
+                let out_len = len.div_ceil(stride);
+                (out_len, ((out_len - 1) * stride + kernel).saturating_sub(len) / 2)
+            }
+        }
+    }
 }
 
 impl ConvShape {
-    fn out_len(self, len: usize) -> usize {
-        (len + 2 * self.padding - self.kernel) / self.stride + 1
+    /// Output length and zeros before the input, along an axis of `len`.
+    fn place(self, len: usize) -> (usize, usize) {
+        self.padding.place(len, self.kernel, self.stride)
     }
 
     /// Inputs that one output value sees.
@@ -37,7 +60,7 @@ impl ConvShape {
 
     /// Whether an output pixel sees exactly the input pixel at its own place.
     fn is_pointwise(self) -> bool {
-        (self.kernel, self.stride, self.padding) == (1, 1, 0)
+        self.kernel == 1 && self.stride == 1
     }
 }
 
@@ -46,15 +69,19 @@ impl ConvShape {
 pub(super) enum Activation {
     Identity,
     Relu,
+    /// `ReLU` that saturates at 6.
+    Relu6,
 }
 
 impl Activation {
-    fn finish(self, adds: bool) -> Finish {
-        let low = match self {
-            Self::Identity => f32::NEG_INFINITY,
-            Self::Relu => 0.0,
+    /// The activation as a clamp.
+    pub(super) fn finish(self, adds: bool) -> Finish {
+        let (low, high) = match self {
+            Self::Identity => (f32::NEG_INFINITY, f32::INFINITY),
+            Self::Relu => (0.0, f32::INFINITY),
+            Self::Relu6 => (0.0, 6.0),
         };
-        Finish { adds, low, high: f32::INFINITY }
+        Finish { adds, low, high }
     }
 }
 
@@ -97,8 +124,8 @@ impl Conv {
         output: &mut FeatureMap,
         columns: &mut Vec<f32>,
     ) {
-        let height = self.shape.out_len(input.height);
-        let width = self.shape.out_len(input.width);
+        let ((height, _), (width, _)) =
+            (self.shape.place(input.height), self.shape.place(input.width));
         output.reshape(input.count, height, width, self.shape.outputs);
         self.run(input, output, self.activation.finish(false), columns);
     }
@@ -115,7 +142,7 @@ impl Conv {
         finish: Finish,
         columns: &mut Vec<f32>,
     ) {
-        let (depth, size) = (self.shape.depth(), (output.height, output.width));
+        let depth = self.shape.depth();
         let mut start = 0;
         for tile in output.values.chunks_mut(TILE_PIXELS * self.affine.outputs()) {
             let range = start..start + tile.len() / self.affine.outputs();
@@ -125,48 +152,46 @@ impl Conv {
                 self.affine.apply(seen, tile, finish);
             } else {
                 columns.resize(range.len() * depth, 0.0);
-                self.gather(input, range, size, columns);
+                self.gather(input, range, columns);
                 self.affine.apply(columns, tile, finish);
             }
         }
     }
 
-    /// Copies what output pixels `range` of a map of `(height, width)` see, `[pixels, depth]`.
-    fn gather(
-        &self,
-        input: &FeatureMap,
-        range: Range<usize>,
-        (height, width): (usize, usize),
-        columns: &mut [f32],
-    ) {
-        let ConvShape { kernel, stride, padding, .. } = self.shape;
+    /// Copies what the output pixels `range` see, `[pixels, depth]`.
+    fn gather(&self, input: &FeatureMap, range: Range<usize>, columns: &mut [f32]) {
+        let ConvShape { kernel, stride, .. } = self.shape;
+        let (height, above) = self.shape.place(input.height);
+        let (width, before) = self.shape.place(input.width);
         for (pixel, seen) in range.zip(columns.chunks_exact_mut(self.shape.depth())) {
             let (x, y, image) = (pixel % width, pixel / width % height, pixel / width / height);
             let rows = seen.chunks_exact_mut(kernel * input.channels);
             for (seen, padded_y) in rows.zip(y * stride..) {
-                match padded_y.checked_sub(padding).filter(|it| *it < input.height) {
-                    Some(source_y) => self.gather_row(input.row(image, source_y), x, seen),
+                match padded_y.checked_sub(above).filter(|it| *it < input.height) {
+                    Some(source_y) => {
+                        let row = input.row(image, source_y);
+                        let (start, zeros) = (x * stride * input.channels, before * input.channels);
+                        copy_padded(row, start, zeros, seen);
+                    }
                     None => seen.fill(0.0),
                 }
             }
         }
     }
+}
 
-    /// Copies the pixels of `row` that lie under the kernel of output column `x`, zeros outside.
-    fn gather_row(&self, row: &[f32], x: usize, seen: &mut [f32]) {
-        let channels = self.shape.inputs;
-        let left = (x * self.shape.stride * channels, self.shape.padding * channels);
-        let skipped = left.1.saturating_sub(left.0).min(seen.len());
-        let source = &row[left.0.saturating_sub(left.1).min(row.len())..];
-        let copied = source.len().min(seen.len() - skipped);
-        seen[..skipped].fill(0.0);
-        seen[skipped..skipped + copied].copy_from_slice(&source[..copied]);
-        seen[skipped + copied..].fill(0.0);
-    }
+/// Copies the values of `row`, with `zeros` before it and any number behind, from `start` on.
+fn copy_padded(row: &[f32], start: usize, zeros: usize, seen: &mut [f32]) {
+    let skipped = zeros.saturating_sub(start).min(seen.len());
+    let source = &row[start.saturating_sub(zeros).min(row.len())..];
+    let copied = source.len().min(seen.len() - skipped);
+    seen[..skipped].fill(0.0);
+    seen[skipped..skipped + copied].copy_from_slice(&source[..copied]);
+    seen[skipped + copied..].fill(0.0);
 }
 
 /// Scale and offset per channel that the batch norm `<norm>.*` amounts to.
-fn fold_norm(
+pub(super) fn fold_norm(
     file: &mut Weights<'_>,
     norm: &str,
     channels: usize,
@@ -201,8 +226,9 @@ mod tests {
 
     /// The output from the definition, ReLU included, as `[count, height, width, outputs]`.
     fn by_hand(shape: ConvShape, weights: &[f32], bias: &[f32], input: &FeatureMap) -> Vec<f32> {
-        let ConvShape { inputs, outputs, kernel, stride, padding } = shape;
-        let (rows, across) = (shape.out_len(input.height), shape.out_len(input.width));
+        let ConvShape { inputs, outputs, kernel, stride, .. } = shape;
+        let (rows, above) = shape.place(input.height);
+        let (across, before) = shape.place(input.width);
         let cell = |at: usize| {
             let (output, pixel) = (at % outputs, at / outputs);
             let (x, y, image) = (pixel % across, pixel / across % rows, pixel / across / rows);
@@ -210,8 +236,8 @@ mod tests {
             for tap in 0..kernel * kernel * inputs {
                 let (ky, kx, channel) =
                     (tap / inputs / kernel, tap / inputs % kernel, tap % inputs);
-                let source_y = (y * stride + ky).wrapping_sub(padding);
-                let source_x = (x * stride + kx).wrapping_sub(padding);
+                let source_y = (y * stride + ky).wrapping_sub(above);
+                let source_x = (x * stride + kx).wrapping_sub(before);
                 if source_y < input.height && source_x < input.width {
                     let value = input.row(image, source_y)[source_x * inputs + channel];
                     sum += value * weights[tap * outputs + output];
@@ -224,7 +250,10 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_value_of_the_definition() {
-        for (kernel, stride, padding) in [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)] {
+        let even = [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3)];
+        let even = even.map(|(kernel, stride, zeros)| (kernel, stride, Padding::Even(zeros)));
+        let same = [(3, 2, Padding::Same), (5, 2, Padding::Same), (5, 1, Padding::Same)];
+        for (kernel, stride, padding) in even.into_iter().chain(same) {
             for (height, width) in [(1, 1), (2, 5), (19, 17)] {
                 let shape = ConvShape { inputs: 3, outputs: 4, kernel, stride, padding };
                 let (weights, bias) = (numbers(shape.depth() * 4, 7), numbers(4, 3));
@@ -242,7 +271,8 @@ mod tests {
 
     #[test]
     fn adding_keeps_the_residual() {
-        let shape = ConvShape { inputs: 1, outputs: 1, kernel: 1, stride: 1, padding: 0 };
+        let shape =
+            ConvShape { inputs: 1, outputs: 1, kernel: 1, stride: 1, padding: Padding::Same };
         let affine = Affine::new(&[2.0], &[1.0]);
         let conv = Conv { shape, affine, activation: Activation::Relu };
         let map =
@@ -250,5 +280,14 @@ mod tests {
         let mut sum = map(vec![10.0, -50.0]);
         conv.add_to(&map(vec![3.0, 4.0]), &mut sum, &mut Vec::new());
         assert_eq!(sum.values, [17.0, 0.0]);
+    }
+
+    #[test]
+    fn same_padding_puts_the_odd_zero_behind() {
+        assert_eq!(Padding::Same.place(224, 3, 2), (112, 0));
+        assert_eq!(Padding::Same.place(225, 3, 2), (113, 1));
+        assert_eq!(Padding::Same.place(224, 5, 2), (112, 1));
+        assert_eq!(Padding::Same.place(7, 5, 1), (7, 2));
+        assert_eq!(Padding::Same.place(1, 5, 2), (1, 2));
     }
 }

@@ -24,7 +24,7 @@ pub enum EncoderError {
     #[error("the encoder's weights are not a valid SafeTensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
     /// Weights of a network that this program does not run.
-    #[error("expected an encoder of architecture resnet50, found {0}")]
+    #[error("expected an encoder of architecture resnet50 or tf_efficientnet_lite0, found {0}")]
     Architecture(String),
     /// A line of the file's own description makes no sense.
     #[error("the encoder's weights say `{key}` is `{value}`, which is not {expected}")]

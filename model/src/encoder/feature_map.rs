@@ -63,6 +63,21 @@ impl FeatureMap {
     }
 }
 
+/// Buffers of one thread, reused by every block of a network.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// What a block reads and leaves behind.
+    pub(super) map: FeatureMap,
+    /// After a block's first convolution.
+    pub(super) first: FeatureMap,
+    /// After its second.
+    pub(super) second: FeatureMap,
+    /// Its shortcut or result, until it takes the place of `map`.
+    pub(super) next: FeatureMap,
+    /// What the pixels of a tile see.
+    pub(super) columns: Vec<f32>,
+}
+
 /// The source positions under window `at` of three, stride 2, padding 1.
 fn window(at: usize, len: usize) -> std::ops::Range<usize> {
     (2 * at).saturating_sub(1)..(2 * at + 2).min(len)

@@ -7,12 +7,17 @@
 
 mod affine;
 mod conv;
+mod depthwise;
+mod efficientnet;
 mod error;
 mod feature_map;
 mod preprocess;
 mod resnet;
 mod shipped;
 mod weights;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
@@ -26,9 +31,10 @@ use sha2::{Digest as _, Sha256};
 pub use error::EncoderError;
 pub use shipped::{SHIPPED, ShippedEncoder};
 
-use feature_map::FeatureMap;
+use efficientnet::EfficientNetLite0;
+use feature_map::{FeatureMap, Scratch};
 use preprocess::{Normalization, preprocess};
-use resnet::{ResNet50, Scratch};
+use resnet::ResNet50;
 use weights::Weights;
 
 /// The largest input side in pixels.
@@ -104,10 +110,11 @@ pub fn load(name: &str) -> Result<Arc<dyn Encoder>, EncoderError> {
     load_file(name, &path)
 }
 
-/// An encoder from any SafeTensors file with torchvision's names for a ResNet50.
+/// An encoder from any SafeTensors file with torchvision's names for a ResNet50, or one that says it
+/// holds an EfficientNet-Lite0 under timm's names.
 ///
 /// # Errors
-/// If the file cannot be read or does not hold exactly the tensors of a ResNet50.
+/// If the file cannot be read or does not hold exactly the tensors of its network.
 pub fn load_file(name: &str, path: &Path) -> Result<Arc<dyn Encoder>, EncoderError> {
     Ok(Arc::new(FrozenEncoder::parse(name, &std::fs::read(path)?)?))
 }
@@ -130,24 +137,25 @@ struct FrozenEncoder {
     name: String,
     weights_sha256: String,
     normalization: Normalization,
-    backbone: ResNet50,
+    backbone: Box<dyn Backbone>,
 }
 
 impl FrozenEncoder {
     fn parse(name: &str, file: &[u8]) -> Result<Self, EncoderError> {
         let weights = Weights::parse(file)?;
-        match weights.describes("arch") {
-            None | Some("resnet50") => {}
-            Some(other) => return Err(EncoderError::Architecture(other.to_owned())),
-        }
         let triple = "a list of three numbers";
         let mean = weights.described("mean", triple, [0.485, 0.456, 0.406])?;
         let std = weights.described("std", triple, [0.229, 0.224, 0.225])?;
+        let backbone: Box<dyn Backbone> = match weights.describes("arch") {
+            None | Some("resnet50") => Box::new(ResNet50::load(weights)?),
+            Some("tf_efficientnet_lite0") => Box::new(EfficientNetLite0::load(weights)?),
+            Some(other) => return Err(EncoderError::Architecture(other.to_owned())),
+        };
         Ok(Self {
             name: name.to_owned(),
             weights_sha256: hexadecimal(&Sha256::digest(file)),
             normalization: Normalization::new(mean, std),
-            backbone: ResNet50::load(weights)?,
+            backbone,
         })
     }
 

@@ -6,8 +6,8 @@
 
 use std::mem::swap;
 
-use super::conv::{Activation, Conv, ConvShape};
-use super::feature_map::FeatureMap;
+use super::conv::{Activation, Conv, ConvShape, Padding};
+use super::feature_map::{FeatureMap, Scratch};
 use super::weights::Weights;
 use super::{Backbone, EncoderError};
 
@@ -32,7 +32,8 @@ impl ResNet50 {
         file.ignore(|name| name.starts_with("fc.") || name.ends_with(".num_batches_tracked"));
         let stride_in_1x1 = file.described("stride_in_1x1", "true or false", false)?;
         let stages = if file.has("layer4.0.conv1.weight") { 4 } else { 3 };
-        let shape = ConvShape { inputs: 3, outputs: STEM, kernel: 7, stride: 2, padding: 3 };
+        let shape =
+            ConvShape { inputs: 3, outputs: STEM, kernel: 7, stride: 2, padding: Padding::Even(3) };
         let stem = Conv::load(&mut file, "conv1", "bn1", shape, Activation::Relu)?;
         let mut blocks = Vec::new();
         let mut inputs = STEM;
@@ -64,25 +65,14 @@ impl Backbone for ResNet50 {
     }
 
     fn features(&self, images: &FeatureMap, scratch: &mut Scratch, features: &mut [f32]) {
-        let Scratch { map, reduced, columns, .. } = scratch;
-        self.stem.forward(images, reduced, columns); // [n, px/2, px/2, 64]
-        reduced.max_pool_3x3_stride_2(map); //          [n, px/4, px/4, 64]
+        let Scratch { map, first, columns, .. } = scratch;
+        self.stem.forward(images, first, columns); // [n, px/2, px/2, 64]
+        first.max_pool_3x3_stride_2(map); //          [n, px/4, px/4, 64]
         for block in &self.blocks {
             block.forward(scratch);
         }
         scratch.map.global_average(features);
     }
-}
-
-/// Buffers of one thread, reused by every block.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    /// What a block reads and leaves behind.
-    map: FeatureMap,
-    reduced: FeatureMap,
-    spatial: FeatureMap,
-    shortcut: FeatureMap,
-    columns: Vec<f32>,
 }
 
 #[derive(Clone, Copy)]
@@ -109,7 +99,8 @@ impl Bottleneck {
         let (first, second) = if form.stride_in_1x1 { (stride, 1) } else { (1, stride) };
         let wide = middle * EXPANSION;
         let mut conv = |conv: &str, norm: &str, inputs, outputs, kernel, stride, activation| {
-            let shape = ConvShape { inputs, outputs, kernel, stride, padding: kernel / 2 };
+            let padding = Padding::Even(kernel / 2);
+            let shape = ConvShape { inputs, outputs, kernel, stride, padding };
             Conv::load(
                 file,
                 &format!("{name}.{conv}"),
@@ -132,13 +123,13 @@ impl Bottleneck {
     }
 
     fn forward(&self, scratch: &mut Scratch) {
-        let Scratch { map, reduced, spatial, shortcut, columns } = scratch;
-        self.reduce.forward(map, reduced, columns);
-        self.spatial.forward(reduced, spatial, columns);
+        let Scratch { map, first, second, next, columns } = scratch;
+        self.reduce.forward(map, first, columns);
+        self.spatial.forward(first, second, columns);
         if let Some(downsample) = &self.downsample {
-            downsample.forward(map, shortcut, columns);
-            swap(map, shortcut);
+            downsample.forward(map, next, columns);
+            swap(map, next);
         }
-        self.expand.add_to(spatial, map, columns);
+        self.expand.add_to(second, map, columns);
     }
 }

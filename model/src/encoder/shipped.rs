@@ -19,13 +19,28 @@ pub struct ShippedEncoder {
     pub(super) file: &'static str,
 }
 
+/// What every shipped encoder has seen, and has not.
+const PHOTOGRAPHS: &str =
+    "ImageNet photographs of everyday objects. It has never seen a microscope slide.";
+
 /// Every shipped encoder, the default first.
-pub const SHIPPED: &[ShippedEncoder] = &[ShippedEncoder {
-    name: "resnet50-in1k-layer3",
-    title: "ResNet50 up to layer 3",
-    trained_on: "ImageNet photographs of everyday objects. It has never seen a microscope slide.",
-    licence: "MIT; weights by Kaiming He et al., ported by Keras, packaged by Paul Spende",
-    feature_dim: 1024,
-    trained_px: 224,
-    file: "resnet50_in1k_layer3_f16.safetensors",
-}];
+pub const SHIPPED: &[ShippedEncoder] = &[
+    ShippedEncoder {
+        name: "resnet50-in1k-layer3",
+        title: "ResNet50 up to layer 3",
+        trained_on: PHOTOGRAPHS,
+        licence: "MIT; weights by Kaiming He et al., ported by Keras, packaged by Paul Spende",
+        feature_dim: 1024,
+        trained_px: 224,
+        file: "resnet50_in1k_layer3_f16.safetensors",
+    },
+    ShippedEncoder {
+        name: "efficientnet-lite0-in1k",
+        title: "EfficientNet-Lite0",
+        trained_on: PHOTOGRAPHS,
+        licence: "Apache-2.0; weights by The TensorFlow Authors, packaged by ML Illustrated",
+        feature_dim: 1280,
+        trained_px: 224,
+        file: "efficientnet_lite0_in1k_f16.safetensors",
+    },
+];
