@@ -1,1 +1,278 @@
-//! To be filled by the room it tests.
+//! The circle of learning on a tiny synthetic folder: train, find the model, analyze, evaluate.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use domain::coords::Level0Rect;
+use domain::progress::CancelToken;
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze};
+use model::device::DeviceChoice;
+use model::eval::evaluate;
+use model::registry::{ModelEntry, find};
+use model::train::{StopReason, TrainConfig, TrainError, TrainEvent, TrainReport, train_fmamil};
+use slide::Slide;
+use tempfile::TempDir;
+
+/// 3 x 3 patches of 16 px, a network of a few thousand numbers, three epochs.
+const TINY: &str = r#"{
+    "description": { "name": "tiny", "title": "A toy", "recommended_threshold": 0.3 },
+    "model": {
+        "bag": { "patch_px": 16, "window_patches": 3, "stride_patches": 2 },
+        "encoder": { "input_px": 32 },
+        "network": { "dim": 8, "dt_rank": 1, "state": 4, "head_dim": 8, "attention_dim": 8 }
+    },
+    "epochs": 3,
+    "batch": 4,
+    "augment": { "color_copies": 1, "crop_min": 0.6, "erase": 0.3, "mixup": 0.3 },
+    "cache_features": false
+}"#;
+
+const SIDE: u32 = 48;
+const N_IMAGES: u32 = 24;
+
+/// Pink tissue with a little texture; a positive image has a dark blue patch in a corner.
+fn picture(index: u32) -> (RgbImage, GrayImage) {
+    let is_lesion = |x: u32, y: u32| index.is_multiple_of(2) && x < 16 + index % 16 && y < 20;
+    let noise = |x: u32, y: u32| ((x * 31 + y * 17 + index * 101) * 2_654_435_761 >> 27) as u8;
+    let image = RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let n = noise(x / 3, y / 3);
+        if is_lesion(x, y) { Rgb([60 + n, 30 + n, 120]) } else { Rgb([200 + n, 120 + n, 170]) }
+    });
+    let mask = GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([255 * u8::from(is_lesion(x, y))]));
+    (image, mask)
+}
+
+/// `labels.csv`, `images/` and `masks/`; every third patient validates.
+fn labelled_folder() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut table = String::from("file,label,patient,split\n");
+    for folder in ["images", "masks"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    for index in 0..N_IMAGES {
+        let (image, mask) = picture(index);
+        let name = format!("{index:02}.png");
+        image.save(dir.path().join("images").join(&name)).unwrap();
+        let label = u32::from(index.is_multiple_of(2));
+        if label == 1 {
+            mask.save(dir.path().join("masks").join(&name)).unwrap();
+        }
+        let split = if index / 2 % 3 == 2 { "val" } else { "train" };
+        table += &format!("{name},{label},P{},{split}\n", index / 2);
+    }
+    std::fs::write(dir.path().join("labels.csv"), table).unwrap();
+    dir
+}
+
+fn train(
+    folder: &Path,
+    run: &Path,
+    cancel: &CancelToken,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, TrainError> {
+    let config = TrainConfig::from_json(TINY).unwrap();
+    train_fmamil(folder, run, &config, DeviceChoice::Cpu, on_event, &(), cancel)
+}
+
+/// One training that several tests look at.
+struct Trained {
+    folder: TempDir,
+    run: PathBuf,
+    report: TrainReport,
+    events: Vec<TrainEvent>,
+}
+
+static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
+    let folder = labelled_folder();
+    let run = folder.path().join("run");
+    let mut events = Vec::new();
+    let report = train(folder.path(), &run, &CancelToken::default(), &mut |event| {
+        events.push(event.clone());
+    });
+    Trained { report: report.unwrap(), folder, run, events }
+});
+
+fn model() -> ModelEntry {
+    find(TRAINED.report.model_dir.to_str().unwrap()).unwrap()
+}
+
+fn analyze_image(index: u32, settings: &AnalysisSettings) -> Analysis {
+    let path = TRAINED.folder.path().join(format!("images/{index:02}.png"));
+    let slide = Slide::open(&path).unwrap();
+    analyze(&slide, &model(), settings, &(), &CancelToken::default()).unwrap()
+}
+
+#[test]
+fn a_finished_run_is_a_whole_folder() {
+    for file in [
+        "config.json",
+        "split.json",
+        "events.jsonl",
+        "report.json",
+        "best.safetensors",
+        "checkpoints/003.safetensors",
+        "model/manifest.json",
+        "model/config.json",
+        "model/weights.safetensors",
+        "model/report.json",
+    ] {
+        assert!(TRAINED.run.join(file).is_file(), "{file} is missing");
+    }
+    let config = std::fs::read_to_string(TRAINED.run.join("config.json")).unwrap();
+    assert_eq!(TrainConfig::from_json(&config).unwrap(), TrainConfig::from_json(TINY).unwrap());
+}
+
+#[test]
+fn events_come_in_order_and_stand_in_the_run_folder() {
+    let events = &TRAINED.events;
+    assert!(matches!(events.first(), Some(TrainEvent::Started { n_train: 16, n_val: 8, .. })));
+    assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Finished }));
+    let is_epoch = |it: &&TrainEvent| matches!(it, TrainEvent::Epoch { .. });
+    let is_step = |it: &&TrainEvent| matches!(it, TrainEvent::Step { .. });
+    assert_eq!(events.iter().filter(is_epoch).count(), 3);
+    assert_eq!(events.iter().filter(is_step).count(), 3 * 4);
+    let lines = std::fs::read_to_string(TRAINED.run.join("events.jsonl")).unwrap();
+    let logged: Vec<TrainEvent> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(&logged, events);
+}
+
+#[test]
+fn one_seed_gives_identical_figures_at_every_step() {
+    let mut again = Vec::new();
+    let run = TRAINED.folder.path().join("again");
+    let cancel = CancelToken::default();
+    let report =
+        train(TRAINED.folder.path(), &run, &cancel, &mut |event| again.push(event.clone())).unwrap();
+    assert_eq!(again, TRAINED.events);
+    assert_eq!(report.metrics, TRAINED.report.metrics);
+    let weights = |run: &Path| std::fs::read(run.join("model/weights.safetensors")).unwrap();
+    assert_eq!(weights(&run), weights(&TRAINED.run));
+}
+
+#[test]
+fn the_trained_model_analyzes_an_image() {
+    let analysis = analyze_image(4, &AnalysisSettings::default());
+    assert!((0.0..=1.0).contains(&analysis.probability));
+    let size = analysis.heatmap.size();
+    assert_eq!((size.width, size.height), (3, 3));
+    let whole = Level0Rect { x: 0.0, y: 0.0, width: 48.0, height: 48.0 };
+    assert_eq!(analysis.heatmap.frame(), whole);
+    assert_eq!(0.5 <= analysis.probability, 0.0 < analysis.heatmap.max());
+    assert!(analysis.training_fit.notes.iter().any(|it| it.contains("not calibrated")));
+    assert_eq!(analysis.provenance["model"], "tiny");
+    assert!(analysis.timings.iter().any(|(stage, _)| *stage == "Computing features"));
+}
+
+#[test]
+fn cached_features_give_the_same_heatmap() {
+    let cache = tempfile::tempdir().unwrap();
+    let settings = AnalysisSettings {
+        feature_cache: Some(cache.path().to_owned()),
+        ..AnalysisSettings::default()
+    };
+    let first = analyze_image(2, &settings);
+    let second = analyze_image(2, &settings);
+    assert_eq!(first.heatmap, second.heatmap);
+    assert!(second.timings.iter().any(|(stage, _)| *stage == "Reading cached features"));
+    assert!(second.timings.iter().all(|(stage, _)| *stage != "Computing features"));
+}
+
+#[test]
+fn a_larger_image_is_covered_by_overlapping_windows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.png");
+    let (tile, _) = picture(1);
+    RgbImage::from_fn(150, 100, |x, y| *tile.get_pixel(x % SIDE, y % SIDE)).save(&path).unwrap();
+    let slide = Slide::open(&path).unwrap();
+    let settings = AnalysisSettings::default();
+    let analysis = analyze(&slide, &model(), &settings, &(), &CancelToken::default()).unwrap();
+    let size = analysis.heatmap.size();
+    assert_eq!((size.width, size.height), (10, 7), "150 x 100 px in patches of 16");
+    let frame = analysis.heatmap.frame();
+    assert_eq!((frame.width, frame.height), (150.0, 100.0));
+}
+
+#[test]
+fn white_glass_has_nothing_to_analyze() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("glass.png");
+    RgbImage::from_pixel(64, 64, Rgb([245, 245, 245])).save(&path).unwrap();
+    let slide = Slide::open(&path).unwrap();
+    let result =
+        analyze(&slide, &model(), &AnalysisSettings::default(), &(), &CancelToken::default());
+    assert!(matches!(result, Err(AnalyzeError::NoTissue)));
+}
+
+#[test]
+fn a_cancelled_training_stops_at_the_next_step_and_says_so() {
+    let cancel = CancelToken::default();
+    let run = TRAINED.folder.path().join("cancelled");
+    let mut events = Vec::new();
+    let result = train(TRAINED.folder.path(), &run, &cancel, &mut |event| {
+        events.push(event.clone());
+        cancel.cancel();
+    });
+    assert!(matches!(result, Err(TrainError::Cancelled(_))) || events.is_empty());
+    assert!(matches!(events.first(), Some(TrainEvent::Started { .. })));
+    assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Cancelled }));
+    assert!(!run.join("model").exists());
+}
+
+#[test]
+fn an_analysis_can_be_cancelled() {
+    let cancel = CancelToken::default();
+    cancel.cancel();
+    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
+    let result = analyze(&slide, &model(), &AnalysisSettings::default(), &(), &cancel);
+    assert!(matches!(result, Err(AnalyzeError::Cancelled(_))));
+}
+
+#[test]
+fn a_report_measures_labels_pixels_and_baselines() {
+    let (folder, masks) = (TRAINED.folder.path(), TRAINED.folder.path().join("masks"));
+    let settings = AnalysisSettings::default();
+    let cancel = CancelToken::default();
+    let report = evaluate(folder, Some(&masks), &model(), &settings, &(), &cancel).unwrap();
+    assert_eq!((report.split.as_str(), report.n_images, report.n_positive), ("val", 8, 4));
+    assert_eq!(report.threshold, 0.3);
+    let pixels = report.segmentation.unwrap().pooled;
+    assert!((0.0..=1.0).contains(&pixels.miou));
+    let all = report.baselines.iter().find(|it| it.name == "every pixel of every image").unwrap();
+    assert_eq!(all.segmentation.unwrap().pooled.recall, 1.0);
+    let dark = report.baselines.iter().find(|it| it.name.starts_with("Otsu")).unwrap();
+    assert!(0.3 < dark.segmentation.unwrap().pooled_positives.dice, "the lesion is the dark part");
+    assert!(report.baselines.iter().any(|it| it.classification.is_some()));
+}
+
+#[test]
+fn weights_that_are_not_the_manifests_are_refused_in_one_line() {
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["manifest.json", "config.json", "weights.safetensors"] {
+        std::fs::copy(TRAINED.report.model_dir.join(file), copy.path().join(file)).unwrap();
+    }
+    let weights = copy.path().join("weights.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
+    let entry = find(copy.path().to_str().unwrap()).unwrap();
+    let error = analyze(&slide, &entry, &AnalysisSettings::default(), &(), &CancelToken::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("not those of the manifest"), "{error}");
+    assert!(!error.contains('\n'));
+}
+
+#[test]
+fn a_folder_with_problems_names_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("labels.csv"), "file,label\na.png,1\nb.png,7\n").unwrap();
+    let error =
+        train(dir.path(), &dir.path().join("run"), &CancelToken::default(), &mut |_| {}).unwrap_err();
+    let TrainError::Folder(problems) = error else { unreachable!("{error}") };
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(!dir.path().join("run").exists(), "nothing is written for a folder that cannot be used");
+}

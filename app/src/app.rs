@@ -15,6 +15,7 @@ use crate::command::{FileCommand, ModelCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
 use crate::jobs::{self, inbox, session_file};
+use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
@@ -117,16 +118,8 @@ impl App {
         if let Some(facts) = &state.view.facts {
             let side = Panel::right("side").default_size(SIDE_PANEL_PT).size_range(280.0..=520.0);
             side.show(ui, |ui| {
-                egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                    model_panel::model_panel_ui(ui, state, commands);
-                    if let Some(result) = &state.overlay.result {
-                        result_card::result_card_ui(ui, result);
-                    }
-                    ui.separator();
-                    overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
-                    ui.separator();
-                    slide_panel::slide_panel_ui(ui, facts);
-                });
+                let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
+                scroll.show(ui, |ui| side_ui(ui, state, facts, commands));
             });
         }
     }
@@ -212,6 +205,18 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         self.runner.cancel_all();
     }
+}
+
+/// What is beside an open slide: model, result, overlay, facts.
+fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
+    model_panel::model_panel_ui(ui, state, commands);
+    if let Some(result) = &state.overlay.result {
+        result_card::result_card_ui(ui, result);
+    }
+    ui.separator();
+    overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
+    ui.separator();
+    slide_panel::slide_panel_ui(ui, facts);
 }
 
 /// One slide at a time: the last of several files.

@@ -75,6 +75,7 @@ pub(crate) fn result(is_outside: bool) -> SlideResult {
             is_outside,
             notes: vec!["Coarser than the model's resolution.".to_owned()],
         },
+        faithfulness: Some(0.7),
         timings: vec![("Encoding", std::time::Duration::from_millis(1500))],
         provenance: BTreeMap::new(),
     }

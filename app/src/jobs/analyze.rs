@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use domain::mask::{AreaCurve, BinaryThreshold};
 use domain::progress::{CancelToken, Progress};
-use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze};
+use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::device::DeviceChoice;
 use model::registry::ModelEntry;
 use slide::Slide;
 
 use super::runner::Runner;
-use super::{JobError, Outcome, session_file};
+use super::{JobError, Outcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::overlay::SlideResult;
@@ -31,10 +31,8 @@ fn run(
     progress: &dyn Progress,
     cancel: &CancelToken,
 ) -> Result<SlideResult, JobError> {
-    let settings = AnalysisSettings {
-        device: DeviceChoice::Auto,
-        feature_cache: session_file::feature_cache(),
-    };
+    let settings =
+        AnalysisSettings { device: DeviceChoice::Auto, feature_cache: default_feature_cache() };
     let analysis =
         analyze(slide, entry, &settings, progress, cancel).map_err(|error| match error {
             AnalyzeError::Cancelled(_) => JobError::Cancelled,
@@ -56,6 +54,7 @@ fn prepared(analysis: Analysis, entry: &ModelEntry) -> SlideResult {
         tissue_area_level0_px: analysis.tissue.area_level0_px(),
         tissue: analysis.tissue,
         training_fit: analysis.training_fit,
+        faithfulness: analysis.faithfulness,
         timings: analysis.timings,
         provenance: analysis.provenance,
     }

@@ -56,9 +56,9 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
         }
-        Outcome::ModelsListed { entries, problems } => {
-            state.models.set_entries(entries);
-            state.models.problems = problems;
+        Outcome::ModelsListed(survey) => {
+            state.models.set_entries(survey.entries);
+            state.models.problems = survey.problems;
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => folder_picked(state, picked),

@@ -12,7 +12,7 @@ pub(crate) mod session_file;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::registry::ModelEntry;
+use model::registry::Survey;
 use slide::Slide;
 
 use crate::command::Effect;
@@ -51,10 +51,7 @@ pub(crate) enum Outcome {
     },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
-    ModelsListed {
-        entries: Vec<ModelEntry>,
-        problems: Vec<String>,
-    },
+    ModelsListed(Survey),
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
     SessionSaved,
@@ -92,7 +89,6 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
 
 fn list_models(state: &mut State, runner: &mut Runner) {
     runner.start(state, JobKind::Silent, "list-models", String::new(), |_progress, _cancel| {
-        let entries = model::registry::discover();
-        Ok(Outcome::ModelsListed { entries, problems: Vec::new() })
+        Ok(Outcome::ModelsListed(model::registry::survey()))
     });
 }

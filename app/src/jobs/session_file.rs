@@ -22,11 +22,6 @@ fn folders() -> Option<impl etcetera::AppStrategy> {
     .ok()
 }
 
-/// Where features of slides are kept between runs; `None` where there is no home folder.
-pub(super) fn feature_cache() -> Option<PathBuf> {
-    folders().map(|folders| folders.cache_dir().join("features"))
-}
-
 /// The session as it was left; a missing or unreadable file is an empty session.
 pub(crate) fn load() -> Session {
     folders().map(|folders| read(&folders.config_dir())).unwrap_or_default()

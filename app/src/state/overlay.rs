@@ -29,6 +29,8 @@ pub(crate) struct SlideResult {
     /// That of `tissue`, counted once.
     pub(crate) tissue_area_level0_px: f64,
     pub(crate) training_fit: TrainingFit,
+    /// Probability that is kept when only the patches under the map are kept.
+    pub(crate) faithfulness: Option<f64>,
     pub(crate) timings: Vec<(&'static str, Duration)>,
     pub(crate) provenance: BTreeMap<String, String>,
 }

@@ -13,9 +13,6 @@ pub(crate) fn result_card_ui(ui: &mut Ui, result: &SlideResult) {
             if result.is_positive() { "predicted positive" } else { "predicted negative" };
         let text = format!("Slide probability {:.3}: {verdict}", result.probability);
         ui.label(RichText::new(text).color(theme::TEXT_STRONG).strong());
-        if !result.is_positive() {
-            ui.label("The heatmap is empty: the model sees no lesion to point at.");
-        }
         for note in &result.training_fit.notes {
             ui.add(egui::Label::new(RichText::new(note).small()).wrap());
         }
@@ -26,6 +23,9 @@ pub(crate) fn result_card_ui(ui: &mut Ui, result: &SlideResult) {
 fn details_ui(ui: &mut Ui, result: &SlideResult) {
     let weak = |text: String| RichText::new(text).color(theme::TEXT_WEAK).small();
     ui.label(weak(format!("Model: {}", result.model_title)));
+    if let Some(faithfulness) = result.faithfulness {
+        ui.label(weak(format!("Faithfulness of the heatmap: {faithfulness:.2}")));
+    }
     for (stage, duration) in &result.timings {
         ui.label(weak(format!("{stage}: {:.2} s", duration.as_secs_f64())));
     }

@@ -14,8 +14,15 @@ use domain::id::LevelIndex;
 use serde_json::Value;
 use slide::Slide;
 
+/// Runs the program with a cache of its own and none of the user's models.
 fn cli(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slidelight-cli")).args(arguments).output().unwrap()
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    Command::new(env!("CARGO_BIN_EXE_slidelight-cli"))
+        .args(arguments)
+        .env("SLIDELIGHT_CACHE", own.join("features"))
+        .env("SLIDELIGHT_MODELS", own.join("no-models"))
+        .output()
+        .unwrap()
 }
 
 fn text(path: &Path) -> &str {
@@ -150,7 +157,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     assert_fails_with(&output, "cannot write the region: the folder is not a folder but a file");
     let Some(model) = shipped_model() else { return };
     let output = cli(&["predict", text(&demo), "--model", &model, "--out", text(&file)]);
-    assert_fails_with(&output, "cannot make the output folder");
+    assert_fails_with(&output, "the output folder is not a folder but a file");
 }
 
 #[test]

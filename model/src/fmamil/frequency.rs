@@ -1,11 +1,4 @@
 //! The frequency branch of a block: learnable frequency-domain encoding (Alg. 1, Eqs 10-12), gated (Eq. 14).
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the golden tensors pin the bands before the frequency view shows them"
-    )
-)]
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
@@ -108,13 +101,4 @@ impl FrequencyBranch {
             }
         }
     }
-}
-
-/// Viewer: root mean square over channels of each patch token in one band, `[b, P]`, from tokens `[b, L, E]`.
-///
-/// # Errors
-/// If `tokens` is not of that shape.
-pub(crate) fn band_energy(tokens: &Tensor, band: Band) -> Result<Tensor> {
-    let patches = tokens.dim(1)? - 1;
-    band_pass(tokens, band)?.narrow(1, 1, patches)?.sqr()?.mean(2)?.sqrt()
 }

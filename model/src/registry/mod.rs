@@ -53,10 +53,25 @@ pub enum RegistryError {
     Unsupported(String),
 }
 
-/// Every usable model folder: shipped ones first, then the user's, by name. A name that was met before is left
-/// out; a folder that cannot be used is logged.
+/// What a look into the model folders found.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Usable ones: shipped first, then the user's, by name. A name that was met before is left out.
+    pub entries: Vec<ModelEntry>,
+    /// Folders that cannot be used, one sentence each; a folder's name, never its path.
+    pub problems: Vec<String>,
+}
+
+/// Looks into every folder of model folders.
+pub fn survey() -> Survey {
+    survey_of(&folders())
+}
+
+/// Every usable model folder, as [`survey`] finds them; a folder that cannot be used is logged.
 pub fn discover() -> Vec<ModelEntry> {
-    discover_in(&folders())
+    let Survey { entries, problems } = survey();
+    problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    entries
 }
 
 /// The model folder at that path, else the listed model of that name.
@@ -89,25 +104,26 @@ fn folders() -> Vec<PathBuf> {
     shipped.into_iter().chain(user).collect()
 }
 
-fn discover_in(folders: &[PathBuf]) -> Vec<ModelEntry> {
-    let mut found: Vec<ModelEntry> = Vec::new();
+fn survey_of(folders: &[PathBuf]) -> Survey {
+    let mut found = Survey::default();
     for folder in folders {
-        let mut here: Vec<ModelEntry> = subfolders(folder)
-            .into_iter()
-            .filter_map(|dir| match ModelEntry::open(&dir) {
-                Ok(entry) => Some(entry),
-                Err(error) => {
-                    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    tracing::warn!("model folder `{name}` is left out: {error}");
-                    None
-                }
-            })
-            .collect();
+        let mut here = Vec::new();
+        for dir in subfolders(folder) {
+            match ModelEntry::open(&dir) {
+                Ok(entry) => here.push(entry),
+                Err(error) => found.problems.push(left_out(&dir, &error)),
+            }
+        }
         here.sort_by(|a, b| a.manifest.name.cmp(&b.manifest.name));
-        here.retain(|it| found.iter().all(|other| other.manifest.name != it.manifest.name));
-        found.append(&mut here);
+        here.retain(|it| found.entries.iter().all(|met| met.manifest.name != it.manifest.name));
+        found.entries.append(&mut here);
     }
     found
+}
+
+fn left_out(dir: &Path, error: &RegistryError) -> String {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    format!("model folder `{name}` is left out: {error}")
 }
 
 fn subfolders(folder: &Path) -> Vec<PathBuf> {
@@ -169,14 +185,18 @@ mod tests {
         write(user.path(), "copy", &named("z-shipped"));
         write(user.path(), "newer", &Manifest { schema: 999, ..named("newer") });
         std::fs::create_dir_all(user.path().join("empty")).unwrap();
-        let found = discover_in(&[shipped.path().to_owned(), user.path().to_owned()]);
-        let names: Vec<&str> = found.iter().map(|it| it.manifest.name.as_str()).collect();
+        let found = survey_of(&[shipped.path().to_owned(), user.path().to_owned()]);
+        let names: Vec<&str> = found.entries.iter().map(|it| it.manifest.name.as_str()).collect();
         assert_eq!(names, ["z-shipped", "a-mine", "b-mine"]);
+        assert_eq!(found.problems.len(), 2);
+        assert!(found.problems[0].starts_with("model folder `empty` is left out: "));
+        assert!(found.problems[1].starts_with("model folder `newer` is left out: "));
     }
 
     #[test]
     fn a_folder_that_does_not_exist_holds_no_models() {
-        assert!(discover_in(&[PathBuf::from("/nowhere/at/all")]).is_empty());
+        let found = survey_of(&[PathBuf::from("/nowhere/at/all")]);
+        assert!(found.entries.is_empty() && found.problems.is_empty());
     }
 
     #[test]

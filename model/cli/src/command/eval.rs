@@ -1,6 +1,6 @@
 //! `eval`: a model against labels and masks.
 
-use model::analysis::AnalysisSettings;
+use model::analysis::{AnalysisSettings, default_feature_cache};
 use model::eval::{EvalReport, evaluate};
 use serde_json::json;
 use slide::export;
@@ -15,7 +15,8 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     let entry = find_model(&args.model)?;
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
-    let settings = AnalysisSettings { device: args.device.into(), feature_cache: None };
+    let settings =
+        AnalysisSettings { device: args.device.into(), feature_cache: default_feature_cache() };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)

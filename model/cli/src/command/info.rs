@@ -1,18 +1,21 @@
 //! `info`: what a slide file holds.
 
+use domain::progress::Progress as _;
 use domain::scale::Mpp;
+use model::bag::tissue;
 use serde_json::{Value, json};
 use slide::{AssociatedImage, Level, Slide};
 
 use super::open_slide;
 use crate::Session;
 use crate::args::InfoArgs;
-use crate::console::{answer, answer_json};
+use crate::console::{answer, answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &InfoArgs, session: &Session) -> Result<(), Failure> {
     let slide = open_slide(&args.slide)?;
     let tissue_fraction = tissue_fraction(&slide, session);
+    session.cancel.check().map_err(|cancelled| Failure::new(&cancelled))?;
     if args.json {
         answer_json(&described(&slide, tissue_fraction))
     } else {
@@ -21,8 +24,18 @@ pub(crate) fn run(args: &InfoArgs, session: &Session) -> Result<(), Failure> {
 }
 
 /// `None`, with a warning, for a slide whose pixels cannot be read: its directory may still be of use.
-fn tissue_fraction(_slide: &Slide, _session: &Session) -> Option<f64> {
-    None
+fn tissue_fraction(slide: &Slide, session: &Session) -> Option<f64> {
+    let Session { cancel, progress } = session;
+    progress.stage("Finding tissue");
+    let found = tissue::find(slide, progress, cancel);
+    progress.clear();
+    match found {
+        Ok(mask) => Some(mask.fraction()),
+        Err(error) => {
+            say(&format!("warning: no tissue was looked for: {error}"));
+            None
+        }
+    }
 }
 
 fn described(slide: &Slide, tissue_fraction: Option<f64>) -> Value {

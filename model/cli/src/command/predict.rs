@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use domain::mask::BinaryThreshold;
-use model::analysis::{Analysis, AnalysisSettings, analyze};
+use model::analysis::{Analysis, AnalysisSettings, analyze, default_feature_cache};
 use model::registry::ModelEntry;
 use serde_json::{Value, json};
 use slide::Slide;
@@ -23,7 +23,10 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
         threshold: BinaryThreshold::clamped(
             args.threshold.unwrap_or(entry.manifest.recommended_threshold),
         ),
-        settings: AnalysisSettings { device: args.device.into(), feature_cache: None },
+        settings: AnalysisSettings {
+            device: args.device.into(),
+            feature_cache: default_feature_cache(),
+        },
         entry,
         out: &args.out,
         formats: &formats,
@@ -54,6 +57,9 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
 /// Makes the folder and tries to write into it, so that nobody waits for a result that cannot be kept.
 fn prepare(out: &Path) -> Result<(), Failure> {
     let at_out = Failure::at(out);
+    if out.exists() && !out.is_dir() {
+        return Err(at_out(&"the output folder is not a folder but a file"));
+    }
     std::fs::create_dir_all(out)
         .map_err(|error| at_out(&format!("cannot make the output folder: {error}")))?;
     export::stage(&out.join("results"), "results", b"results").map_err(|error| at_out(&error))?;
