@@ -117,11 +117,10 @@ impl JpegStream {
 }
 
 fn rgba_from_rgb(rgb: &[u8]) -> Vec<u8> {
-    let mut rgba = vec![255; rgb.len() / 3 * 4];
-    for (to, from) in rgba.chunks_exact_mut(4).zip(rgb.chunks_exact(3)) {
-        if let Some(to) = to.get_mut(..3) {
-            to.copy_from_slice(from);
-        }
+    let mut rgba = vec![0; rgb.len() / 3 * 4];
+    let pixels = rgba.as_chunks_mut().0.iter_mut().zip(rgb.as_chunks().0);
+    for (to, &[r, g, b]) in pixels {
+        *to = [r, g, b, 255];
     }
     rgba
 }
