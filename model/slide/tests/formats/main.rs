@@ -3,6 +3,7 @@
 //! Reference pixels of real slides come from OpenSlide 4.0.1.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod real;
 mod tiff_builder;
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::process::Command;
 use domain::coords::{LevelRect, PixelSize};
 use domain::id::{LevelIndex, TILE_PX, TileKey};
 use slide::{Region, Slide, SlideError};
-use tests::{repository, shared};
+use real::{repository, shared};
 use tiff_builder::Tiff;
 
 const CLEAR: [u8; 4] = [255, 255, 255, 0];
