@@ -11,8 +11,8 @@ use std::process::Command;
 
 use domain::coords::{LevelRect, PixelSize};
 use domain::id::{LevelIndex, TILE_PX, TileKey};
-use slide::{Region, Slide, SlideError};
 use real::{repository, shared};
+use slide::{Region, Slide, SlideError};
 use tiff_builder::Tiff;
 
 const CLEAR: [u8; 4] = [255, 255, 255, 0];
