@@ -7,9 +7,26 @@ use crate::number::to_usize;
 
 /// Copies the top-left `part` of `from` so that its first pixel lands at `(x, y)` of `to`, which may lie outside.
 pub(crate) fn blit(to: &mut Pixels, from: &Pixels, x: i64, y: i64, part: PixelSize) {
+    blit_part(to, from, (0, 0), x, y, part);
+}
+
+/// As [`blit`], of the part of `from` that begins at `corner`.
+pub(crate) fn blit_part(
+    to: &mut Pixels,
+    from: &Pixels,
+    corner: (u32, u32),
+    x: i64,
+    y: i64,
+    part: PixelSize,
+) {
     let (to_size, from_size) = (to.size(), from.size());
-    let columns = overlap(x, part.width.min(from_size.width), to_size.width);
-    let rows = overlap(y, part.height.min(from_size.height), to_size.height);
+    let (right, below) = corner;
+    let width = part.width.min(from_size.width.saturating_sub(right));
+    let height = part.height.min(from_size.height.saturating_sub(below));
+    let mut columns = overlap(x, width, to_size.width);
+    let mut rows = overlap(y, height, to_size.height);
+    columns.from += to_usize(right);
+    rows.from += to_usize(below);
     let to_stride = to_usize(to_size.width) * 4;
     let from_stride = to_usize(from_size.width) * 4;
     if to_stride == 0 || from_stride == 0 {
@@ -65,6 +82,16 @@ mod tests {
         assert_eq!(blitted(0, 0), [0, 1, 99, 2, 3, 99]);
         assert_eq!(blitted(2, 1), [99, 99, 99, 99, 99, 0]);
         assert_eq!(blitted(-1, -1), [3, 99, 99, 99, 99, 99]);
+    }
+
+    #[test]
+    fn a_part_is_cut_out_of_the_middle() {
+        let mut to = Pixels::filled(PixelSize { width: 3, height: 1 }, [99; 4]);
+        let part = PixelSize { width: 2, height: 1 };
+        blit_part(&mut to, &numbered(3, 3), (1, 1), 0, 0, part);
+        assert_eq!(to.rgba().iter().step_by(4).copied().collect::<Vec<_>>(), [4, 5, 99]);
+        blit_part(&mut to, &numbered(3, 3), (7, 2), 0, 0, part);
+        assert_eq!(to.rgba()[0], 4);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Tile {
 /// Where one stored tile is painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
-    /// What [`TileSource::read`] is called with; unique within the source.
+    /// What [`TileSource::read`] is called with; names one tile of the source.
     pub(crate) col: u32,
     /// As `col`.
     pub(crate) row: u32,
@@ -52,7 +52,9 @@ pub(crate) struct Placement {
     pub(crate) x: i64,
     /// Top edge in pixels of the level.
     pub(crate) y: i64,
-    /// The top-left part of the tile that shows something; the rest is padding.
+    /// Where in the tile the part that is painted begins: 0, 0 unless a tile is a patchwork itself.
+    pub(crate) corner: (u32, u32),
+    /// Size of the part of the tile that is painted; the rest is padding or belongs elsewhere.
     pub(crate) part: PixelSize,
 }
 
@@ -93,7 +95,7 @@ pub(crate) fn grid_under(
                 width: to_u32(i64::from(size.width) - x).min(tile.width),
                 height: to_u32(i64::from(size.height) - y).min(tile.height),
             };
-            Placement { col, row, x, y, part }
+            Placement { col, row, x, y, corner: (0, 0), part }
         })
     })
 }
