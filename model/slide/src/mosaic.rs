@@ -16,7 +16,8 @@ pub(crate) struct Mosaic {
 impl Mosaic {
     /// Of pieces that overlap, the later one is seen.
     pub(crate) fn new(pieces: Vec<Placement>) -> Self {
-        let height = pieces.iter().map(|piece| i64::from(piece.part.height)).max().unwrap_or(0);
+        let height =
+            pieces.iter().map(|piece| i64::from(piece.part.size.height)).max().unwrap_or(0);
         let mut pieces: Vec<(u32, Placement)> = (0..).zip(pieces).collect();
         pieces.sort_by_key(|(order, piece)| (piece.y, *order));
         Self { pieces, height }
@@ -31,8 +32,8 @@ impl Mosaic {
         let near = self.pieces.iter().skip(first).take_while(|(_, it)| it.y < bottom);
         let is_under = |it: &Placement| {
             it.x < right
-                && rect.x < it.x.saturating_add(it.part.width.into())
-                && rect.y < it.y.saturating_add(it.part.height.into())
+                && rect.x < it.x.saturating_add(it.part.size.width.into())
+                && rect.y < it.y.saturating_add(it.part.size.height.into())
         };
         let mut under: Vec<_> = near.filter(|(_, it)| is_under(it)).collect();
         under.sort_by_key(|(order, _)| *order);
@@ -43,11 +44,11 @@ impl Mosaic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tile::Part;
     use domain::coords::PixelSize;
 
     fn piece(col: u32, x: i64, y: i64) -> Placement {
-        let part = PixelSize { width: 10, height: 10 };
-        Placement { col, row: 0, x, y, corner: (0, 0), part }
+        Placement { col, row: 0, x, y, part: Part::top_left(10, 10) }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use domain::id::{LevelIndex, TILE_PX, TileKey};
 use domain::pixels::Pixels;
 
 use crate::SlideError;
-use crate::blit::blit_part;
+use crate::blit::blit;
 use crate::cache::StoredKey;
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::to_u32;
@@ -121,13 +121,12 @@ fn gather(
     let n_pixels = rect.size.area();
     SlideError::check_limit("the number of pixels of a region", n_pixels, MAX_REGION_PIXELS)?;
     let mut found = Tile::background();
-    for Placement { col, row, x, y, corner, part } in tiles {
+    for Placement { col, row, x, y, part } in tiles {
         let tile = read(col, row)?;
         found.n_damaged = found.n_damaged.saturating_add(tile.n_damaged);
         let Some(pixels) = &tile.pixels else { continue };
         let target = found.pixels.get_or_insert_with(|| Pixels::filled(rect.size, NOTHING));
-        let (x, y) = (x.saturating_sub(rect.x), y.saturating_sub(rect.y));
-        blit_part(target, pixels, corner, x, y, part);
+        blit(target, pixels, x.saturating_sub(rect.x), y.saturating_sub(rect.y), part);
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use domain::pixels::Pixels;
 
 use super::{DicomFile, tags};
 use crate::SlideError;
-use crate::codec::{jpeg, packbits};
+use crate::codec::{jpeg, jpeg2000, packbits};
 use crate::number::to_usize;
 use crate::tile::Tile;
 
@@ -27,6 +27,7 @@ enum Encoding {
     Native,
     RunLength,
     Jpeg,
+    Jpeg2000,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl FrameCodec {
         let colors = match data.text(tags::PHOTOMETRIC).unwrap_or_default().as_str() {
             "MONOCHROME2" => Colors::Gray,
             "MONOCHROME1" => Colors::InvertedGray,
-            "RGB" => Colors::Rgb,
+            // The codestream undoes the last two itself.
+            "RGB" | "YBR_ICT" | "YBR_RCT" => Colors::Rgb,
             name if name.starts_with("YBR_") => Colors::Ybr,
             name => return Err(unsupported(format!("pixels of the kind {name:?}"))),
         };
@@ -80,6 +82,10 @@ impl FrameCodec {
             Encoding::RunLength => (self.pixels(self.run_lengths(&stored, tile)?, tile, true)?, 0),
             Encoding::Jpeg => {
                 let decoded = jpeg::decode(&stored, None, self.colors == Colors::Rgb, tile)?;
+                (decoded.pixels, decoded.is_lenient.into())
+            }
+            Encoding::Jpeg2000 => {
+                let decoded = jpeg2000::decode(&stored, self.colors == Colors::Ybr, tile)?;
                 (decoded.pixels, decoded.is_lenient.into())
             }
         };
@@ -193,10 +199,10 @@ fn encoding(transfer_syntax: &str) -> Result<Encoding, SlideError> {
     let name = match transfer_syntax.strip_prefix("1.2.840.10008.1.2") {
         Some("" | ".1") => return Ok(Encoding::Native),
         Some(".4.50" | ".4.51") => return Ok(Encoding::Jpeg),
+        Some(".4.90" | ".4.91") => return Ok(Encoding::Jpeg2000),
         Some(".5") => return Ok(Encoding::RunLength),
         Some(".4.57" | ".4.70") => "lossless JPEG",
         Some(".4.80" | ".4.81") => "JPEG-LS",
-        Some(".4.90" | ".4.91") => "JPEG 2000",
         Some(".4.110" | ".4.111" | ".4.112") => "JPEG XL",
         Some(".4.201" | ".4.202" | ".4.203") => "high-throughput JPEG 2000",
         _ => "an unknown encoding",

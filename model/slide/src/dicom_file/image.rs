@@ -11,7 +11,7 @@ use crate::SlideError;
 use crate::limits::{MAX_SIDE, MAX_TILE_PIXELS, MAX_TILES};
 use crate::mosaic::Mosaic;
 use crate::number::to_u32;
-use crate::tile::{Placement, Tile, TileSource, grid_under};
+use crate::tile::{Part as Shown, Placement, Tile, TileSource, grid_under};
 
 /// One file of a level, with what stands in its headers.
 #[derive(Debug)]
@@ -148,11 +148,11 @@ fn sparse_places(parts: &[Part], size: PixelSize, tile: PixelSize) -> Mosaic {
         to_u32(i64::from(side).saturating_sub(at).clamp(0, tile.into()))
     };
     let pieces = places.iter().filter(|(_, place)| Some(place.z) == plane).map(|(frame, place)| {
-        let part = PixelSize {
-            width: inside(size.width, place.x, tile.width),
-            height: inside(size.height, place.y, tile.height),
-        };
-        Placement { col: *frame, row: 0, x: place.x, y: place.y, corner: (0, 0), part }
+        let part = Shown::top_left(
+            inside(size.width, place.x, tile.width),
+            inside(size.height, place.y, tile.height),
+        );
+        Placement { col: *frame, row: 0, x: place.x, y: place.y, part }
     });
     Mosaic::new(pieces.collect())
 }

@@ -12,7 +12,7 @@ use super::{Positions, Record};
 use crate::SlideError;
 use crate::mosaic::Mosaic;
 use crate::number::{to_u32, to_usize};
-use crate::tile::{Placement, Tile, TileSource};
+use crate::tile::{Part, Placement, Tile, TileSource};
 
 /// What all levels share.
 #[derive(Debug)]
@@ -139,9 +139,9 @@ fn add_pieces(
             let (left, width) = slice(layout.picture.width, right, n_pieces);
             let (top, height) = slice(layout.picture.height, below, n_pieces);
             let shrink = f64::from(layout.n_joined);
-            let part = PixelSize { width, height };
+            let part = Part { x: left, y: top, size: PixelSize { width, height } };
             let (x, y) = (rounded(x / shrink), rounded(y / shrink));
-            let piece = Placement { col: tile, row: 0, x, y, corner: (left, top), part };
+            let piece = Placement { col: tile, row: 0, x, y, part };
             pieces.push(((row, col), piece));
         }
     }
