@@ -1,5 +1,4 @@
 //! MIRAX slides: where camera views lie at every zoom, and folders in which something is missing.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

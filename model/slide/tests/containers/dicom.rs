@@ -1,11 +1,8 @@
 //! DICOM whole-slide images: where frames lie, how they are stored, which files belong together, and files that lie.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod dicom_builder;
 
 use std::path::Path;
 
-use dicom_builder::{Dicom, IMPLICIT, element};
+use crate::dicom_builder::{Dicom, IMPLICIT, element};
 use domain::coords::{LevelRect, PixelSize};
 use domain::id::LevelIndex;
 use slide::{Region, Slide, SlideError};
