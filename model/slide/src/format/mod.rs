@@ -2,9 +2,11 @@
 
 mod aperio;
 mod associated;
+mod dicom;
 mod foreign;
 mod image;
 mod leica;
+mod mirax;
 mod ndpi;
 mod philips;
 mod resolution;
@@ -81,7 +83,7 @@ impl Opened {
 type Opener = fn(&Candidate<'_>) -> Result<Option<Opened>, SlideError>;
 
 /// In the order in which they are asked; the first that knows the content decides.
-const FORMATS: [Opener; 3] = [foreign::open, open_tiff, image::open];
+const FORMATS: [Opener; 5] = [dicom::open, mirax::open, foreign::open, open_tiff, image::open];
 
 /// Finds the format of `file` by its content and reads its directory.
 pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideError> {
