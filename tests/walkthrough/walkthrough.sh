@@ -43,6 +43,8 @@ json() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.ar
 open_by_path() {
   mark
   keys ctrl+l
+  wait_for 'Show\(OpenPath\)' 10
+  pause 0.6
   type_text "$1"
   keys Return
   wait_for_job open-slide 30
@@ -65,6 +67,8 @@ set_t() {
 export_to() {
   mark
   keys ctrl+e
+  wait_for 'File\(ShowExport\)' 10
+  pause 0.6
   click "${folder_field[@]}"
   keys ctrl+a
   type_text "$1"
@@ -178,6 +182,7 @@ if ! command -v zenity >/dev/null; then
   mark
   keys ctrl+o
   wait_for_job pick-slide 20
+  pause 0.6
   type_text "$demo"
   keys Return
   check "without a file dialog the path field is offered" wait_for_job open-slide 20
