@@ -32,20 +32,11 @@ fn refuse_by_magic(head: &[u8]) -> Result<(), SlideError> {
 
 /// TIFF files whose directories mean something else than a plain pyramid.
 pub(super) fn refuse_by_directory(tiff: &TiffFile) -> Result<(), SlideError> {
-    let Some(first) = tiff.directories.first() else { return Ok(()) };
+    let first = tiff.first();
     let description = first.text(tags::IMAGE_DESCRIPTION).unwrap_or_default();
     let software = first.text(tags::SOFTWARE).unwrap_or_default();
-    let xmp = first.raw(tags::XMP).ok().flatten().unwrap_or_default();
     let says = |words: &str| description.contains(words);
-    let format = if first.has(tags::NDPI_VERSION) {
-        "Hamamatsu NDPI"
-    } else if says("leica-microsystems.com/scn") {
-        "Leica SCN"
-    } else if software.starts_with("Philips") || says("DPUfsImport") {
-        "Philips TIFF"
-    } else if contains(&xmp, b"<iScan") || says("Label_Image") || says("Label Image") {
-        "Ventana BIF"
-    } else if says("PerkinElmer-QPI") {
+    let format = if says("PerkinElmer-QPI") {
         "Akoya and PerkinElmer QPTIFF"
     } else if software.starts_with("MedScan") {
         "Trestle TIFF"
@@ -66,10 +57,6 @@ fn has_several_planes(ome_xml: &str) -> bool {
         ome_xml.split(&attribute).skip(1).any(|value| !value.starts_with("1\""))
     };
     1 < n_channels || grows("SizeZ") || grows("SizeT")
-}
-
-fn contains(bytes: &[u8], words: &[u8]) -> bool {
-    bytes.windows(words.len()).any(|window| window == words)
 }
 
 #[cfg(test)]
