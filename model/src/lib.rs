@@ -7,9 +7,11 @@ pub mod data;
 pub mod device;
 pub mod encoder;
 pub mod eval;
+pub mod fixture;
 pub mod fmamil;
 pub mod loss;
 pub mod registry;
+pub mod timing;
 pub mod train;
 
 mod cam;

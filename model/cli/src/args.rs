@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// List the models that are installed
     Models(ModelsArgs),
+    /// Compare golden tensors of another implementation with what this program computes
+    Fixture(FixtureArgs),
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +135,18 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FixtureArgs {
+    /// A folder of pairs NAME.json and NAME.safetensors
+    pub(crate) folder: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,19 +2,14 @@
 //!
 //! Only the head is differentiated, and its gradient is short enough to write down; a test holds it
 //! equal to the tape's.
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the golden tensors pin every variant of the map, the services use one"
-    )
-)]
 
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::ops::softmax;
+use realfft::num_traits::Float;
 
 use crate::fmamil::{Fmamil, Grid};
 use crate::nn::interpolate::{Blend, blends};
+use crate::nn::real::Real;
 
 /// The number whose gradient is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,36 +102,36 @@ fn score_gradient(logits: &Tensor, target: CamTarget) -> Result<Tensor> {
 
 /// `relu(raw) / max`, 0..1; all 0 stays all 0, masked patches are 0. No minimum is subtracted: that would
 /// take the low half from a bag that is lesion everywhere.
-pub(crate) fn normalize_cam(raw: &[f32], mask: &[bool]) -> Vec<f32> {
-    let positive = |(value, real): (&f32, &bool)| if *real { value.max(0.0) } else { 0.0 };
-    let positives: Vec<f32> = raw.iter().zip(mask).map(positive).collect();
-    let highest = positives.iter().copied().fold(0.0, f32::max);
-    if highest <= 0.0 {
+pub(crate) fn normalize_cam<T: Real>(raw: &[T], mask: &[bool]) -> Vec<T> {
+    let zero = T::zero();
+    let positive = |(value, real): (&T, &bool)| if *real { Float::max(*value, zero) } else { zero };
+    let positives: Vec<T> = raw.iter().zip(mask).map(positive).collect();
+    let highest = positives.iter().copied().fold(zero, Float::max);
+    if highest <= zero {
         return positives;
     }
-    positives.iter().map(|value| value / highest).collect()
+    positives.iter().map(|value| *value / highest).collect()
 }
 
 /// All 0 if the bag is predicted negative (`probability < 0.5`): noise must not be stretched to 1.
-pub(crate) fn gate_cam(mut cam: Vec<f32>, probability: f64) -> Vec<f32> {
+pub(crate) fn gate_cam<T: Real>(mut cam: Vec<T>, probability: f64) -> Vec<T> {
     if probability < 0.5 {
-        cam.fill(0.0);
+        cam.fill(T::zero());
     }
     cam
 }
 
 /// A map of patches as pixels, row by row: bilinear to the canvas of whole patches, then cropped to
 /// `height` x `width` pixels, because padding lies at the bottom and right.
-pub(crate) fn upsample_cam(
-    cam: &[f32],
+pub(crate) fn upsample_cam<T: Real>(
+    cam: &[T],
     grid: Grid,
     patch_px: usize,
     (height, width): (usize, usize),
-) -> Vec<f32> {
+) -> Vec<T> {
     let columns: Vec<Blend> = blends(grid.columns * patch_px, grid.columns).take(width).collect();
-    let mix = |row: &[f32], blend: &Blend| {
-        f64::from(row[blend.first]) * (1.0 - blend.weight)
-            + f64::from(row[blend.second]) * blend.weight
+    let mix = |row: &[T], blend: &Blend| {
+        row[blend.first].wide() * (1.0 - blend.weight) + row[blend.second].wide() * blend.weight
     };
     let row_of = |n: usize| &cam[n * grid.columns..(n + 1) * grid.columns];
     blends(grid.rows * patch_px, grid.rows)
@@ -144,7 +139,7 @@ pub(crate) fn upsample_cam(
         .flat_map(|y| {
             columns.iter().map(move |x| {
                 let (above, below) = (mix(row_of(y.first), x), mix(row_of(y.second), x));
-                (above * (1.0 - y.weight) + below * y.weight) as f32
+                T::of(above * (1.0 - y.weight) + below * y.weight)
             })
         })
         .collect()
