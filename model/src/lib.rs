@@ -9,6 +9,7 @@ pub mod encoder;
 pub mod eval;
 pub mod fmamil;
 pub mod loss;
+pub mod mil;
 pub mod registry;
 pub mod train;
 

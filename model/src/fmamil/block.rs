@@ -12,7 +12,7 @@ use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, project};
 
 /// As in Vim.
-pub(super) const NORM_EPS: f64 = 1e-5;
+pub(crate) const NORM_EPS: f64 = 1e-5;
 
 /// One block, `[b, L, D]` to `[b, L, D]`.
 #[derive(Clone, Debug)]

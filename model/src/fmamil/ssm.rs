@@ -23,7 +23,11 @@ pub(crate) struct SsmDirection {
 }
 
 impl SsmDirection {
-    fn new(config: &FmamilConfig, direction: ScanDirection, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(crate) fn new(
+        config: &FmamilConfig,
+        direction: ScanDirection,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
         let (inner, state, rank) = (config.inner_dim(), config.state, config.dt_rank);
         Ok(Self {
             direction,
@@ -38,7 +42,7 @@ impl SsmDirection {
     }
 
     /// `[b, L, E]` to `[b, L, E]`.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = causal_conv_silu(x, &self.conv_weight, &self.conv_bias, self.direction)?;
         let projected = self.project.forward(&x)?; // [b, L, R + 2S], lines 12-13
         let decay = self.decay_log.exp()?.neg()?; //  [E, S]
