@@ -38,7 +38,8 @@ const N_IMAGES: u32 = 24;
 /// Pink tissue with a little texture; a positive image has a dark blue patch in a corner.
 fn picture(index: u32) -> (RgbImage, GrayImage) {
     let is_lesion = |x: u32, y: u32| index.is_multiple_of(2) && x < 16 + index % 16 && y < 20;
-    let noise = |x: u32, y: u32| ((x * 31 + y * 17 + index * 101) * 2_654_435_761 >> 27) as u8;
+    let noise =
+        |x: u32, y: u32| ((x * 31 + y * 17 + index * 101).wrapping_mul(2_654_435_761) >> 27) as u8;
     let image = RgbImage::from_fn(SIDE, SIDE, |x, y| {
         let n = noise(x / 3, y / 3);
         if is_lesion(x, y) { Rgb([60 + n, 30 + n, 120]) } else { Rgb([200 + n, 120 + n, 170]) }
@@ -150,9 +151,10 @@ fn events_come_in_order_and_stand_in_the_run_folder() {
     assert_eq!(events.iter().filter(is_epoch).count(), 3);
     assert_eq!(events.iter().filter(is_step).count(), 3 * 4);
     let lines = std::fs::read_to_string(TRAINED.run.join("events.jsonl")).unwrap();
-    let logged: Vec<TrainEvent> =
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(&logged, events);
+    let logged: Vec<&str> = lines.lines().collect();
+    let expected: Vec<String> =
+        events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+    assert_eq!(logged, expected);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The session on disk: `session.json` in the user's configuration folder.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use etcetera::AppStrategy as _;
 

@@ -121,7 +121,7 @@ pub(crate) struct EvalArgs {
     /// A model's name or folder
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) model: String,
-    /// Folder of masks, one <stem>.png per positive image
+    /// Folder of masks, one `STEM.png` per positive image
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
     /// Which rows to measure; without it test, else val, else all

@@ -6,8 +6,10 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::SlideError;
+use crate::limits::MAX_TEXT_BYTES;
 use crate::number::to_usize;
 
 /// An open file and the length it had when it was opened.
@@ -76,6 +78,47 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 #[cfg(windows)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// Bytes that are read only when asked for, such as a colour profile.
+#[derive(Clone, Debug)]
+pub(crate) enum Blob {
+    /// They stand in a file as they are.
+    Stored {
+        /// Which file.
+        file: Arc<SlideFile>,
+        /// Where they begin.
+        offset: u64,
+        /// How many there are.
+        length: u64,
+    },
+    /// They were decoded on the way.
+    Held(Arc<[u8]>),
+}
+
+impl Blob {
+    /// How many bytes there are.
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Stored { length, .. } => *length,
+            Self::Held(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// The bytes; refused if there are more than any text or profile has.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, SlideError> {
+        match self {
+            Self::Stored { file, offset, length } => {
+                SlideError::check_limit(
+                    "the bytes of an embedded text or profile",
+                    *length,
+                    MAX_TEXT_BYTES,
+                )?;
+                file.read(*offset, *length)
+            }
+            Self::Held(bytes) => Ok(bytes.to_vec()),
+        }
+    }
 }
 
 /// A cursor of its own over a shared file, for decoders that want `Read` and `Seek`.

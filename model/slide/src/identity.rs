@@ -6,10 +6,11 @@
 //!   which is 0.4 MiB of any file. Two scans differ in nearly all of their compressed bytes; a copy that was edited in
 //!   place in a few bytes only may keep its name.
 
+use std::sync::Arc;
+
 use domain::id::SlideId;
 use sha2::{Digest as _, Sha256};
 
-use crate::SlideError;
 use crate::file::SlideFile;
 
 const VERSION: &[u8] = b"slidelight content 1";
@@ -18,24 +19,35 @@ const END_BYTES: u64 = 64 << 10;
 const N_SAMPLES: u64 = 64;
 const SAMPLE_BYTES: u64 = 4 << 10;
 
-/// Reads as much of the file as its identity needs.
-pub(crate) fn identify(file: &SlideFile, fingerprint: &[u8]) -> Result<SlideId, SlideError> {
+/// Reads as much of the files as their identity needs; a slide of several files is named by all of them, in order.
+/// What cannot be read any more counts as missing, which is another content and another name.
+pub(crate) fn identify(files: &[Arc<SlideFile>], fingerprint: &[u8]) -> SlideId {
     let mut hash = Sha256::new();
     hash.update(VERSION);
-    hash.update(file.length().to_le_bytes());
-    if file.length() <= WHOLE_BYTES {
-        hash.update(file.read(0, file.length())?);
-    } else {
-        hash.update(fingerprint);
-        hash.update(file.read(0, END_BYTES)?);
+    for (index, file) in files.iter().enumerate() {
+        hash.update(file.length().to_le_bytes());
+        if file.length() <= WHOLE_BYTES {
+            add(&mut hash, file, 0, file.length());
+            continue;
+        }
+        if index == 0 {
+            hash.update(fingerprint);
+        }
+        add(&mut hash, file, 0, END_BYTES);
         let stride = file.length() / (N_SAMPLES + 1);
         for sample in 1..=N_SAMPLES {
-            hash.update(file.read(sample * stride, SAMPLE_BYTES)?);
+            add(&mut hash, file, sample * stride, SAMPLE_BYTES);
         }
-        hash.update(file.read(file.length() - END_BYTES, END_BYTES)?);
+        add(&mut hash, file, file.length() - END_BYTES, END_BYTES);
     }
-    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(SlideId(hex))
+    SlideId(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn add(hash: &mut Sha256, file: &SlideFile, offset: u64, length: u64) {
+    match file.read(offset, length) {
+        Ok(bytes) => hash.update(bytes),
+        Err(error) => tracing::warn!("the content hash lacks a part of the file: {error}"),
+    }
 }
 
 #[cfg(test)]
@@ -48,7 +60,7 @@ mod tests {
         on_disk.as_file().set_len(length).unwrap();
         on_disk.seek(SeekFrom::Start(changed_at)).unwrap();
         on_disk.write_all(&[1; 8]).unwrap();
-        identify(&SlideFile::open(on_disk.path()).unwrap(), &[]).unwrap()
+        identify(&[Arc::new(SlideFile::open(on_disk.path()).unwrap())], &[])
     }
 
     #[test]

@@ -8,17 +8,14 @@ use crate::format::Opened;
 use crate::slide::{AssociatedImage, Level};
 use crate::tiff_file::{Directory, tags};
 
-/// `openslide.*` and `slidelight.content-hash`, added to what the format found. Only stored levels are listed, so that
-/// their indices are OpenSlide's.
+/// `openslide.*`, added to what the format found. Only stored levels are listed, so that their indices are OpenSlide's.
 pub(crate) fn complete(
     opened: &Opened,
     levels: &[Level],
     associated: &[AssociatedImage],
-    content_hash: &str,
 ) -> BTreeMap<String, String> {
     let mut properties = opened.properties.clone();
     let mut set = |key: &str, value: String| properties.insert(key.to_owned(), value);
-    set("slidelight.content-hash", content_hash.to_owned());
     set("openslide.vendor", opened.format.to_owned());
     if let Some(mpp) = opened.mpp {
         set("openslide.mpp-x", number(mpp.x()));
@@ -26,6 +23,9 @@ pub(crate) fn complete(
     }
     if let Some(power) = opened.objective_power {
         set("openslide.objective-power", number(power));
+    }
+    if let Some(icc) = &opened.icc {
+        set("openslide.icc-size", icc.length().to_string());
     }
     let stored = levels.iter().filter(|level| !level.is_virtual);
     set("openslide.level-count", stored.clone().count().to_string());
@@ -78,12 +78,6 @@ pub(crate) fn tiff_properties(directory: &Directory) -> BTreeMap<String, String>
     properties.insert("tiff.ResolutionUnit".to_owned(), unit.to_owned());
     if let Some(description) = directory.text(tags::IMAGE_DESCRIPTION) {
         properties.insert("openslide.comment".to_owned(), description);
-    }
-    match directory.value_bytes(tags::ICC_PROFILE) {
-        0 => {}
-        n_bytes => {
-            properties.insert("openslide.icc-size".to_owned(), n_bytes.to_string());
-        }
     }
     properties
 }

@@ -13,7 +13,7 @@ use crate::limits::MAX_REGION_PIXELS;
 use crate::number::to_u32;
 use crate::pyramid::{STEP, halved};
 use crate::slide::{Level, Region, Slide};
-use crate::tile::Tile;
+use crate::tile::{Placement, Tile, grid_under};
 
 /// Outside the slide and where nothing is stored.
 const NOTHING: [u8; 4] = [255, 255, 255, 0];
@@ -27,9 +27,7 @@ impl Slide {
     /// # Errors
     /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
     pub fn read_region(&self, level: LevelIndex, rect: LevelRect) -> Result<Region, SlideError> {
-        let index = usize::from(level.0);
-        let Level { size, stored_tile, .. } = *self.level(index)?;
-        let found = gather(size, stored_tile, rect, |col, row| self.tile(index, col, row))?;
+        let found = self.gather(usize::from(level.0), rect)?;
         Ok(Region {
             pixels: found.pixels.unwrap_or_else(|| Pixels::filled(rect.size, NOTHING)),
             damaged_tiles: found.n_damaged,
@@ -62,13 +60,23 @@ impl Slide {
             .ok_or_else(|| SlideError::Unsupported(format!("the slide has no picture {name:?}")))?;
         let rect = LevelRect { x: 0, y: 0, size: source.size() };
         let read = |col, row| source.read(col, row).map(Arc::new);
-        gather(rect.size, source.tile_size(), rect, read)?.pixels.ok_or_else(|| {
+        gather(rect, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
         })
     }
 
     fn level(&self, index: usize) -> Result<&Level, SlideError> {
         self.levels().get(index).ok_or_else(|| no_such("level", index))
+    }
+
+    /// What lies under a rectangle of any level, stored or virtual.
+    fn gather(&self, level: usize, rect: LevelRect) -> Result<Tile, SlideError> {
+        let Level { size, stored_tile, .. } = *self.level(level)?;
+        let read = |col, row| self.tile(level, col, row);
+        match self.stored.get(level) {
+            Some(source) => gather(rect, source.tiles_under(rect), read),
+            None => gather(rect, grid_under(size, stored_tile, rect), read),
+        }
     }
 
     /// A stored tile, or a tile of a virtual level.
@@ -84,9 +92,8 @@ impl Slide {
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.
     fn virtual_tile(&self, level: usize, col: u32, row: u32) -> Result<Tile, SlideError> {
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
-        let Level { size, stored_tile, .. } = *self.level(finer)?;
-        let rect = square(size, col, row, TILE_PX * STEP);
-        let found = gather(size, stored_tile, rect, |col, row| self.tile(finer, col, row))?;
+        let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
+        let found = self.gather(finer, rect)?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
     }
 }
@@ -107,58 +114,23 @@ fn square(size: PixelSize, col: u32, row: u32, side: u32) -> LevelRect {
 /// Puts a rectangle together from the tiles under it. No pixels if all of them are empty, so that the blank parts of a
 /// sparse slide cost next to nothing.
 fn gather(
-    size: PixelSize,
-    tile_size: PixelSize,
     rect: LevelRect,
-    tile: impl Fn(u32, u32) -> Result<Arc<Tile>, SlideError>,
+    tiles: impl Iterator<Item = Placement>,
+    read: impl Fn(u32, u32) -> Result<Arc<Tile>, SlideError>,
 ) -> Result<Tile, SlideError> {
     let n_pixels = rect.size.area();
     SlideError::check_limit("the number of pixels of a region", n_pixels, MAX_REGION_PIXELS)?;
     let mut found = Tile::background();
-    for row in tiles_under(rect.y, rect.size.height, size.height, tile_size.height) {
-        for col in tiles_under(rect.x, rect.size.width, size.width, tile_size.width) {
-            let tile = tile(col, row)?;
-            found.n_damaged += tile.n_damaged;
-            let Some(pixels) = &tile.pixels else { continue };
-            let x = i64::from(col) * i64::from(tile_size.width);
-            let y = i64::from(row) * i64::from(tile_size.height);
-            let inside = PixelSize {
-                width: to_u32(i64::from(size.width) - x),
-                height: to_u32(i64::from(size.height) - y),
-            };
-            let target = found.pixels.get_or_insert_with(|| Pixels::filled(rect.size, NOTHING));
-            blit(target, pixels, x.saturating_sub(rect.x), y.saturating_sub(rect.y), inside);
-        }
+    for Placement { col, row, x, y, part } in tiles {
+        let tile = read(col, row)?;
+        found.n_damaged = found.n_damaged.saturating_add(tile.n_damaged);
+        let Some(pixels) = &tile.pixels else { continue };
+        let target = found.pixels.get_or_insert_with(|| Pixels::filled(rect.size, NOTHING));
+        blit(target, pixels, x.saturating_sub(rect.x), y.saturating_sub(rect.y), part);
     }
     Ok(found)
 }
 
-/// Indices of the tiles of `tile` pixels under `length` pixels from `start`, on a line of `limit` pixels.
-fn tiles_under(start: i64, length: u32, limit: u32, tile: u32) -> std::ops::Range<u32> {
-    let end = start.saturating_add(i64::from(length)).clamp(0, i64::from(limit));
-    let first = start.clamp(0, i64::from(limit));
-    if tile == 0 || end <= first {
-        return 0..0;
-    }
-    to_u32(first) / tile..to_u32(end).div_ceil(tile)
-}
-
 fn no_such(what: &str, index: usize) -> SlideError {
     SlideError::Unsupported(format!("the slide has no {what} {index}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_tiles_that_share_a_pixel_are_read() {
-        assert_eq!(tiles_under(0, 256, 1000, 256), 0..1);
-        assert_eq!(tiles_under(255, 2, 1000, 256), 0..2);
-        assert_eq!(tiles_under(-5, 5, 1000, 256), 0..0);
-        assert_eq!(tiles_under(900, 5000, 1000, 256), 3..4);
-        assert_eq!(tiles_under(1000, 10, 1000, 256), 0..0);
-        assert_eq!(tiles_under(i64::MIN, u32::MAX, 1000, 256), 0..0);
-        assert_eq!(tiles_under(i64::MAX, u32::MAX, 1000, 256), 0..0);
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::coords::{Downsample, PixelSize};
 use domain::id::{LevelIndex, SlideId};
@@ -11,7 +11,7 @@ use domain::scale::Mpp;
 
 use crate::SlideError;
 use crate::cache::TileCache;
-use crate::file::SlideFile;
+use crate::file::{Blob, SlideFile};
 use crate::format::{self, Opened};
 use crate::limits::CACHE_BYTES;
 use crate::tile::TileSource;
@@ -57,7 +57,10 @@ pub struct Region {
 /// is stored in one piece is decoded.
 #[derive(Debug)]
 pub struct Slide {
-    id: SlideId,
+    id: OnceLock<SlideId>,
+    files: Vec<Arc<SlideFile>>,
+    fingerprint: Vec<u8>,
+    icc: Option<Blob>,
     format: &'static str,
     levels: Vec<Level>,
     /// The sources of the levels that are stored, finest first; the virtual ones follow.
@@ -78,7 +81,6 @@ impl Slide {
     pub fn open(path: &Path) -> Result<Self, SlideError> {
         let file = Arc::new(SlideFile::open(path)?);
         let opened = format::open(path, &file)?;
-        let id = identity::identify(&file, &opened.fingerprint)?;
         let mut levels = stored_levels(&opened);
         pyramid::add_virtual_levels(&mut levels);
         let associated: Vec<AssociatedImage> = opened
@@ -86,9 +88,13 @@ impl Slide {
             .iter()
             .map(|(name, source)| AssociatedImage { name: name.clone(), size: source.size() })
             .collect();
-        let properties = properties::complete(&opened, &levels, &associated, &id.0);
+        let properties = properties::complete(&opened, &levels, &associated);
+        let files = std::iter::once(file).chain(opened.companions).collect();
         Ok(Self {
-            id,
+            id: OnceLock::new(),
+            files,
+            fingerprint: opened.fingerprint,
+            icc: opened.icc,
             format: opened.format,
             levels,
             stored: opened.levels,
@@ -101,9 +107,17 @@ impl Slide {
         })
     }
 
-    /// The slide's content hash.
+    /// The slide's content hash. The first call reads and hashes up to 0.4 MiB of each large file.
     pub fn id(&self) -> &SlideId {
-        &self.id
+        self.id.get_or_init(|| identity::identify(&self.files, &self.fingerprint))
+    }
+
+    /// The ICC profile of the levels, as stored; `None` if the file has none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is absurdly large.
+    pub fn icc_profile(&self) -> Result<Option<Vec<u8>>, SlideError> {
+        self.icc.as_ref().map(Blob::read).transpose()
     }
 
     /// OpenSlide's vendor word: `aperio`, `generic-tiff`, or `image` for plain pictures.

@@ -1,9 +1,13 @@
-//! A resolution as a grid of tiles that decode independently: what every format boils down to.
+//! A resolution as tiles that decode independently: what every format boils down to.
+//!
+//! Most files lay their tiles out as a grid; some scanners let them overlap or leave gaps, so a source says itself which
+//! tiles lie under a rectangle and where.
 
-use domain::coords::PixelSize;
+use domain::coords::{LevelRect, PixelSize};
 use domain::pixels::Pixels;
 
 use crate::SlideError;
+use crate::number::to_u32;
 
 /// One stored tile, decoded.
 #[derive(Debug)]
@@ -37,7 +41,40 @@ impl Tile {
     }
 }
 
-/// One stored resolution. Tile `(col, row)` begins at pixel `(col * tile width, row * tile height)`.
+/// Where one stored tile is painted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    /// What [`TileSource::read`] is called with; unique within the source.
+    pub(crate) col: u32,
+    /// As `col`.
+    pub(crate) row: u32,
+    /// Where the part lands: left edge in pixels of the level.
+    pub(crate) x: i64,
+    /// As `x`, the top edge.
+    pub(crate) y: i64,
+    /// What of the tile is shown; the rest is padding or belongs elsewhere.
+    pub(crate) part: Part,
+}
+
+/// A rectangle within a stored tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Pixels left of it.
+    pub(crate) x: u32,
+    /// Pixels above it.
+    pub(crate) y: u32,
+    /// Its size.
+    pub(crate) size: PixelSize,
+}
+
+impl Part {
+    /// The top-left part of a tile.
+    pub(crate) fn top_left(width: u32, height: u32) -> Self {
+        Self { x: 0, y: 0, size: PixelSize { width, height } }
+    }
+}
+
+/// One stored resolution.
 pub(crate) trait TileSource: std::fmt::Debug + Send + Sync {
     /// Size in pixels.
     fn size(&self) -> PixelSize;
@@ -45,9 +82,81 @@ pub(crate) trait TileSource: std::fmt::Debug + Send + Sync {
     /// Size of a stored tile. Tiles at the right and bottom edge may reach past the edge.
     fn tile_size(&self) -> PixelSize;
 
+    /// The tiles that may share a pixel with `rect`, in the order in which they are painted: of two that overlap, the
+    /// later one is seen. Unless a format knows better, tile `(col, row)` begins at `(col * tile width, row * tile height)`.
+    fn tiles_under(&self, rect: LevelRect) -> Box<dyn Iterator<Item = Placement> + '_> {
+        Box::new(grid_under(self.size(), self.tile_size(), rect))
+    }
+
     /// Reads and decodes one tile; damage is counted in the tile.
     ///
     /// # Errors
     /// If the file cannot be read at all.
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError>;
+}
+
+/// The tiles of a plain grid over a level of `size` that share a pixel with `rect`.
+pub(crate) fn grid_under(
+    size: PixelSize,
+    tile: PixelSize,
+    rect: LevelRect,
+) -> impl Iterator<Item = Placement> + use<> {
+    let cols = tiles_under(rect.x, rect.size.width, size.width, tile.width);
+    let rows = tiles_under(rect.y, rect.size.height, size.height, tile.height);
+    rows.flat_map(move |row| {
+        cols.clone().map(move |col| {
+            let x = i64::from(col) * i64::from(tile.width);
+            let y = i64::from(row) * i64::from(tile.height);
+            let part = Part::top_left(
+                to_u32(i64::from(size.width) - x).min(tile.width),
+                to_u32(i64::from(size.height) - y).min(tile.height),
+            );
+            Placement { col, row, x, y, part }
+        })
+    })
+}
+
+/// Indices of the tiles of `tile` pixels under `length` pixels from `start`, on a line of `limit` pixels.
+fn tiles_under(start: i64, length: u32, limit: u32, tile: u32) -> std::ops::Range<u32> {
+    let end = start.saturating_add(i64::from(length)).clamp(0, i64::from(limit));
+    let first = start.clamp(0, i64::from(limit));
+    if tile == 0 || end <= first {
+        return 0..0;
+    }
+    to_u32(first) / tile..to_u32(end).div_ceil(tile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tiles_that_share_a_pixel_are_read() {
+        assert_eq!(tiles_under(0, 256, 1000, 256), 0..1);
+        assert_eq!(tiles_under(255, 2, 1000, 256), 0..2);
+        assert_eq!(tiles_under(-5, 5, 1000, 256), 0..0);
+        assert_eq!(tiles_under(900, 5000, 1000, 256), 3..4);
+        assert_eq!(tiles_under(1000, 10, 1000, 256), 0..0);
+        assert_eq!(tiles_under(i64::MIN, u32::MAX, 1000, 256), 0..0);
+        assert_eq!(tiles_under(i64::MAX, u32::MAX, 1000, 256), 0..0);
+    }
+
+    #[test]
+    fn tiles_at_the_edge_show_only_what_lies_inside() {
+        let size = PixelSize { width: 1000, height: 300 };
+        let tile = PixelSize { width: 256, height: 256 };
+        let rect = LevelRect { x: 700, y: 255, size: PixelSize { width: 500, height: 500 } };
+        let parts: Vec<_> = grid_under(size, tile, rect)
+            .map(|it| (it.col, it.row, it.x, it.y, it.part.size.width, it.part.size.height))
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                (2, 0, 512, 0, 256, 256),
+                (3, 0, 768, 0, 232, 256),
+                (2, 1, 512, 256, 256, 44),
+                (3, 1, 768, 256, 232, 44)
+            ]
+        );
+    }
 }

@@ -7,6 +7,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::{Picture, rgba_from_rgb};
 use crate::SlideError;
 use crate::number::{to_u32, to_usize};
 
@@ -16,15 +17,6 @@ const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 /// An Adobe segment that says "no colour transform": what Aperio's RGB tiles lack.
 const ADOBE_RGB: [u8; 16] =
     [0xFF, 0xEE, 0x00, 0x0E, b'A', b'd', b'o', b'b', b'e', 0x00, 0x64, 0, 0, 0, 0, 0];
-
-/// A decoded tile.
-#[derive(Debug)]
-pub(crate) struct JpegTile {
-    /// Its pixels, opaque.
-    pub(crate) pixels: Pixels,
-    /// The stream is damaged and was decoded as far as it goes.
-    pub(crate) is_lenient: bool,
-}
 
 /// What the headers say about colour.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +38,7 @@ pub(crate) fn decode(
     tables: Option<&[u8]>,
     stored_as_rgb: bool,
     limit: PixelSize,
-) -> Result<JpegTile, SlideError> {
+) -> Result<Picture, SlideError> {
     let mut hints = ColorHints::default();
     if let Some(tables) = tables {
         hints.scan(tables);
@@ -56,8 +48,8 @@ pub(crate) fn decode(
     let bytes = splice(stored, tables, is_rgb && hints.adobe_transform.is_none())?;
     let stream = JpegStream { bytes, is_rgb, limit };
     match stream.decode_strictly() {
-        Ok(pixels) => Ok(JpegTile { pixels, is_lenient: false }),
-        Err(_) => Ok(JpegTile { pixels: stream.decode_leniently()?, is_lenient: true }),
+        Ok(pixels) => Ok(Picture { pixels, is_lenient: false }),
+        Err(_) => Ok(Picture { pixels: stream.decode_leniently()?, is_lenient: true }),
     }
 }
 
@@ -114,15 +106,6 @@ impl JpegStream {
         Pixels::new(size, rgba)
             .ok_or_else(|| SlideError::malformed("JPEG", "the picture ends before its last pixel"))
     }
-}
-
-fn rgba_from_rgb(rgb: &[u8]) -> Vec<u8> {
-    let mut rgba = vec![0; rgb.len() / 3 * 4];
-    let pixels = rgba.as_chunks_mut().0.iter_mut().zip(rgb.as_chunks().0);
-    for (to, &[r, g, b]) in pixels {
-        *to = [r, g, b, 255];
-    }
-    rgba
 }
 
 impl ColorHints {

@@ -53,14 +53,15 @@ fn opened(
     properties.extend(fields.iter().map(|(key, value)| (format!("aperio.{key}"), value.clone())));
     let mpp = fields.get("MPP").and_then(|text| decimal(text)).and_then(|mpp| Mpp::new(mpp, mpp));
     let power = fields.get("AppMag").and_then(|text| decimal(text)).filter(|&power| 0.0 < power);
+    let levels = levels.into_iter().map(|it| -> Box<dyn TileSource> { Box::new(it) }).collect();
     Opened {
-        format: "aperio",
-        levels: levels.into_iter().map(|it| -> Box<dyn TileSource> { Box::new(it) }).collect(),
         associated,
         mpp,
         objective_power: power,
+        icc: tiff.directories.first().and_then(|first| first.blob(tags::ICC_PROFILE)),
         properties,
         fingerprint: tiff.tables,
+        ..Opened::new("aperio", levels)
     }
 }
 

@@ -3,11 +3,16 @@
 
 use std::path::Path;
 
+use super::{Candidate, Opened};
 use crate::SlideError;
 use crate::tiff_file::{TiffFile, tags};
 
-/// Files that are no TIFF, or whose pixels lie in a folder beside them.
-pub(super) fn refuse_by_magic(path: &Path, head: &[u8]) -> Result<(), SlideError> {
+/// Refuses files that are no TIFF, or whose pixels lie in a folder beside them.
+pub(super) fn open(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
+    refuse_by_magic(candidate.path, candidate.head).map(|()| None)
+}
+
+fn refuse_by_magic(path: &Path, head: &[u8]) -> Result<(), SlideError> {
     let starts = |magic: &[u8]| head.starts_with(magic);
     let companion = path.with_extension("");
     let format = if head.get(128..132) == Some(b"DICM") {

@@ -9,24 +9,21 @@ use domain::id::TILE_PX;
 use domain::pixels::Pixels;
 use image::{ImageDecoder as _, ImageError, ImageFormat, ImageReader};
 
-use super::Opened;
+use super::{Candidate, Opened};
 use crate::SlideError;
 use crate::blit::blit;
 use crate::file::{FileStream, SlideFile};
 use crate::limits::MAX_REGION_PIXELS;
-use crate::tile::{Tile, TileSource};
+use crate::tile::{Part, Tile, TileSource};
 
-/// Opens a picture that begins with `head`.
-pub(super) fn open(file: &Arc<SlideFile>, head: &[u8]) -> Result<Opened, SlideError> {
-    let format = match image::guess_format(head) {
+/// Opens a picture.
+pub(super) fn open(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
+    let file = candidate.file;
+    let format = match image::guess_format(candidate.head) {
         Ok(
             format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp | ImageFormat::WebP),
         ) => format,
-        _ => {
-            return Err(SlideError::Unsupported(
-                "the content is no slide or picture format that this program knows".to_owned(),
-            ));
-        }
+        _ => return Ok(None),
     };
     let decoder = reader(file, format).into_decoder().map_err(|error| problem(format, error))?;
     let (width, height) = decoder.dimensions();
@@ -40,15 +37,10 @@ pub(super) fn open(file: &Arc<SlideFile>, head: &[u8]) -> Result<Opened, SlideEr
         MAX_REGION_PIXELS,
     )?;
     let picture = Picture { file: Arc::clone(file), format, size, decoded: OnceLock::new() };
-    Ok(Opened {
-        format: "image",
-        levels: vec![Box::new(picture)],
-        associated: Vec::new(),
-        mpp: None,
-        objective_power: None,
+    Ok(Some(Opened {
         properties: BTreeMap::from([("image.format".to_owned(), name(format).to_owned())]),
-        fingerprint: Vec::new(),
-    })
+        ..Opened::new("image", vec![Box::new(picture)])
+    }))
 }
 
 /// A picture in memory, cut into display tiles.
@@ -94,7 +86,7 @@ impl TileSource for Picture {
             height: self.size.height.saturating_sub(y).min(TILE_PX),
         };
         let mut tile = Pixels::filled(size, [255, 255, 255, 0]);
-        blit(&mut tile, decoded, -i64::from(x), -i64::from(y), decoded.size());
+        blit(&mut tile, decoded, 0, 0, Part { x, y, size });
         Ok(Tile::intact(tile))
     }
 }

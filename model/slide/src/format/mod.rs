@@ -12,9 +12,20 @@ use std::sync::Arc;
 use domain::scale::Mpp;
 
 use crate::SlideError;
-use crate::file::SlideFile;
+use crate::file::{Blob, SlideFile};
 use crate::tiff_file::TiffFile;
 use crate::tile::TileSource;
+
+/// A file whose format is to be found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    /// Looked at only for the companion files of formats that need them.
+    pub(crate) path: &'a Path,
+    /// The file itself.
+    pub(crate) file: &'a Arc<SlideFile>,
+    /// Its first bytes, 256 at most; never empty.
+    pub(crate) head: &'a [u8],
+}
 
 /// What a format module finds in a file.
 #[derive(Debug)]
@@ -29,13 +40,40 @@ pub(crate) struct Opened {
     pub(crate) mpp: Option<Mpp>,
     /// Nominal magnification, if stated.
     pub(crate) objective_power: Option<f64>,
+    /// The colour profile of the levels.
+    pub(crate) icc: Option<Blob>,
     /// What only this format can say about itself; the slide adds what follows from the fields above.
     pub(crate) properties: BTreeMap<String, String>,
     /// Directory bytes that go into the slide's identity.
     pub(crate) fingerprint: Vec<u8>,
+    /// Files beside the candidate that hold parts of the slide, in an order that does not depend on the folder.
+    pub(crate) companions: Vec<Arc<SlideFile>>,
 }
 
-/// Sniffs `file` and reads its directory. `path` is looked at only for the companion folders of formats that need one.
+impl Opened {
+    /// A slide of these levels of which nothing else is known.
+    pub(crate) fn new(format: &'static str, levels: Vec<Box<dyn TileSource>>) -> Self {
+        Self {
+            format,
+            levels,
+            associated: Vec::new(),
+            mpp: None,
+            objective_power: None,
+            icc: None,
+            properties: BTreeMap::new(),
+            fingerprint: Vec::new(),
+            companions: Vec::new(),
+        }
+    }
+}
+
+/// Answers with the slide, or with `None` if the content is of another format.
+type Opener = fn(&Candidate<'_>) -> Result<Option<Opened>, SlideError>;
+
+/// In the order in which they are asked; the first that knows the content decides.
+const FORMATS: [Opener; 3] = [foreign::open, open_tiff, image::open];
+
+/// Finds the format of `file` by its content and reads its directory.
 pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideError> {
     let mut head = [0; 256];
     let n_read = file.read_up_to(0, &mut head)?;
@@ -43,10 +81,21 @@ pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideEr
     if head.is_empty() {
         return Err(SlideError::malformed("slide", "the file is empty"));
     }
-    foreign::refuse_by_magic(path, head)?;
-    if let Some(tiff) = TiffFile::open(file)? {
-        foreign::refuse_by_directory(&tiff)?;
-        return if aperio::is_aperio(&tiff) { aperio::open(tiff) } else { tiff::open(tiff) };
+    let candidate = Candidate { path, file, head };
+    for open in FORMATS {
+        if let Some(opened) = open(&candidate)? {
+            return Ok(opened);
+        }
     }
-    image::open(file, head)
+    Err(SlideError::Unsupported(
+        "the content is no slide or picture format that this program knows".to_owned(),
+    ))
+}
+
+/// TIFF in all its dialects.
+fn open_tiff(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
+    let Some(tiff) = TiffFile::open(candidate.file)? else { return Ok(None) };
+    foreign::refuse_by_directory(&tiff)?;
+    let open = if aperio::is_aperio(&tiff) { aperio::open } else { tiff::open };
+    open(tiff).map(Some)
 }

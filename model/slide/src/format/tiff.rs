@@ -35,13 +35,11 @@ pub(super) fn open(tiff: TiffFile) -> Result<Opened, SlideError> {
         .map(|image| -> Box<dyn TileSource> { Box::new(image) })
         .collect();
     Ok(Opened {
-        format: "generic-tiff",
-        levels,
-        associated: Vec::new(),
         mpp: stated_mpp(first),
-        objective_power: None,
+        icc: first.blob(tags::ICC_PROFILE),
         properties: tiff_properties(first),
         fingerprint: tiff.tables,
+        ..Opened::new("generic-tiff", levels)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::byte_order::ByteOrder;
 use super::tags::{SUB_IFDS, Tag};
 use crate::SlideError;
-use crate::file::SlideFile;
+use crate::file::{Blob, SlideFile};
 use crate::limits::{MAX_DIRECTORIES, MAX_ENTRIES, MAX_TEXT_BYTES};
 use crate::number::to_usize;
 
@@ -109,6 +109,17 @@ impl Directory {
         let n_bytes = self.value_bytes(tag);
         SlideError::check_limit(tag.1, n_bytes, MAX_TEXT_BYTES)?;
         self.read_value(entry, n_bytes).map(Some)
+    }
+
+    /// The tag's value, to be read later; `None` if the tag is absent.
+    pub(crate) fn blob(&self, tag: Tag) -> Option<Blob> {
+        let entry = self.entries.get(&tag.0)?;
+        let length = self.value_bytes(tag);
+        if length <= self.bytes.offset_bytes() as u64 {
+            return self.read_value(entry, length).ok().map(|bytes| Blob::Held(bytes.into()));
+        }
+        let offset = self.offset_of(entry);
+        Some(Blob::Stored { file: Arc::clone(&self.bytes.file), offset, length })
     }
 
     /// The first `n_items` of an array of offsets or sizes, fewer if the array is shorter.

@@ -43,3 +43,6 @@ pub(crate) const XMP: Tag = Tag(700, "XMP");
 pub(crate) const COPYRIGHT: Tag = Tag(33432, "Copyright");
 pub(crate) const ICC_PROFILE: Tag = Tag(34675, "ICCProfile");
 pub(crate) const NDPI_VERSION: Tag = Tag(65420, "NDPI version");
+
+/// The value of [`PHOTOMETRIC`] for brightness and two colour differences.
+pub(crate) const YCBCR: u64 = 6;
