@@ -10,6 +10,7 @@ pub mod eval;
 pub mod fixture;
 pub mod fmamil;
 pub mod loss;
+pub mod mil;
 pub mod registry;
 pub mod timing;
 pub mod train;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::data::folder::Split;
 use model::device::DeviceChoice;
 use slide::export::ExportFormat;
 
@@ -104,6 +105,9 @@ pub(crate) struct TrainArgs {
     /// JSON file of settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Continue the unfinished run in RUN with its own settings; begin one if there is none
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -122,6 +126,12 @@ pub(crate) struct EvalArgs {
     /// Folder of masks, one `STEM.png` per positive image
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
+    /// Which rows to measure; without it test, else val, else all
+    #[arg(long)]
+    pub(crate) split: Option<SplitArg>,
+    /// The cut-off t of the masks, 0 to 1; the model's recommendation if left out
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    pub(crate) threshold: Option<f32>,
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,
@@ -217,6 +227,26 @@ impl From<DeviceArg> for DeviceChoice {
             DeviceArg::Cpu => Self::Cpu,
             DeviceArg::Cuda => Self::Cuda,
             DeviceArg::Metal => Self::Metal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitArg {
+    /// What was learned from
+    Train,
+    /// What chose the best epoch
+    Val,
+    /// What was kept apart
+    Test,
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Train => Self::Train,
+            SplitArg::Val => Self::Val,
+            SplitArg::Test => Self::Test,
         }
     }
 }

@@ -23,7 +23,11 @@ pub(crate) struct SsmDirection {
 }
 
 impl SsmDirection {
-    fn new(config: &FmamilConfig, direction: ScanDirection, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(crate) fn new(
+        config: &FmamilConfig,
+        direction: ScanDirection,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
         let (inner, state, rank) = (config.inner_dim(), config.state, config.dt_rank);
         Ok(Self {
             direction,
@@ -38,7 +42,7 @@ impl SsmDirection {
     }
 
     /// `[b, L, E]` to `[b, L, E]`.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.convolve(x)?;
         self.scan(&x, &self.project(&x)?)
     }

@@ -1,10 +1,6 @@
 //! `AdamW` (the paper's optimizer, MODELS 5.3), one pass per weight.
 //!
 //! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log` or `pos_embed`.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the golden tensors pin the state before a resumed run reads it")
-)]
 
 use std::collections::{BTreeMap, HashMap};
 
