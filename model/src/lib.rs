@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod assets;
 pub mod bag;
+pub mod cam;
 pub mod data;
 pub mod device;
 pub mod encoder;
@@ -15,7 +16,6 @@ pub mod registry;
 pub mod timing;
 pub mod train;
 
-mod cam;
 mod nn;
 mod pipeline;
 mod stopwatch;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::VarBuilder;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -13,7 +14,6 @@ use crate::loss::mil::{LossConfig, mil_loss};
 use crate::nn::ScanDirection;
 use crate::nn::selective_scan::{ScanParams, selective_scan};
 use crate::nn::spectrum::learned_filter;
-use crate::pipeline::loaded_model::build;
 use crate::registry::weights::one_line;
 use crate::train::adamw::{AdamW, AdamWConfig};
 
@@ -117,7 +117,8 @@ fn network(config: &FmamilConfig) -> Result<(Fmamil, BTreeMap<String, Var>)> {
         vars.insert(name, Var::from_tensor(&first)?);
     }
     let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-    Ok((build(config, tensors, &Device::Cpu)?, vars))
+    let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    Ok((Fmamil::new(config, vb)?, vars))
 }
 
 /// An operation on variables; for training, the gradients of the sum of its outputs.

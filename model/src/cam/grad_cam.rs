@@ -11,6 +11,9 @@ use crate::fmamil::{Fmamil, Grid};
 use crate::nn::interpolate::{Blend, blends};
 use crate::nn::real::Real;
 
+/// Below this a divisor counts as 0.
+const TINY: f64 = 1e-12;
+
 /// The number whose gradient is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CamScore {
@@ -61,24 +64,52 @@ pub(crate) fn class_activation(
     mask: &Tensor,
     target: CamTarget,
 ) -> Result<Tensor> {
-    let head = model.mil_head();
-    let out = model.head(&tokens.detach(), mask)?;
-    let class_weight = score_gradient(&out.logits, target)?.matmul(head.class_weight())?; // [b, H]
-    let (gradient, activation) = {
-        let evidence = out.hidden.matmul(&class_weight.unsqueeze(2)?)?.squeeze(2)?; // [b, P], u
-        let mean = (&out.attention * &evidence)?.sum_keepdim(1)?;
-        let pull = (&out.attention * evidence.broadcast_sub(&mean)?)?.unsqueeze(2)?;
-        let direct = out.attention.unsqueeze(2)?.broadcast_mul(&class_weight.unsqueeze(1)?)?;
-        let d_hidden = (direct + head.score_slope(&out.hidden)?.broadcast_mul(&pull)?)?;
-        match target.layer {
-            CamLayer::Hidden => (d_hidden, out.hidden),
-            CamLayer::Tokens => (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach()),
-        }
-    };
+    let (gradient, activation) = gradient_and_activation(model, tokens, mask, target)?;
     let mask = mask.to_dtype(gradient.dtype())?;
     let patches = mask.sum_keepdim(1)?.maximum(1.0)?; //                              [b, 1]
     let weight = gradient.sum(1)?.broadcast_div(&patches)?; //                        [b, width]
     activation.matmul(&weight.unsqueeze(2)?)?.squeeze(2)? * mask
+}
+
+/// Grad-CAM++ `[b, P]` of the positive margin at the encoding `Z`: a channel's weight is the sum of its positive
+/// gradients `g`, each by `g^2 / (2 g^2 + g^3 sum_i Z_i)` (Chattopadhyay et al. 2018, Eqs 10 and 19).
+///
+/// # Errors
+/// If shapes disagree.
+pub(crate) fn grad_cam_plus_plus(model: &Fmamil, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let target = CamTarget { layer: CamLayer::Hidden, ..CamTarget::POSITIVE };
+    let (gradient, activation) = gradient_and_activation(model, tokens, mask, target)?;
+    let mask = mask.to_dtype(gradient.dtype())?;
+    let real = mask.unsqueeze(2)?; //                                                 [b, P, 1]
+    let total = activation.broadcast_mul(&real)?.sum_keepdim(1)?; //                  [b, 1, H]
+    let square = gradient.sqr()?;
+    let divisor = ((&square * 2.0)? + (&square * &gradient)?.broadcast_mul(&total)?)?;
+    let defined = divisor.abs()?.gt(TINY)?;
+    let share = (&square / defined.where_cond(&divisor, &divisor.ones_like()?)?)?;
+    let share = (share * defined.to_dtype(gradient.dtype())?)?;
+    let weight = (share * gradient.relu()?)?.broadcast_mul(&real)?.sum(1)?; //        [b, H]
+    activation.matmul(&weight.unsqueeze(2)?)?.squeeze(2)? * mask
+}
+
+/// Gradient of the score in the activations of a layer, and these, `[b, P, width]` each.
+fn gradient_and_activation(
+    model: &Fmamil,
+    tokens: &Tensor,
+    mask: &Tensor,
+    target: CamTarget,
+) -> Result<(Tensor, Tensor)> {
+    let head = model.mil_head();
+    let out = model.head(&tokens.detach(), mask)?;
+    let class_weight = score_gradient(&out.logits, target)?.matmul(head.class_weight())?; // [b, H]
+    let evidence = out.hidden.matmul(&class_weight.unsqueeze(2)?)?.squeeze(2)?; // [b, P], u
+    let mean = (&out.attention * &evidence)?.sum_keepdim(1)?;
+    let pull = (&out.attention * evidence.broadcast_sub(&mean)?)?.unsqueeze(2)?;
+    let direct = out.attention.unsqueeze(2)?.broadcast_mul(&class_weight.unsqueeze(1)?)?;
+    let d_hidden = (direct + head.score_slope(&out.hidden)?.broadcast_mul(&pull)?)?;
+    Ok(match target.layer {
+        CamLayer::Hidden => (d_hidden, out.hidden),
+        CamLayer::Tokens => (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach()),
+    })
 }
 
 /// Gradient of the score in the logits, `[b, C]`.
@@ -154,6 +185,39 @@ mod tests {
         let cam = normalize_cam(&[2.0, -1.0, 4.0, 9.0], &[true, true, true, false]);
         assert_eq!(cam, [0.5, 0.0, 1.0, 0.0]);
         assert_eq!(normalize_cam(&[-1.0, 0.0], &[true, true]), [0.0, 0.0]);
+    }
+
+    /// By the tape, with the encoding as a variable and the formula written out patch by patch.
+    #[test]
+    fn grad_cam_plus_plus_is_its_formula() {
+        use crate::fmamil::{config::Attention, tests::small};
+        use crate::nn::storage::to_vec;
+        use candle_core::{DType, Device, Var};
+        let (model, _) = small(Attention::Abmil);
+        let tokens = crate::testing::normal(&[1, 5, 8], 4);
+        let mask = Tensor::ones((1, 5), DType::F64, &Device::Cpu).unwrap();
+        let out = model.head(&tokens, &mask).unwrap();
+        let hidden = Var::from_tensor(&out.hidden.detach()).unwrap();
+        let attention = softmax(&model.mil_head().scores(&hidden).unwrap(), 1).unwrap();
+        let bag = attention.unsqueeze(1).unwrap().matmul(&hidden).unwrap().squeeze(1).unwrap();
+        let slope = score_gradient(&out.logits, CamTarget::POSITIVE).unwrap();
+        let slope = slope.matmul(model.mil_head().class_weight()).unwrap();
+        let grads = (bag * slope).unwrap().sum_all().unwrap().backward().unwrap();
+        let g: Vec<f64> = to_vec(grads.get(&hidden).unwrap()).unwrap();
+        let z: Vec<f64> = to_vec(&hidden).unwrap();
+        let width = z.len() / 5;
+        let weight = |k: usize| -> f64 {
+            let total: f64 = (0..5).map(|i| z[i * width + k]).sum();
+            let share = |g: f64| g * g / (2.0 * g * g + g * g * g * total);
+            let column = (0..5).map(|i| g[i * width + k]).filter(|g| *g > 0.0);
+            column.map(|g| share(g) * g).sum()
+        };
+        let weights: Vec<f64> = (0..width).map(weight).collect();
+        let ours: Vec<f64> = to_vec(&grad_cam_plus_plus(&model, &tokens, &mask).unwrap()).unwrap();
+        for (i, ours) in ours.iter().enumerate() {
+            let want: f64 = (0..width).map(|k| weights[k] * z[i * width + k]).sum();
+            assert!((ours - want).abs() < 1e-9, "{i}: {ours} is not {want}");
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub fn evaluate(
     let train: Vec<&LabelledImage> =
         folder.images.iter().filter(|it| it.split == Some(Split::Train)).collect();
     progress.stage("Loading the model");
-    let loaded = open_model(model, settings.analysis.device)?;
+    let loaded = open_model(model, &settings.analysis)?;
     let t = settings.threshold.unwrap_or(model.manifest.recommended_threshold);
     let mut baselines = Baselines::new(&train, (progress, cancel))?;
     let mut measured = Measured::default();

@@ -13,7 +13,7 @@ use crate::nn::storage::to_vec;
 use crate::testing::{assert_near, normal};
 
 /// A network of three classes with its first weights as variables.
-fn small(attention: Attention) -> (Fmamil, HashMap<String, Var>) {
+pub(crate) fn small(attention: Attention) -> (Fmamil, HashMap<String, Var>) {
     let config = FmamilConfig {
         dim: 8,
         dt_rank: 1,
