@@ -108,8 +108,6 @@ fn every_compression_gives_the_same_picture() {
 #[test]
 fn slides_of_other_vendors_are_refused_by_name() {
     for (file, word) in [
-        ("synthetic/mrxs/synthetic-mirax.mrxs", "MIRAX"),
-        ("dicom/pathml-small_dicom.dcm", "DICOM"),
         ("ome-tiff/multi-channel-z-series.ome.tif", "OME-TIFF"),
         ("synthetic/tiff-zoo/tiled-lzma.tif", "LZMA"),
     ] {
@@ -130,7 +128,6 @@ fn malformed_slides_open_with_counted_damage_or_fail_with_one_line() {
         ("03_trunc_half.svs", "ends too early"),
         ("07_zero_tile_size.svs", "TileWidth is 0"),
         ("12_unknown_compression.svs", "34713"),
-        ("25_dicom_truncated.dcm", "DICOM"),
     ];
     for (name, word) in refused {
         let text = Slide::open(&folder.path().join(name)).unwrap_err().to_string();
