@@ -6,7 +6,6 @@ use domain::lesion_curve::{LesionCurve, otsu};
 use domain::mask::BinaryThreshold;
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
-use model::device::DeviceChoice;
 use model::registry::ModelEntry;
 use slide::Slide;
 
@@ -33,7 +32,7 @@ fn run(
     cancel: &CancelToken,
 ) -> Result<SlideResult, JobError> {
     let settings =
-        AnalysisSettings { device: DeviceChoice::Auto, feature_cache: default_feature_cache() };
+        AnalysisSettings { feature_cache: default_feature_cache(), ..AnalysisSettings::default() };
     let analysis =
         analyze(slide, entry, &settings, progress, cancel).map_err(|error| match error {
             AnalyzeError::Cancelled(_) => JobError::Cancelled,
