@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::train::{StopReason, TrainConfig, TrainEvent, train_fmamil};
+use domain::progress::PauseToken;
+use model::train::{
+    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, train,
+};
 use serde_json::json;
 
 use crate::Session;
@@ -15,7 +18,6 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
     if args.stage == StageArg::Camseg {
         return Err(Failure::new(&"this version trains the stage `fmamil` only"));
     }
-    let config = config(args.config.as_deref())?;
     let Session { cancel, progress } = session;
     let mut figures = BTreeMap::new();
     let mut on_event = |event: &TrainEvent| {
@@ -24,29 +26,48 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
             say(&line);
         }
     };
-    let device = args.device.into();
-    let report =
-        train_fmamil(&args.folder, &args.out, &config, device, &mut on_event, progress, cancel)
-            .map_err(|error| Failure::at(&args.folder)(&error))?;
+    let job = TrainJob {
+        folder: &args.folder,
+        run_dir: &args.out,
+        config: config(args.config.as_deref())?,
+        device: args.device.into(),
+        resume: args.resume,
+    };
+    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
+    let report = train(&job, &mut on_event, control).map_err(|error| failure(args, &error))?;
     progress.clear();
     if args.json {
         answer_json(&json!(report))?;
-    }
-    if report.stopped == StopReason::Cancelled {
-        return Err(Failure::new(&"cancelled"));
     }
     say(&format!("best epoch {}; model in {}", report.best_epoch, report.model_dir.display()));
     Ok(())
 }
 
-fn config(file: Option<&Path>) -> Result<TrainConfig, Failure> {
-    let Some(file) = file else { return Ok(TrainConfig::shipped()) };
+/// Each problem of a folder is a cause of its own; a run that is there already may be meant to go on.
+fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
+    match error {
+        TrainError::Folder(problems) => {
+            let causes = problems.iter().map(|problem| Failure::at(&args.folder)(problem));
+            Failure::of_all(causes.collect()).unwrap_or_else(|| Failure::at(&args.folder)(error))
+        }
+        TrainError::Resume(_) if !args.resume => {
+            Failure::at(&args.out)(&format!("{error} (--resume continues)"))
+        }
+        TrainError::Resume(_) | TrainError::Write(_) => Failure::at(&args.out)(error),
+        _ => Failure::at(&args.folder)(error),
+    }
+}
+
+/// The settings of a file; without one the run's own or the defaults.
+fn config(file: Option<&Path>) -> Result<Option<TrainConfig>, Failure> {
+    let Some(file) = file else { return Ok(None) };
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::at(file)(&format!("cannot read the training configuration: {error}"))
     })?;
-    TrainConfig::from_json(&text).map_err(|error| {
+    let config = TrainConfig::from_json(&text).map_err(|error| {
         Failure::at(file)(&format!("the training configuration cannot be used: {error}"))
-    })
+    })?;
+    Ok(Some(config))
 }
 
 /// One line per epoch, said when its checkpoint is written; `figures` collects it until then.
@@ -55,6 +76,11 @@ fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<S
         TrainEvent::Started { n_train, n_val, epochs, n_parameters } => Some(format!(
             "training {n_parameters} parameters on {n_train} bags for {epochs} epochs, \
              choosing the best by {n_val} others"
+        )),
+        TrainEvent::Warning { text } => Some(format!("warning: {text}")),
+        TrainEvent::Resumed { epoch, .. } => Some(format!("going on with epoch {epoch}")),
+        TrainEvent::Restarted { attempt, seed } => Some(format!(
+            "no map is faithful yet: attempt {attempt} from other first weights (seed {seed})"
         )),
         TrainEvent::Step { .. } => None,
         TrainEvent::Epoch { loss, .. } => {
