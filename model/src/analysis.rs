@@ -150,7 +150,7 @@ pub(crate) fn analyze_with(
     let tissue = watch.time("Finding tissue", || tissue::find(slide, progress, cancel))?;
     let bag = &model.config.bag;
     let (scale, scale_notes) = ModelScale::of(slide.mpp(), bag.mpp);
-    let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+    let grid = PatchGrid::cover(slide.size(), scale, bag);
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
         return Err(AnalyzeError::NoTissue);
