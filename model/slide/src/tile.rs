@@ -34,6 +34,21 @@ impl Tile {
         Self { pixels: None, n_damaged: 1 }
     }
 
+    /// Damage loses the tile it is in and nothing else; a file that cannot be read at all is another matter.
+    pub(crate) fn lost_if_damaged(
+        decoded: Result<Self, SlideError>,
+        col: u32,
+        row: u32,
+    ) -> Result<Self, SlideError> {
+        decoded.or_else(|error| match error {
+            SlideError::Io(_) => Err(error),
+            damage => {
+                tracing::warn!("tile {col}, {row} is lost: {damage}");
+                Ok(Self::lost())
+            }
+        })
+    }
+
     /// Bytes it holds, with those of its bookkeeping: millions of empty tiles weigh something too.
     pub(crate) fn n_bytes(&self) -> usize {
         const BOOKKEEPING: usize = 256;

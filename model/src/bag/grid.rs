@@ -98,6 +98,7 @@ impl PatchGrid {
     }
 
     /// The window of all patches.
+    #[cfg(test)]
     pub(crate) fn whole(&self) -> Window {
         Window { row: 0, column: 0, rows: self.rows, columns: self.columns }
     }

@@ -4,6 +4,7 @@
 pub(crate) mod deflate;
 pub(crate) mod jpeg;
 pub(crate) mod jpeg2000;
+pub(crate) mod jpeg_header;
 pub(crate) mod lzw;
 pub(crate) mod packbits;
 pub(crate) mod predictor;

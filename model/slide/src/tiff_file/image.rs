@@ -95,7 +95,17 @@ impl TiffImage {
         self.layout.is_like(&other.layout)
     }
 
+    /// Shows only the top-left part, where the rest is padding. A size larger than the picture changes nothing.
+    pub(crate) fn cut_to(mut self, size: PixelSize) -> Self {
+        self.size.width = self.size.width.min(size.width);
+        self.size.height = self.size.height.min(size.height);
+        self
+    }
+
     fn decode(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
+        if self.across <= u64::from(col) {
+            return Ok(Tile::background());
+        }
         let index = u64::from(row) * self.across + u64::from(col);
         let rows = self.stored_rows(row);
         if self.codec.is_picture() {
@@ -191,13 +201,7 @@ impl TileSource for TiffImage {
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
-        self.decode(col, row).or_else(|error| match error {
-            SlideError::Io(_) => Err(error),
-            damage => {
-                tracing::warn!("tile {col}, {row} is lost: {damage}");
-                Ok(Tile::lost())
-            }
-        })
+        Tile::lost_if_damaged(self.decode(col, row), col, row)
     }
 }
 
@@ -212,7 +216,7 @@ fn interleaved(planes: &[Vec<u8>]) -> Vec<u8> {
     samples
 }
 
-fn side(directory: &Directory, tag: tags::Tag) -> Result<u32, SlideError> {
+pub(super) fn side(directory: &Directory, tag: tags::Tag) -> Result<u32, SlideError> {
     let pixels = directory.required(tag)?;
     if pixels == 0 {
         return Err(SlideError::malformed("TIFF", format!("{} is 0", tag.1)));
