@@ -17,8 +17,12 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
     let analysis =
         AnalysisSettings { device: args.device.into(), feature_cache: default_feature_cache() };
-    let settings =
-        EvalSettings { analysis, split: args.split.map(Into::into), threshold: args.threshold };
+    let settings = EvalSettings {
+        analysis,
+        split: args.split.map(Into::into),
+        threshold: args.threshold,
+        without_baselines: args.no_baselines,
+    };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)
