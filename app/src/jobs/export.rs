@@ -70,6 +70,7 @@ fn write(
     let failed = |error: &dyn std::fmt::Display| {
         JobError::Failed(format!("Nothing was exported: {error}: {}", folder.display()))
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| failed(&format!("the folder cannot be made: {error}")))?;
     write_bundle(&request, folder, stem, formats).map_err(|error| failed(&error))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
 use slide::export::ExportFormat;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// List the models that are installed
     Models(ModelsArgs),
+    /// Compare golden tensors of another implementation with what this program computes
+    Fixture(FixtureArgs),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +85,9 @@ pub(crate) struct PredictArgs {
     /// What to save, comma separated; the .json record is always written
     #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
     pub(crate) format: Vec<FormatArg>,
+    /// Which map to draw instead of the model's own
+    #[arg(long, value_enum)]
+    pub(crate) map: Option<MapArg>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -136,6 +142,9 @@ pub(crate) struct EvalArgs {
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,
+    /// Which map to draw instead of the model's own
+    #[arg(long, value_enum)]
+    pub(crate) map: Option<MapArg>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -146,6 +155,18 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FixtureArgs {
+    /// A folder of pairs NAME.json and NAME.safetensors
+    pub(crate) folder: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -194,6 +215,36 @@ impl std::fmt::Display for FormatArg {
             Self::Geojson => "geojson",
             Self::Json => "json",
         })
+    }
+}
+
+/// The words for every map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MapArg {
+    /// Grad-CAM: the paper's
+    GradCam,
+    /// Grad-CAM++
+    GradCamPlusPlus,
+    /// Attention of the patch
+    Attention,
+    /// Attention above that of a uniform bag
+    Lift,
+    /// Attention score above the bag's mean, less peaked
+    AttentionGate,
+    /// The instance classifier
+    Instance,
+}
+
+impl From<MapArg> for MapKind {
+    fn from(map: MapArg) -> Self {
+        match map {
+            MapArg::GradCam => Self::GradCam,
+            MapArg::GradCamPlusPlus => Self::GradCamPlusPlus,
+            MapArg::Attention => Self::Attention,
+            MapArg::Lift => Self::Lift,
+            MapArg::AttentionGate => Self::AttentionGate,
+            MapArg::Instance => Self::Instance,
+        }
     }
 }
 

@@ -138,17 +138,4 @@ mod tests {
         let scores = [0.1, 0.2, 0.3, 0.7, 0.8];
         assert_eq!(youden(&scores, &[false, false, true, true, true]), Some(0.3));
     }
-
-    #[test]
-    fn figures_agree_with_the_reference() {
-        let Some(fixture) = crate::testing::Fixture::load("metrics_s0") else { return };
-        let scores: Vec<f32> = fixture.raw("scores").to_vec1().unwrap();
-        let labels: Vec<i64> = fixture.raw("labels").to_vec1().unwrap();
-        let p: Vec<f64> = scores.into_iter().map(f64::from).collect();
-        let truth: Vec<bool> = labels.iter().map(|it| *it == 1).collect();
-        let figures = classification(&p, &truth);
-        assert!((figures.auc.unwrap() - 0.969_924_812_030_075_2).abs() < 1e-12);
-        assert!((figures.accuracy - 0.925).abs() < 1e-12);
-        assert!((figures.f1 - 0.930_232_558_139_534_9).abs() < 1e-12);
-    }
 }

@@ -102,7 +102,7 @@ pub fn evaluate(
     let folder = LabelledFolder::read(folder).map_err(EvalError::Folder)?;
     let (split, images) = measured_rows(&folder.images, settings.split)?;
     progress.stage("Loading the model");
-    let loaded = open_model(model, settings.analysis.device)?;
+    let loaded = open_model(model, &settings.analysis)?;
     let t = settings.threshold.unwrap_or(model.manifest.recommended_threshold);
     let mut baselines = match settings.without_baselines {
         true => None,

@@ -145,6 +145,7 @@ mod tests {
             attention: attention.clone(),
             instance_logits: instance_logits.clone(),
             hidden: attention.clone(),
+            bag: attention.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::cam::MapKind;
 use crate::fmamil::FmamilConfig;
 use crate::fmamil::config::{FreqBand, Scans};
 
@@ -140,6 +141,30 @@ impl NetworkConfig {
             Self::ClamSb(config) => config.feature_dim,
             Self::Transmil(config) => config.feature_dim,
             Self::MambaMil(config) => config.feature_dim,
+        }
+    }
+
+    /// Has another map drawn.
+    ///
+    /// # Errors
+    /// If the network has but one map. One line.
+    pub(crate) fn draw(&mut self, map: MapKind) -> Result<(), String> {
+        match self {
+            Self::Fmamil(config) => config.map = map,
+            _ => return Err(format!("a {} model has a single kind of map", self.architecture())),
+        }
+        Ok(())
+    }
+
+    /// What its map shows, one line.
+    pub(crate) fn map_description(&self) -> &'static str {
+        match self {
+            Self::Fmamil(config) => config.map.description(),
+            Self::Transmil(_) => "attention of the class token",
+            Self::VisionMamba(_) => MapKind::GradCam.description(),
+            Self::Abmil(_) | Self::ClamSb(_) | Self::MambaMil(_) => {
+                MapKind::Attention.description()
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use candle_core::{Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Bags, Judgement, MilNetwork};
-use crate::cam::grad_cam::grad_cam;
 use crate::fmamil::Fmamil;
 use crate::loss::mil::{LossConfig, MilLoss, mil_loss};
 
@@ -27,6 +26,6 @@ impl MilNetwork for Fmamil {
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
         let tokens = self.tokens(bags.features, bags.grid)?;
         let probabilities = self.head(&tokens, bags.mask)?.probabilities()?;
-        Ok(Judgement { probabilities, map: grad_cam(self, &tokens, bags.mask)? })
+        Ok(Judgement { probabilities, map: self.map(&tokens, bags.mask)? })
     }
 }

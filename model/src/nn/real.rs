@@ -23,6 +23,12 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
         <Self as WithDType>::from_f64(value)
     }
 
+    /// The same number as `f64`.
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        WithDType::to_f64(self)
+    }
+
     /// `e^x`, with the accuracy and range of [`Self::exp2_fast`].
     #[inline(always)]
     fn exp_fast(self) -> Self {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::feature_space::FeatureSpace;
+use crate::cam::MapKind;
 use crate::cam::faithfulness::faithfulness;
 use crate::cam::grad_cam::normalize_cam;
+use crate::device::OpenDevice;
 use crate::encoder::{self, Encoder};
 use crate::fmamil::Grid;
 use crate::mil::{self, Bags, Judgement, MilNetwork};
@@ -23,7 +25,7 @@ pub(crate) struct LoadedModel {
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) network: Box<dyn MilNetwork>,
     pub(crate) space: FeatureSpace,
-    pub(crate) device: Device,
+    pub(crate) device: OpenDevice,
 }
 
 /// What the network says about one bag.
@@ -74,9 +76,16 @@ impl BagBatch {
 }
 
 impl LoadedModel {
-    /// Reads config, weights and encoder of a model folder. The error is one line.
-    pub(crate) fn open(entry: &ModelEntry, device: Device) -> Result<Self, String> {
-        let config = entry.config().map_err(|error| error.to_string())?;
+    /// Reads config, weights and encoder of a model folder; `map` replaces the model's own. The error is one line.
+    pub(crate) fn open(
+        entry: &ModelEntry,
+        device: OpenDevice,
+        map: Option<MapKind>,
+    ) -> Result<Self, String> {
+        let mut config = entry.config().map_err(|error| error.to_string())?;
+        if let Some(map) = map {
+            config.network.draw(map)?;
+        }
         let encoder = encoder::load(&config.encoder.name).map_err(|error| error.to_string())?;
         if encoder.feature_dim() != config.network.feature_dim() {
             return Err(format!(
@@ -94,8 +103,8 @@ impl LoadedModel {
         let expected =
             mil::initial_weights(&config.network, 0).map_err(|error| one_line(&error))?;
         weights::check_strict(&expected, &tensors).map_err(|error| error.to_string())?;
-        let network =
-            mil::build(&config.network, tensors, &device).map_err(|error| one_line(&error))?;
+        let network = mil::build(&config.network, tensors, &device.device)
+            .map_err(|error| one_line(&error))?;
         Ok(Self { config, encoder, network, space, device })
     }
 
@@ -104,7 +113,7 @@ impl LoadedModel {
     /// # Errors
     /// If the device fails.
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
-        forward(self.network.as_ref(), batch, &self.device)
+        forward(self.network.as_ref(), batch, &self.device.device)
     }
 }
 

@@ -132,7 +132,7 @@ pub fn train(
     if let Some(problem) = config.problem() {
         return Err(TrainError::Config(problem));
     }
-    let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?;
+    let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?.device;
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &config.model.bag, config.seed, work)?;
     let encoder = encoder_for(&config)?;

@@ -15,8 +15,11 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     let entry = find_model(&args.model)?;
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
-    let analysis =
-        AnalysisSettings { device: args.device.into(), feature_cache: default_feature_cache() };
+    let analysis = AnalysisSettings {
+        device: args.device.into(),
+        feature_cache: default_feature_cache(),
+        map: args.map.map(Into::into),
+    };
     let settings = EvalSettings {
         analysis,
         split: args.split.map(Into::into),
