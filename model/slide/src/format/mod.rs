@@ -8,6 +8,7 @@ mod image;
 mod leica;
 mod mirax;
 mod ndpi;
+mod openslide;
 mod philips;
 mod resolution;
 mod text;
@@ -121,6 +122,9 @@ const DIALECTS: [Dialect; 5] = [
 /// TIFF in all its dialects.
 fn open_tiff(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
     let Some(tiff) = TiffFile::open(candidate.file)? else { return Ok(None) };
+    if foreign::is_trestle(&tiff) {
+        return openslide::open(candidate, "Trestle TIFF").map(Some);
+    }
     foreign::refuse_by_directory(&tiff)?;
     let open = DIALECTS.iter().find(|it| (it.is)(&tiff)).map_or(tiff::open as _, |it| it.open);
     open(tiff).map(Some)
