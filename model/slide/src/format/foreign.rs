@@ -1,5 +1,4 @@
-//! Formats that are recognized but not read here. Several of them would open as plain TIFF or JPEG and show wrong
-//! pixels: padding as tissue, overlapping tiles side by side, one fluorescence channel as the slide.
+//! Formats that are recognized but not read here: slides that OpenSlide may read, and files that are no slides.
 
 use super::{Candidate, Opened, openslide};
 use crate::SlideError;
@@ -43,44 +42,9 @@ pub(super) fn is_trestle(tiff: &TiffFile) -> bool {
     tiff.first().text(tags::SOFTWARE).is_some_and(|software| software.starts_with("MedScan"))
 }
 
-/// TIFF files whose directories mean something else than a plain pyramid.
-pub(super) fn refuse_by_directory(tiff: &TiffFile) -> Result<(), SlideError> {
-    let first = tiff.first();
-    let description = first.text(tags::IMAGE_DESCRIPTION).unwrap_or_default();
-    let says = |words: &str| description.contains(words);
-    let format = if says("PerkinElmer-QPI") {
-        "Akoya and PerkinElmer QPTIFF"
-    } else if says("<OME") && has_several_planes(&description) {
-        "OME-TIFF with several channels, focal planes or time points"
-    } else {
-        return Ok(());
-    };
-    Err(SlideError::Unsupported(format.to_owned()))
-}
-
-/// An OME description lists one `TiffData` plane or `Channel` for each plane beyond the first; an RGB picture has one
-/// channel of three samples.
-fn has_several_planes(ome_xml: &str) -> bool {
-    let n_channels = ome_xml.matches("<Channel").count();
-    let grows = |name: &str| {
-        let attribute = format!(" {name}=\"");
-        ome_xml.split(&attribute).skip(1).any(|value| !value.starts_with("1\""))
-    };
-    1 < n_channels || grows("SizeZ") || grows("SizeT")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_one_rgb_plane_counts_as_one() {
-        let rgb =
-            r#"<Pixels SizeX="10" SizeZ="1" SizeC="3" SizeT="1"><Channel SamplesPerPixel="3"/>"#;
-        assert!(!has_several_planes(rgb));
-        assert!(has_several_planes(&rgb.replace("SizeZ=\"1\"", "SizeZ=\"12\"")));
-        assert!(has_several_planes(&format!("{rgb}<Channel ID=\"1\"/>")));
-    }
 
     #[test]
     fn other_vendors_are_named() {

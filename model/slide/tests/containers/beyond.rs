@@ -8,9 +8,9 @@ use crate::tiff_builder::Tiff;
 
 /// A Trestle slide of one tile: its upper half is dark.
 fn trestle() -> Tiff {
-    let pixels = [vec![10; 3 * 128], vec![200; 3 * 128]].concat();
-    let mut tiff = Tiff::gray(16, 16, vec![pixels]);
-    tiff.set(258, &[8, 8, 8]).set(262, &[2]).set(277, &[3]);
+    let pixels = [vec![10; 3 * 2048], vec![200; 3 * 2048]].concat();
+    let mut tiff = Tiff::gray(64, 64, vec![pixels]);
+    tiff.set(322, &[64]).set(323, &[64]).set(258, &[8, 8, 8]).set(262, &[2]).set(277, &[3]);
     tiff.set_text(305, b"MedScan 1.0");
     tiff.set_text(270, b"Objective Power=20;Background Color=FFFFFF;Image Count=1");
     tiff
@@ -34,12 +34,12 @@ fn a_slide_beyond_our_formats_opens_or_says_how_it_would() {
             return;
         }
     };
-    assert_eq!((slide.format(), slide.size()), ("trestle", PixelSize { width: 16, height: 16 }));
+    assert_eq!((slide.format(), slide.size()), ("trestle", PixelSize { width: 64, height: 64 }));
     assert_eq!(slide.objective_power(), Some(20.0));
     let read = |x, y| {
         let rect = LevelRect { x, y, size: PixelSize { width: 1, height: 1 } };
         slide.read_region(LevelIndex(0), rect).unwrap().pixels.get(0, 0).unwrap()
     };
-    assert_eq!((read(15, 7), read(0, 8)), ([10, 10, 10, 255], [200, 200, 200, 255]));
-    assert_eq!(read(16, 0), [255, 255, 255, 0]);
+    assert_eq!((read(63, 31), read(0, 32)), ([10, 10, 10, 255], [200, 200, 200, 255]));
+    assert_eq!(read(64, 0), [255, 255, 255, 0]);
 }
