@@ -23,6 +23,12 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
         <Self as WithDType>::from_f64(value)
     }
 
+    /// In double precision.
+    #[inline(always)]
+    fn double(self) -> f64 {
+        WithDType::to_f64(self)
+    }
+
     /// `e^x`, with the accuracy and range of [`Self::exp2_fast`].
     #[inline(always)]
     fn exp_fast(self) -> Self {
