@@ -1,6 +1,8 @@
-//! Shared helpers of the workspace tests: where real data lies, and how its absence is said out loud.
+//! Shared helpers of the workspace tests: real data and a graphics device, whose absence is said out loud.
 
 use std::path::{Path, PathBuf};
+
+use render::headless::Headless;
 
 /// The repository root.
 pub fn repository() -> &'static Path {
@@ -16,4 +18,22 @@ pub fn shared(relative: &str) -> Option<PathBuf> {
     }
     eprintln!("SKIPPED: real data `{relative}` is not on this machine");
     None
+}
+
+/// A device to draw with, or `None` after saying what is skipped.
+///
+/// # Panics
+/// Where there is none, under `REQUIRE_GPU=1`.
+#[expect(clippy::print_stderr, clippy::panic, reason = "a skipped test must say so")]
+pub fn headless() -> Option<Headless> {
+    match Headless::new() {
+        Ok(headless) => Some(headless),
+        Err(error) if std::env::var_os("REQUIRE_GPU").is_some_and(|it| it == "1") => {
+            panic!("REQUIRE_GPU=1, but {error}")
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+    }
 }

@@ -8,22 +8,7 @@ use domain::heatmap::Heatmap;
 use domain::mask::{BinaryMask, BinaryThreshold, mask_raster};
 use render::RendererConfig;
 use render::frame::{Colormap, Frame, OverlayFrame, OverlayStyle};
-use render::headless::Headless;
-
-/// `None` after saying so where no adapter is; a failure under `REQUIRE_GPU=1`.
-#[expect(clippy::print_stderr, clippy::panic, reason = "a skipped test must say so")]
-fn headless() -> Option<Headless> {
-    match Headless::new() {
-        Ok(headless) => Some(headless),
-        Err(error) if std::env::var_os("REQUIRE_GPU").is_some_and(|it| it == "1") => {
-            panic!("REQUIRE_GPU=1, but {error}")
-        }
-        Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-    }
-}
+use tests::headless;
 
 /// Smooth bumps and plateaus with values that are no round numbers.
 fn bumps(size: PixelSize, frame: Level0Rect) -> Arc<Heatmap> {

@@ -12,6 +12,7 @@ use crate::error::{RenderError, check_size};
 use crate::field_textures::{self, FieldTextures};
 use crate::frame::Frame;
 use crate::gpu_data::FieldUniform;
+use crate::pipeline::PassPipeline;
 use crate::renderer::{Renderer, RendererConfig};
 use crate::shaders;
 
@@ -137,13 +138,15 @@ impl Headless {
         let rows = some(heatmap.raster_rows(raster.height));
         field.set_spans(&self.device, &self.queue, &columns, &rows)?;
         let layout = field_textures::create_layout(&self.device, false);
-        let pipeline = field_textures::create_pipeline(
-            &self.device,
-            &layout,
-            &shaders::MASK.compile(&self.device),
-            &[],
-            wgpu::TextureFormat::R8Unorm.into(),
-        );
+        let pass = PassPipeline {
+            label: "mask",
+            layout: &layout,
+            module: &shaders::MASK.compile(&self.device),
+            constants: &[],
+            buffers: &[],
+            target: wgpu::TextureFormat::R8Unorm.into(),
+        };
+        let pipeline = pass.create(&self.device);
         Ok(MaskPass {
             headless: self,
             heatmap: Arc::clone(heatmap),

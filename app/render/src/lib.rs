@@ -21,6 +21,7 @@ pub mod gpu_data;
 pub mod headless;
 mod occlusion;
 mod overlay_pass;
+mod pipeline;
 mod renderer;
 mod residency;
 pub mod shaders;

@@ -9,6 +9,7 @@ use crate::error::RenderError;
 use crate::field_textures::{self, FieldTextures};
 use crate::frame::{OverlayFrame, OverlayStyle};
 use crate::gpu_data::{FieldUniform, heatmap_override};
+use crate::pipeline::PassPipeline;
 use crate::shaders;
 
 /// Width of each of the two lines of the contour, in window points.
@@ -46,11 +47,18 @@ impl OverlayPass {
             write_mask: wgpu::ColorWrites::ALL,
         };
         let pipeline = |has_fill: f64, has_contour: f64| {
-            let constants = [
-                (heatmap_override::HAS_FILL, has_fill),
-                (heatmap_override::HAS_CONTOUR, has_contour),
-            ];
-            field_textures::create_pipeline(device, &layout, &module, &constants, target.clone())
+            let pass = PassPipeline {
+                label: "heatmap",
+                layout: &layout,
+                module: &module,
+                constants: &[
+                    (heatmap_override::HAS_FILL, has_fill),
+                    (heatmap_override::HAS_CONTOUR, has_contour),
+                ],
+                buffers: &[],
+                target: target.clone(),
+            };
+            pass.create(device)
         };
         let pipelines = Pipelines {
             fill: pipeline(1.0, 0.0),

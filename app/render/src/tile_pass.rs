@@ -11,6 +11,7 @@ use crate::canvas::{Canvas, CanvasRect};
 use crate::frame::TileQuad;
 use crate::gpu_data::{TileInstance, tile_override};
 use crate::occlusion::{self, Shown};
+use crate::pipeline::PassPipeline;
 use crate::shaders;
 use crate::tile_atlas::TileAtlas;
 
@@ -38,9 +39,21 @@ impl TilePass {
         let atlas = TileAtlas::new(device, layers);
         let layout = create_layout(device);
         let module = shaders::TILE.compile(device);
+        let instances = wgpu::VertexBufferLayout {
+            array_stride: size_of::<TileInstance>() as u64,
+            step_mode: wgpu::VertexStepMode::Instance,
+            attributes: &TileInstance::ATTRIBUTES,
+        };
         let pipeline = |has_four_taps: f64| {
-            let constants = [(tile_override::HAS_FOUR_TAPS, has_four_taps)];
-            create_pipeline(device, &layout, &module, &constants, target_format)
+            let pass = PassPipeline {
+                label: "tiles",
+                layout: &layout,
+                module: &module,
+                constants: &[(tile_override::HAS_FOUR_TAPS, has_four_taps)],
+                buffers: &[Some(instances.clone())],
+                target: target_format.into(),
+            };
+            pass.create(device)
         };
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             label: Some("tile atlas"),
@@ -237,50 +250,5 @@ fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("tiles"),
         entries: &[entry(0, atlas), entry(1, sampler)],
-    })
-}
-
-fn create_pipeline(
-    device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
-    module: &wgpu::ShaderModule,
-    constants: &[(&str, f64)],
-    target_format: wgpu::TextureFormat,
-) -> wgpu::RenderPipeline {
-    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some("tiles"),
-        bind_group_layouts: &[Some(layout)],
-        immediate_size: 0,
-    });
-    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some("tiles"),
-        layout: Some(&pipeline_layout),
-        vertex: wgpu::VertexState {
-            module,
-            entry_point: Some("vs_main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            buffers: &[Some(wgpu::VertexBufferLayout {
-                array_stride: size_of::<TileInstance>() as u64,
-                step_mode: wgpu::VertexStepMode::Instance,
-                attributes: &TileInstance::ATTRIBUTES,
-            })],
-        },
-        primitive: wgpu::PrimitiveState {
-            topology: wgpu::PrimitiveTopology::TriangleStrip,
-            ..Default::default()
-        },
-        depth_stencil: None,
-        multisample: wgpu::MultisampleState::default(),
-        fragment: Some(wgpu::FragmentState {
-            module,
-            entry_point: Some("fs_main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants,
-                ..Default::default()
-            },
-            targets: &[Some(target_format.into())],
-        }),
-        multiview_mask: None,
-        cache: None,
     })
 }

@@ -13,12 +13,15 @@
 mod blit;
 mod cache;
 mod codec;
+mod dicom_file;
 mod error;
 pub mod export;
 mod file;
 mod format;
 mod identity;
 mod limits;
+mod mirax_file;
+mod mosaic;
 mod number;
 mod properties;
 mod pyramid;

@@ -9,3 +9,9 @@ pub(crate) fn to_usize(number: impl TryInto<usize>) -> usize {
 pub(crate) fn to_u32(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
+
+/// The nearest whole number; saturates, and is 0 for what is no number.
+#[expect(clippy::cast_possible_truncation, reason = "casts from floating point saturate")]
+pub(crate) fn nearest(value: f64) -> i64 {
+    value.round() as i64
+}

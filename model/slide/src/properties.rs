@@ -83,6 +83,6 @@ pub(crate) fn tiff_properties(directory: &Directory) -> BTreeMap<String, String>
 }
 
 /// As few digits as give the same number back.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     value.to_string()
 }

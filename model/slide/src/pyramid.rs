@@ -10,19 +10,48 @@ use crate::slide::Level;
 /// How much a virtual level shrinks the next finer one.
 pub(crate) const STEP: u32 = 2;
 
+/// The file skips an octave where the next level is coarser than this many times the one before.
+const GAP: f64 = 3.0;
+
 /// Adds virtual levels below `levels` until one fits into a single display tile.
 pub(crate) fn add_virtual_levels(levels: &mut Vec<Level>) {
     let fits = |size: PixelSize| size.width <= TILE_PX && size.height <= TILE_PX;
-    while let Some(coarsest) = levels.last().copied().filter(|level| !fits(level.size)) {
-        let downsample = coarsest.downsample.get() * f64::from(STEP);
-        let Some(downsample) = Downsample::new(downsample) else { return };
-        let size = PixelSize {
-            width: coarsest.size.width.div_ceil(STEP),
-            height: coarsest.size.height.div_ceil(STEP),
-        };
-        let stored_tile = PixelSize { width: TILE_PX, height: TILE_PX };
-        levels.push(Level { size, downsample, stored_tile, is_virtual: true });
+    while let Some(coarsest) = levels.last().filter(|level| !fits(level.size)) {
+        let Some(half) = half(coarsest) else { return };
+        levels.push(half);
     }
+}
+
+/// Puts virtual levels where stored ones are more than an octave apart.
+pub(crate) fn fill_octaves<T>(
+    levels: Vec<Level>,
+    sources: Vec<Option<T>>,
+) -> (Vec<Level>, Vec<Option<T>>) {
+    let mut filled: (Vec<Level>, Vec<Option<T>>) = (Vec::new(), Vec::new());
+    for (level, source) in levels.into_iter().zip(sources) {
+        while let Some(finer) = filled.0.last() {
+            let gap = level.downsample.get() / finer.downsample.get();
+            let Some(half) = half(finer).filter(|_| GAP < gap) else { break };
+            filled.0.push(half);
+            filled.1.push(None);
+        }
+        filled.0.push(level);
+        filled.1.push(source);
+    }
+    filled
+}
+
+/// The virtual level that halves `finer`.
+fn half(finer: &Level) -> Option<Level> {
+    Some(Level {
+        size: PixelSize {
+            width: finer.size.width.div_ceil(STEP),
+            height: finer.size.height.div_ceil(STEP),
+        },
+        downsample: Downsample::new(finer.downsample.get() * f64::from(STEP))?,
+        stored_tile: PixelSize { width: TILE_PX, height: TILE_PX },
+        is_virtual: true,
+    })
 }
 
 /// Halves a picture. Every pixel is the mean of the 2 x 2 pixels under it, at an odd edge of those there are; colours
@@ -108,6 +137,19 @@ mod tests {
         let mut small = vec![level(512, 512)];
         add_virtual_levels(&mut small);
         assert_eq!(small.len(), 1);
+    }
+
+    #[test]
+    fn octaves_that_the_file_skips_are_filled() {
+        let stored = |width, downsample| {
+            let downsample = Downsample::new(downsample).unwrap();
+            Level { downsample, ..level(width, width) }
+        };
+        let levels = vec![stored(4096, 1.0), stored(1024, 4.0), stored(512, 8.0)];
+        let (levels, sources) = fill_octaves(levels, vec![Some('a'), Some('b'), Some('c')]);
+        let widths: Vec<_> = levels.iter().map(|it| (it.size.width, it.is_virtual)).collect();
+        assert_eq!(widths, [(4096, false), (2048, true), (1024, false), (512, false)]);
+        assert_eq!(sources, [Some('a'), None, Some('b'), Some('c')]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::limits::MAX_REGION_PIXELS;
 use crate::number::to_u32;
 use crate::pyramid::{STEP, halved};
 use crate::slide::{Level, Region, Slide};
-use crate::tile::{Placement, Tile, grid_under};
+use crate::tile::{Placement, Tile, TileSource, grid_under};
 
 /// Outside the slide and where nothing is stored.
 const NOTHING: [u8; 4] = [255, 255, 255, 0];
@@ -73,17 +73,21 @@ impl Slide {
     fn gather(&self, level: usize, rect: LevelRect) -> Result<Tile, SlideError> {
         let Level { size, stored_tile, .. } = *self.level(level)?;
         let read = |col, row| self.tile(level, col, row);
-        match self.stored.get(level) {
+        match self.source(level) {
             Some(source) => gather(rect, source.tiles_under(rect), read),
             None => gather(rect, grid_under(size, stored_tile, rect), read),
         }
+    }
+
+    fn source(&self, level: usize) -> Option<&dyn TileSource> {
+        self.sources.get(level)?.as_deref()
     }
 
     /// A stored tile, or a tile of a virtual level.
     fn tile(&self, level: usize, col: u32, row: u32) -> Result<Arc<Tile>, SlideError> {
         let n_bytes = self.level(level)?.stored_tile.area() * 4;
         let key = StoredKey { level, col, row };
-        self.cache.get_or_decode(key, n_bytes, || match self.stored.get(level) {
+        self.cache.get_or_decode(key, n_bytes, || match self.source(level) {
             Some(source) => source.read(col, row),
             None => self.virtual_tile(level, col, row),
         })

@@ -63,8 +63,8 @@ pub struct Slide {
     icc: Option<Blob>,
     format: &'static str,
     levels: Vec<Level>,
-    /// The sources of the levels that are stored, finest first; the virtual ones follow.
-    pub(crate) stored: Vec<Box<dyn TileSource>>,
+    /// The sources of the levels by index; virtual levels have none.
+    pub(crate) sources: Vec<Option<Box<dyn TileSource>>>,
     mpp: Option<Mpp>,
     objective_power: Option<f64>,
     properties: BTreeMap<String, String>,
@@ -80,8 +80,13 @@ impl Slide {
     /// If the file cannot be read, is no known format, or its directory is damaged.
     pub fn open(path: &Path) -> Result<Self, SlideError> {
         let file = Arc::new(SlideFile::open(path)?);
-        let opened = format::open(path, &file)?;
+        let mut opened = format::open(path, &file)?;
         let mut levels = stored_levels(&opened);
+        let mut sources: Vec<_> =
+            std::mem::take(&mut opened.levels).into_iter().map(Some).collect();
+        if opened.has_half_levels {
+            (levels, sources) = pyramid::fill_octaves(levels, sources);
+        }
         pyramid::add_virtual_levels(&mut levels);
         let associated: Vec<AssociatedImage> = opened
             .associated
@@ -97,7 +102,7 @@ impl Slide {
             icc: opened.icc,
             format: opened.format,
             levels,
-            stored: opened.levels,
+            sources,
             mpp: opened.mpp,
             objective_power: opened.objective_power,
             properties,

@@ -34,6 +34,21 @@ impl Tile {
         Self { pixels: None, n_damaged: 1 }
     }
 
+    /// Damage loses the tile it is in and nothing else; a file that cannot be read at all is another matter.
+    pub(crate) fn lost_if_damaged(
+        decoded: Result<Self, SlideError>,
+        col: u32,
+        row: u32,
+    ) -> Result<Self, SlideError> {
+        decoded.or_else(|error| match error {
+            SlideError::Io(_) => Err(error),
+            damage => {
+                tracing::warn!("tile {col}, {row} is lost: {damage}");
+                Ok(Self::lost())
+            }
+        })
+    }
+
     /// Bytes it holds, with those of its bookkeeping: millions of empty tiles weigh something too.
     pub(crate) fn n_bytes(&self) -> usize {
         const BOOKKEEPING: usize = 256;
@@ -48,12 +63,30 @@ pub(crate) struct Placement {
     pub(crate) col: u32,
     /// As `col`.
     pub(crate) row: u32,
-    /// Left edge in pixels of the level.
+    /// Where the part lands: left edge in pixels of the level.
     pub(crate) x: i64,
-    /// Top edge in pixels of the level.
+    /// As `x`, the top edge.
     pub(crate) y: i64,
-    /// The top-left part of the tile that shows something; the rest is padding.
-    pub(crate) part: PixelSize,
+    /// What of the tile is shown; the rest is padding or belongs elsewhere.
+    pub(crate) part: Part,
+}
+
+/// A rectangle within a stored tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Pixels left of it.
+    pub(crate) x: u32,
+    /// Pixels above it.
+    pub(crate) y: u32,
+    /// Its size.
+    pub(crate) size: PixelSize,
+}
+
+impl Part {
+    /// The top-left part of a tile.
+    pub(crate) fn top_left(width: u32, height: u32) -> Self {
+        Self { x: 0, y: 0, size: PixelSize { width, height } }
+    }
 }
 
 /// One stored resolution.
@@ -89,10 +122,10 @@ pub(crate) fn grid_under(
         cols.clone().map(move |col| {
             let x = i64::from(col) * i64::from(tile.width);
             let y = i64::from(row) * i64::from(tile.height);
-            let part = PixelSize {
-                width: to_u32(i64::from(size.width) - x).min(tile.width),
-                height: to_u32(i64::from(size.height) - y).min(tile.height),
-            };
+            let part = Part::top_left(
+                to_u32(i64::from(size.width) - x).min(tile.width),
+                to_u32(i64::from(size.height) - y).min(tile.height),
+            );
             Placement { col, row, x, y, part }
         })
     })
@@ -129,7 +162,7 @@ mod tests {
         let tile = PixelSize { width: 256, height: 256 };
         let rect = LevelRect { x: 700, y: 255, size: PixelSize { width: 500, height: 500 } };
         let parts: Vec<_> = grid_under(size, tile, rect)
-            .map(|it| (it.col, it.row, it.x, it.y, it.part.width, it.part.height))
+            .map(|it| (it.col, it.row, it.x, it.y, it.part.size.width, it.part.size.height))
             .collect();
         assert_eq!(
             parts,

@@ -7,7 +7,10 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::jpeg_header::{JpegHeader, is_frame, segments};
+use super::{Picture, rgba_from_rgb};
 use crate::SlideError;
+use crate::limits::MAX_TILE_PIXELS;
 use crate::number::{to_u32, to_usize};
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
@@ -16,15 +19,6 @@ const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 /// An Adobe segment that says "no colour transform": what Aperio's RGB tiles lack.
 const ADOBE_RGB: [u8; 16] =
     [0xFF, 0xEE, 0x00, 0x0E, b'A', b'd', b'o', b'b', b'e', 0x00, 0x64, 0, 0, 0, 0, 0];
-
-/// A decoded tile.
-#[derive(Debug)]
-pub(crate) struct JpegTile {
-    /// Its pixels, opaque.
-    pub(crate) pixels: Pixels,
-    /// The stream is damaged and was decoded as far as it goes.
-    pub(crate) is_lenient: bool,
-}
 
 /// What the headers say about colour.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +40,7 @@ pub(crate) fn decode(
     tables: Option<&[u8]>,
     stored_as_rgb: bool,
     limit: PixelSize,
-) -> Result<JpegTile, SlideError> {
+) -> Result<Picture, SlideError> {
     let mut hints = ColorHints::default();
     if let Some(tables) = tables {
         hints.scan(tables);
@@ -56,9 +50,16 @@ pub(crate) fn decode(
     let bytes = splice(stored, tables, is_rgb && hints.adobe_transform.is_none())?;
     let stream = JpegStream { bytes, is_rgb, limit };
     match stream.decode_strictly() {
-        Ok(pixels) => Ok(JpegTile { pixels, is_lenient: false }),
-        Err(_) => Ok(JpegTile { pixels: stream.decode_leniently()?, is_lenient: true }),
+        Ok(pixels) => Ok(Picture { pixels, is_lenient: false }),
+        Err(_) => Ok(Picture { pixels: stream.decode_leniently()?, is_lenient: true }),
     }
+}
+
+/// The size of the picture in a complete stream.
+pub(crate) fn size(stream: &[u8]) -> Result<PixelSize, SlideError> {
+    let size = JpegHeader::parse(stream.to_vec())?.size;
+    SlideError::check_limit("the pixels of a JPEG picture", size.area(), MAX_TILE_PIXELS)?;
+    Ok(size)
 }
 
 /// One stream out of start marker, `ADOBE_RGB` if wanted, the tables' segments and the tile's.
@@ -116,36 +117,15 @@ impl JpegStream {
     }
 }
 
-fn rgba_from_rgb(rgb: &[u8]) -> Vec<u8> {
-    let mut rgba = vec![0; rgb.len() / 3 * 4];
-    let pixels = rgba.as_chunks_mut().0.iter_mut().zip(rgb.as_chunks().0);
-    for (to, &[r, g, b]) in pixels {
-        *to = [r, g, b, 255];
-    }
-    rgba
-}
-
 impl ColorHints {
     /// Reads the segments up to the picture data; what it cannot read it leaves to the decoder to refuse.
     fn scan(&mut self, stream: &[u8]) {
-        let mut rest = stream.get(2..).unwrap_or_default();
-        while let [0xFF, marker, after @ ..] = rest {
-            if *marker == 0xFF {
-                rest = rest.get(1..).unwrap_or_default();
-                continue;
+        for (marker, _, body) in segments(stream) {
+            if is_frame(marker) {
+                self.read_frame(body);
+            } else if marker == 0xEE && body.starts_with(b"Adobe") {
+                self.adobe_transform = body.get(11).copied();
             }
-            let Some((&length, _)) = after.split_first_chunk::<2>() else { return };
-            let length = usize::from(u16::from_be_bytes(length));
-            let Some(body) = after.get(2..length.max(2)) else { return };
-            match marker {
-                0xC0..=0xC3 => self.read_frame(body),
-                0xEE if body.starts_with(b"Adobe") => {
-                    self.adobe_transform = body.get(11).copied();
-                }
-                0xDA | 0xD9 => return,
-                _ => {}
-            }
-            rest = after.get(length.max(2)..).unwrap_or_default();
         }
     }
 

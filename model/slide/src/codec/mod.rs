@@ -3,11 +3,18 @@
 
 pub(crate) mod deflate;
 pub(crate) mod jpeg;
+pub(crate) mod jpeg2000;
+pub(crate) mod jpeg_header;
 pub(crate) mod lzw;
 pub(crate) mod packbits;
 pub(crate) mod predictor;
+pub(crate) mod webp;
+pub(crate) mod zstd;
 
 use std::sync::Arc;
+
+use domain::coords::PixelSize;
+use domain::pixels::Pixels;
 
 use crate::SlideError;
 
@@ -22,11 +29,29 @@ pub(crate) enum Codec {
     Deflate,
     /// Runs of bytes.
     PackBits,
+    /// A Zstandard frame.
+    Zstd,
     /// A JPEG stream that may borrow its tables from the directory.
     Jpeg {
         /// The tag `JPEGTables`.
         tables: Option<Arc<[u8]>>,
     },
+    /// A JPEG 2000 codestream or file.
+    Jpeg2000 {
+        /// Three components are brightness and colour differences that the codestream itself does not know as such.
+        is_ycbcr: bool,
+    },
+    /// A WebP file.
+    WebP,
+}
+
+/// Pixels out of a codec that knows what its samples mean.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    /// Its pixels.
+    pub(crate) pixels: Pixels,
+    /// The stream is damaged and was decoded as far as it goes.
+    pub(crate) is_lenient: bool,
 }
 
 /// Samples out of a lossless codec.
@@ -40,13 +65,24 @@ pub(crate) struct Decoded {
 
 impl Codec {
     /// By the number in the tag `Compression`.
-    pub(crate) fn from_tag(compression: u64, tables: Option<Vec<u8>>) -> Result<Self, SlideError> {
+    ///
+    /// `is_ycbcr` is what the photometric interpretation says; Aperio's two kinds of JPEG 2000 say it themselves.
+    pub(crate) fn from_tag(
+        compression: u64,
+        tables: Option<Vec<u8>>,
+        is_ycbcr: bool,
+    ) -> Result<Self, SlideError> {
         match compression {
             1 => Ok(Self::Uncompressed),
             5 => Ok(Self::Lzw),
             7 => Ok(Self::Jpeg { tables: tables.map(Arc::from) }),
             8 | 32946 => Ok(Self::Deflate),
             32773 => Ok(Self::PackBits),
+            33003 => Ok(Self::Jpeg2000 { is_ycbcr: true }),
+            33005 => Ok(Self::Jpeg2000 { is_ycbcr: false }),
+            34712 => Ok(Self::Jpeg2000 { is_ycbcr }),
+            50000 => Ok(Self::Zstd),
+            50001 => Ok(Self::WebP),
             _ => Err(SlideError::Unsupported(format!(
                 "{} (TIFF compression {compression})",
                 compression_name(compression)
@@ -54,7 +90,27 @@ impl Codec {
         }
     }
 
-    /// Decodes `stored` to exactly `n_bytes` of samples. Not for JPEG, which yields pixels.
+    /// Whether tiles decode to pixels rather than to samples that the directory explains.
+    pub(crate) fn is_picture(&self) -> bool {
+        matches!(self, Self::Jpeg { .. } | Self::Jpeg2000 { .. } | Self::WebP)
+    }
+
+    /// Decodes a tile of at most `limit` pixels; `is_rgb` is what the directory says of three samples.
+    pub(crate) fn decode_picture(
+        &self,
+        stored: &[u8],
+        is_rgb: bool,
+        limit: PixelSize,
+    ) -> Result<Picture, SlideError> {
+        match self {
+            Self::Jpeg { tables } => jpeg::decode(stored, tables.as_deref(), is_rgb, limit),
+            Self::Jpeg2000 { is_ycbcr } => jpeg2000::decode(stored, *is_ycbcr, limit),
+            Self::WebP => webp::decode(stored, limit),
+            _ => Err(SlideError::malformed("TIFF", "a stream of samples is no picture")),
+        }
+    }
+
+    /// Decodes `stored` to exactly `n_bytes` of samples.
     pub(crate) fn decode(
         &self,
         mut stored: Vec<u8>,
@@ -71,9 +127,21 @@ impl Codec {
             Self::Lzw => lzw::decode(&stored, n_bytes),
             Self::Deflate => deflate::decode(&stored, n_bytes),
             Self::PackBits => packbits::decode(&stored, n_bytes),
-            Self::Jpeg { .. } => Err(SlideError::malformed("JPEG", "not a plain sample stream")),
+            Self::Zstd => zstd::decode(&stored, n_bytes),
+            Self::Jpeg { .. } | Self::Jpeg2000 { .. } | Self::WebP => {
+                Err(SlideError::malformed("TIFF", "a picture is no stream of samples"))
+            }
         }
     }
+}
+
+fn rgba_from_rgb(rgb: &[u8]) -> Vec<u8> {
+    let mut rgba = vec![0; rgb.len() / 3 * 4];
+    let pixels = rgba.as_chunks_mut().0.iter_mut().zip(rgb.as_chunks().0);
+    for (to, &[r, g, b]) in pixels {
+        *to = [r, g, b, 255];
+    }
+    rgba
 }
 
 /// A tile that ends before its last pixel.
@@ -85,12 +153,8 @@ fn compression_name(compression: u64) -> &'static str {
     match compression {
         2..=4 => "CCITT fax tiles",
         6 => "old-style JPEG tiles",
-        33003 | 33005 => "Aperio JPEG 2000 tiles",
-        34712 => "JPEG 2000 tiles",
         34887 => "LERC tiles",
         34925 => "LZMA tiles",
-        50000 => "Zstandard tiles",
-        50001 => "WebP tiles",
         50002 | 52546 => "JPEG XL tiles",
         22610 | 34892 | 34933 => "JPEG XR or lossy JPEG tiles",
         _ => "tiles of an unknown compression",
@@ -103,10 +167,10 @@ mod tests {
 
     #[test]
     fn an_unknown_compression_is_named_by_its_number() {
-        let error = Codec::from_tag(34713, None).unwrap_err();
+        let error = Codec::from_tag(34713, None, false).unwrap_err();
         assert!(error.to_string().contains("34713"), "{error}");
-        let error = Codec::from_tag(33005, None).unwrap_err();
-        assert!(error.to_string().contains("JPEG 2000"), "{error}");
+        let error = Codec::from_tag(34925, None, false).unwrap_err();
+        assert!(error.to_string().contains("LZMA"), "{error}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::SlideError;
 use crate::blit::blit;
 use crate::file::{FileStream, SlideFile};
 use crate::limits::MAX_REGION_PIXELS;
-use crate::tile::{Tile, TileSource};
+use crate::tile::{Part, Tile, TileSource};
 
 /// Opens a picture.
 pub(super) fn open(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
@@ -86,7 +86,7 @@ impl TileSource for Picture {
             height: self.size.height.saturating_sub(y).min(TILE_PX),
         };
         let mut tile = Pixels::filled(size, [255, 255, 255, 0]);
-        blit(&mut tile, decoded, -i64::from(x), -i64::from(y), decoded.size());
+        blit(&mut tile, decoded, 0, 0, Part { x, y, size });
         Ok(Tile::intact(tile))
     }
 }

@@ -1,9 +1,18 @@
 //! Which format a file is, by its content, and what each format makes of its directory.
 
 mod aperio;
+mod associated;
+mod dicom;
 mod foreign;
 mod image;
+mod leica;
+mod mirax;
+mod ndpi;
+mod philips;
+mod resolution;
+mod text;
 mod tiff;
+mod ventana;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +45,8 @@ pub(crate) struct Opened {
     pub(crate) levels: Vec<Box<dyn TileSource>>,
     /// Pictures beside the slide by name.
     pub(crate) associated: Vec<(String, Box<dyn TileSource>)>,
+    /// Whether levels that halve are computed wherever the file leaves an octave out.
+    pub(crate) has_half_levels: bool,
     /// Physical scale, if a plausible one is stated.
     pub(crate) mpp: Option<Mpp>,
     /// Nominal magnification, if stated.
@@ -57,6 +68,7 @@ impl Opened {
             format,
             levels,
             associated: Vec::new(),
+            has_half_levels: false,
             mpp: None,
             objective_power: None,
             icc: None,
@@ -71,7 +83,7 @@ impl Opened {
 type Opener = fn(&Candidate<'_>) -> Result<Option<Opened>, SlideError>;
 
 /// In the order in which they are asked; the first that knows the content decides.
-const FORMATS: [Opener; 3] = [foreign::open, open_tiff, image::open];
+const FORMATS: [Opener; 5] = [dicom::open, mirax::open, foreign::open, open_tiff, image::open];
 
 /// Finds the format of `file` by its content and reads its directory.
 pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideError> {
@@ -92,10 +104,24 @@ pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideEr
     ))
 }
 
+/// A dialect of TIFF: how it is told from the others, and how it is opened.
+struct Dialect {
+    is: fn(&TiffFile) -> bool,
+    open: fn(TiffFile) -> Result<Opened, SlideError>,
+}
+
+const DIALECTS: [Dialect; 5] = [
+    Dialect { is: ndpi::is_ndpi, open: ndpi::open },
+    Dialect { is: aperio::is_aperio, open: aperio::open },
+    Dialect { is: leica::is_leica, open: leica::open },
+    Dialect { is: philips::is_philips, open: philips::open },
+    Dialect { is: ventana::is_ventana, open: ventana::open },
+];
+
 /// TIFF in all its dialects.
 fn open_tiff(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
     let Some(tiff) = TiffFile::open(candidate.file)? else { return Ok(None) };
     foreign::refuse_by_directory(&tiff)?;
-    let open = if aperio::is_aperio(&tiff) { aperio::open } else { tiff::open };
+    let open = DIALECTS.iter().find(|it| (it.is)(&tiff)).map_or(tiff::open as _, |it| it.open);
     open(tiff).map(Some)
 }

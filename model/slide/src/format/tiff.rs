@@ -3,23 +3,16 @@
 //! The first directory is level 0. Coarser levels are the later directories, or its sub-directories (as OME-TIFF and
 //! libvips write them), that show the same picture smaller.
 
-use domain::scale::Mpp;
-
 use super::Opened;
+use super::resolution::stated_mpp;
 use crate::SlideError;
 use crate::properties::tiff_properties;
 use crate::tiff_file::{Directory, TiffFile, TiffImage, tags};
 use crate::tile::TileSource;
 
-/// The coarsest scale that a resolution tag is believed for, in micrometres per pixel. Most plain pictures claim 72,
-/// 96 or 300 dots per inch, which is 350 to 85.
-const COARSEST_MPP: f64 = 10.0;
-
 /// Opens the pyramid.
 pub(super) fn open(tiff: TiffFile) -> Result<Opened, SlideError> {
-    let Some(first) = tiff.directories.first() else {
-        return Err(SlideError::malformed("TIFF", "there is no directory"));
-    };
+    let first = tiff.first();
     let finest = TiffImage::new(first)?;
     let others = tiff.directories.iter().skip(1).cloned().chain(first.children());
     let mut coarser: Vec<TiffImage> = Vec::new();
@@ -38,7 +31,7 @@ pub(super) fn open(tiff: TiffFile) -> Result<Opened, SlideError> {
         mpp: stated_mpp(first),
         icc: first.blob(tags::ICC_PROFILE),
         properties: tiff_properties(first),
-        fingerprint: tiff.tables,
+        fingerprint: tiff.tables.clone(),
         ..Opened::new("generic-tiff", levels)
     })
 }
@@ -77,16 +70,4 @@ fn is_smaller_copy(image: &TiffImage, finest: &TiffImage) -> bool {
     let height = f64::from(large.height) / factor;
     let tolerance = (height * 0.01).max(2.0);
     (height - f64::from(small.height)).abs() <= tolerance
-}
-
-/// The scale that the resolution tags state, if it can be a scanner's.
-fn stated_mpp(directory: &Directory) -> Option<Mpp> {
-    let um_per_unit = match directory.unsigned(tags::RESOLUTION_UNIT).ok()?? {
-        2 => 25_400.0,
-        3 => 10_000.0,
-        _ => return None,
-    };
-    let mpp = |tag| Some(um_per_unit / directory.real(tag)?);
-    Mpp::new(mpp(tags::X_RESOLUTION)?, mpp(tags::Y_RESOLUTION)?)
-        .filter(|mpp| mpp.x() <= COARSEST_MPP && mpp.y() <= COARSEST_MPP)
 }

@@ -4,11 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::byte_order::ByteOrder;
-use super::tags::{SUB_IFDS, Tag};
+use super::tags::{NDPI_VERSION, SUB_IFDS, Tag};
 use crate::SlideError;
 use crate::file::{Blob, SlideFile};
 use crate::limits::{MAX_DIRECTORIES, MAX_ENTRIES, MAX_TEXT_BYTES};
 use crate::number::to_usize;
+
+/// The type of whole numbers of 32 bits.
+const LONG: u16 = 4;
+
+/// How wide a file's offsets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// TIFF 6.0: 32 bits.
+    Classic,
+    /// BigTIFF: 64 bits, counts too.
+    Big,
+    /// NDPI beyond 4 GiB: a classic directory, then a link of 64 bits and the high words of all values.
+    LargeNdpi,
+}
 
 /// What every directory of a file needs to read itself.
 #[derive(Debug)]
@@ -17,14 +31,19 @@ pub(crate) struct TiffBytes {
     pub(crate) file: Arc<SlideFile>,
     /// Its byte order.
     pub(crate) order: ByteOrder,
-    /// BigTIFF: 64-bit offsets and counts.
-    pub(crate) is_big: bool,
+    /// Its offsets.
+    pub(crate) layout: Layout,
 }
 
 impl TiffBytes {
-    /// Bytes of an offset, which is also what an entry holds inline.
-    fn offset_bytes(&self) -> usize {
-        if self.is_big { 8 } else { 4 }
+    /// Bytes of a count, and of a value that an entry holds itself.
+    fn word_bytes(&self) -> usize {
+        if self.layout == Layout::Big { 8 } else { 4 }
+    }
+
+    /// Bytes of the link to the next directory.
+    fn link_bytes(&self) -> usize {
+        if self.layout == Layout::Classic { 4 } else { 8 }
     }
 }
 
@@ -32,7 +51,18 @@ impl TiffBytes {
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     bytes: Arc<TiffBytes>,
-    entries: BTreeMap<u16, Entry>,
+    entries: Arc<BTreeMap<u16, Entry>>,
+}
+
+/// A directory, its entry table as it stands in the file, and the offset of the next directory.
+#[derive(Debug)]
+pub(crate) struct ReadDirectory {
+    /// The entries.
+    pub(crate) directory: Directory,
+    /// Their bytes.
+    pub(crate) table: Vec<u8>,
+    /// 0 if it is the last.
+    pub(crate) next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,13 +90,10 @@ impl UnsignedArray {
 }
 
 impl Directory {
-    /// Reads the entries at `offset`; returns them, their raw bytes, and the offset of the next directory.
-    pub(crate) fn read(
-        bytes: &Arc<TiffBytes>,
-        offset: u64,
-    ) -> Result<(Self, Vec<u8>, u64), SlideError> {
+    /// Reads the entries at `offset`.
+    pub(crate) fn read(bytes: &Arc<TiffBytes>, offset: u64) -> Result<ReadDirectory, SlideError> {
         let order = bytes.order;
-        let count_bytes: usize = if bytes.is_big { 8 } else { 2 };
+        let count_bytes: usize = if bytes.layout == Layout::Big { 8 } else { 2 };
         let head = bytes.file.read(offset, count_bytes as u64)?;
         let n_entries = order.unsigned(&head).unwrap_or(0);
         SlideError::check_limit(
@@ -74,18 +101,35 @@ impl Directory {
             n_entries,
             MAX_ENTRIES,
         )?;
-        let offset_bytes = bytes.offset_bytes();
-        let entry_bytes = 4 + 2 * offset_bytes;
-        let table_bytes = to_usize(n_entries) * entry_bytes;
+        let word_bytes = bytes.word_bytes();
+        let entry_bytes = 4 + 2 * word_bytes;
+        let rows_bytes = to_usize(n_entries) * entry_bytes;
+        let high_bytes =
+            if bytes.layout == Layout::LargeNdpi { 4 * to_usize(n_entries) } else { 0 };
         let start = offset.saturating_add(count_bytes as u64);
-        let table = bytes.file.read(start, (table_bytes + offset_bytes) as u64)?;
-        let (rows, next) = table.split_at_checked(table_bytes).unwrap_or((&table, &[]));
+        let table =
+            bytes.file.read(start, (rows_bytes + bytes.link_bytes() + high_bytes) as u64)?;
+        let (rows, rest) = table.split_at_checked(rows_bytes).unwrap_or((&table, &[]));
+        let (link, high) = rest.split_at_checked(bytes.link_bytes()).unwrap_or((rest, &[]));
+        let next = order.unsigned(link).unwrap_or(0);
+        let high = high.chunks_exact(4).map(Some).chain(std::iter::repeat(None));
         let entries = rows
             .chunks_exact(entry_bytes)
-            .filter_map(|row| Entry::parse(row, order, offset_bytes))
+            .zip(high)
+            .filter_map(|(row, high)| Entry::parse(row, high, order, word_bytes))
             .collect();
-        let next = order.unsigned(next).unwrap_or(0);
-        Ok((Self { bytes: Arc::clone(bytes), entries }, table, next))
+        let directory = Self { bytes: Arc::clone(bytes), entries: Arc::new(entries) };
+        Ok(ReadDirectory { directory, table, next })
+    }
+
+    /// Whether `offset`, read as 64 bits of a classic header, leads to the first directory of an NDPI beyond 4 GiB.
+    pub(super) fn is_large_ndpi(file: &Arc<SlideFile>, order: ByteOrder, offset: u64) -> bool {
+        if file.length() <= u64::from(u32::MAX) || order != ByteOrder::Little {
+            return false;
+        }
+        let bytes = TiffBytes { file: Arc::clone(file), order, layout: Layout::LargeNdpi };
+        let first = Self::read(&Arc::new(bytes), offset);
+        first.is_ok_and(|first| first.directory.has(NDPI_VERSION))
     }
 
     /// The file it stands in.
@@ -115,7 +159,7 @@ impl Directory {
     pub(crate) fn blob(&self, tag: Tag) -> Option<Blob> {
         let entry = self.entries.get(&tag.0)?;
         let length = self.value_bytes(tag);
-        if length <= self.bytes.offset_bytes() as u64 {
+        if length <= self.bytes.word_bytes() as u64 {
             return self.read_value(entry, length).ok().map(|bytes| Blob::Held(bytes.into()));
         }
         let offset = self.offset_of(entry);
@@ -131,13 +175,28 @@ impl Directory {
         let Some(entry) = self.entries.get(&tag.0) else { return Ok(None) };
         let item_bytes = entry.unsigned_bytes(tag)?;
         let n_bytes = entry.count.min(n_items).saturating_mul(item_bytes);
-        let is_inline = self.value_bytes(tag) <= self.bytes.offset_bytes() as u64;
+        if entry.count == 1 && self.bytes.layout == Layout::LargeNdpi && entry.kind == LONG {
+            let raw = entry.field.to_vec();
+            return Ok(Some(UnsignedArray { raw, item_bytes: 8, order: self.bytes.order }));
+        }
+        let is_inline = self.value_bytes(tag) <= self.bytes.word_bytes() as u64;
         let raw = if is_inline {
             entry.field.iter().take(to_usize(n_bytes)).copied().collect()
         } else {
             self.bytes.file.read(self.offset_of(entry), n_bytes)?
         };
         Ok(Some(UnsignedArray { raw, item_bytes: to_usize(item_bytes), order: self.bytes.order }))
+    }
+
+    /// The first whole number of the tag, with its sign; `None` if it is absent or unreadable.
+    pub(crate) fn integer(&self, tag: Tag) -> Option<i64> {
+        const SIGNED_LONG: u16 = 9;
+        let entry = self.entries.get(&tag.0)?;
+        if entry.kind == SIGNED_LONG {
+            let raw = self.raw(tag).ok()??;
+            return Some(self.bytes.order.u32(&raw)?.cast_signed().into());
+        }
+        self.unsigned(tag).ok()??.try_into().ok()
     }
 
     /// Every number of a short list, such as the bits of each sample.
@@ -200,7 +259,7 @@ impl Directory {
     pub(crate) fn children(&self) -> Vec<Self> {
         let offsets = self.unsigneds(SUB_IFDS).unwrap_or_default();
         let read = |&offset: &u64| match Self::read(&self.bytes, offset) {
-            Ok((directory, ..)) => Some(directory),
+            Ok(read) => Some(read.directory),
             Err(error) => {
                 tracing::warn!("a sub-directory was left out: {error}");
                 None
@@ -210,25 +269,33 @@ impl Directory {
     }
 
     fn read_value(&self, entry: &Entry, n_bytes: u64) -> Result<Vec<u8>, SlideError> {
-        if n_bytes <= self.bytes.offset_bytes() as u64 {
+        if n_bytes <= self.bytes.word_bytes() as u64 {
             return Ok(entry.field.iter().take(to_usize(n_bytes)).copied().collect());
         }
         self.bytes.file.read(self.offset_of(entry), n_bytes)
     }
 
     fn offset_of(&self, entry: &Entry) -> u64 {
-        let field = entry.field.get(..self.bytes.offset_bytes()).unwrap_or_default();
+        let field = entry.field.get(..self.bytes.link_bytes()).unwrap_or_default();
         self.bytes.order.unsigned(field).unwrap_or(0)
     }
 }
 
 impl Entry {
-    fn parse(row: &[u8], order: ByteOrder, offset_bytes: usize) -> Option<(u16, Self)> {
+    fn parse(
+        row: &[u8],
+        high: Option<&[u8]>,
+        order: ByteOrder,
+        word_bytes: usize,
+    ) -> Option<(u16, Self)> {
         let tag = order.u16(row)?;
         let kind = order.u16(row.get(2..)?)?;
-        let count = order.unsigned(row.get(4..4 + offset_bytes)?)?;
+        let count = order.unsigned(row.get(4..4 + word_bytes)?)?;
         let mut field = [0; 8];
-        field.get_mut(..offset_bytes)?.copy_from_slice(row.get(4 + offset_bytes..)?);
+        field.get_mut(..word_bytes)?.copy_from_slice(row.get(4 + word_bytes..)?);
+        if let Some(high) = high {
+            field.get_mut(word_bytes..)?.copy_from_slice(high);
+        }
         Some((tag, Self { kind, count, field }))
     }
 

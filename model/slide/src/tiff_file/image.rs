@@ -9,7 +9,7 @@ use super::directory::{Directory, TiffBytes, UnsignedArray};
 use super::samples::SampleLayout;
 use super::tags;
 use crate::SlideError;
-use crate::codec::{Codec, jpeg};
+use crate::codec::Codec;
 use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};
 use crate::tile::{Tile, TileSource};
@@ -95,30 +95,36 @@ impl TiffImage {
         self.layout.is_like(&other.layout)
     }
 
+    /// Shows only the top-left part, where the rest is padding. A size larger than the picture changes nothing.
+    pub(crate) fn cut_to(mut self, size: PixelSize) -> Self {
+        self.size.width = self.size.width.min(size.width);
+        self.size.height = self.size.height.min(size.height);
+        self
+    }
+
     fn decode(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
+        if self.across <= u64::from(col) {
+            return Ok(Tile::background());
+        }
         let index = u64::from(row) * self.across + u64::from(col);
         let rows = self.stored_rows(row);
-        match &self.codec {
-            Codec::Jpeg { tables } => self.decode_jpeg(index, rows, tables.as_deref()),
-            _ => self.decode_samples(index, rows),
+        if self.codec.is_picture() {
+            self.decode_picture(index, rows)
+        } else {
+            self.decode_samples(index, rows)
         }
     }
 
-    fn decode_jpeg(
-        &self,
-        index: u64,
-        rows: u32,
-        tables: Option<&[u8]>,
-    ) -> Result<Tile, SlideError> {
+    fn decode_picture(&self, index: u64, rows: u32) -> Result<Tile, SlideError> {
         let Some(stored) = self.stored(index, None)? else { return Ok(Tile::background()) };
-        let decoded = jpeg::decode(&stored, tables, self.layout.is_rgb(), self.tile)?;
+        let decoded = self.codec.decode_picture(&stored, self.layout.is_rgb(), self.tile)?;
         let found = decoded.pixels.size();
         if found.width != self.tile.width || found.height < rows {
             let problem = format!(
                 "a tile of {} x {rows} pixels holds a picture of {} x {}",
                 self.tile.width, found.width, found.height
             );
-            return Err(SlideError::malformed("JPEG", problem));
+            return Err(SlideError::malformed("TIFF", problem));
         }
         Ok(Tile { pixels: Some(decoded.pixels), n_damaged: decoded.is_lenient.into() })
     }
@@ -195,13 +201,7 @@ impl TileSource for TiffImage {
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
-        self.decode(col, row).or_else(|error| match error {
-            SlideError::Io(_) => Err(error),
-            damage => {
-                tracing::warn!("tile {col}, {row} is lost: {damage}");
-                Ok(Tile::lost())
-            }
-        })
+        Tile::lost_if_damaged(self.decode(col, row), col, row)
     }
 }
 
@@ -216,7 +216,7 @@ fn interleaved(planes: &[Vec<u8>]) -> Vec<u8> {
     samples
 }
 
-fn side(directory: &Directory, tag: tags::Tag) -> Result<u32, SlideError> {
+pub(super) fn side(directory: &Directory, tag: tags::Tag) -> Result<u32, SlideError> {
     let pixels = directory.required(tag)?;
     if pixels == 0 {
         return Err(SlideError::malformed("TIFF", format!("{} is 0", tag.1)));
@@ -227,7 +227,8 @@ fn side(directory: &Directory, tag: tags::Tag) -> Result<u32, SlideError> {
 
 fn codec(directory: &Directory) -> Result<Codec, SlideError> {
     let compression = directory.unsigned(tags::COMPRESSION)?.unwrap_or(1);
-    let codec = Codec::from_tag(compression, directory.raw(tags::JPEG_TABLES)?)?;
+    let is_ycbcr = directory.unsigned(tags::PHOTOMETRIC)? == Some(tags::YCBCR);
+    let codec = Codec::from_tag(compression, directory.raw(tags::JPEG_TABLES)?, is_ycbcr)?;
     if directory.unsigned(tags::FILL_ORDER)?.unwrap_or(1) != 1 {
         return Err(SlideError::Unsupported("TIFF with reversed bit order".to_owned()));
     }

@@ -6,6 +6,7 @@
 mod byte_order;
 mod directory;
 mod image;
+mod restart_tiles;
 mod samples;
 pub(crate) mod tags;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 
 use byte_order::ByteOrder;
 pub(crate) use directory::Directory;
-use directory::TiffBytes;
+use directory::{Layout, TiffBytes};
 pub(crate) use image::TiffImage;
+pub(crate) use restart_tiles::RestartTiles;
 
 use crate::SlideError;
 use crate::file::SlideFile;
@@ -24,6 +26,7 @@ use crate::limits::MAX_DIRECTORIES;
 /// The chain of directories of one file.
 #[derive(Debug)]
 pub(crate) struct TiffFile {
+    first: Directory,
     /// In the order of the file; never empty.
     pub(crate) directories: Vec<Directory>,
     /// The entry tables as they stand in the file: part of the slide's identity.
@@ -38,35 +41,48 @@ impl TiffFile {
     pub(crate) fn open(file: &Arc<SlideFile>) -> Result<Option<Self>, SlideError> {
         let mut head = [0; 16];
         let n_read = file.read_up_to(0, &mut head)?;
-        let Some((bytes, first)) = parse_header(file, head.get(..n_read).unwrap_or_default())
+        let Some((bytes, offset)) = parse_header(file, head.get(..n_read).unwrap_or_default())
         else {
             return Ok(None);
         };
-        let (directory, mut tables, mut next) = Directory::read(&Arc::new(bytes), first)?;
-        let bytes = Arc::clone(directory.bytes());
-        let mut directories = vec![directory];
+        let first = Directory::read(&Arc::new(bytes), offset)?;
+        let mut tiff = Self {
+            directories: vec![first.directory.clone()],
+            first: first.directory,
+            tables: first.table,
+        };
+        tiff.follow(offset, first.next);
+        Ok(Some(tiff))
+    }
+
+    /// The first directory.
+    pub(crate) fn first(&self) -> &Directory {
+        &self.first
+    }
+
+    fn follow(&mut self, first: u64, mut next: u64) {
+        let bytes = Arc::clone(self.first.bytes());
         let mut seen = HashSet::from([first]);
-        while next != 0 && directories.len() < MAX_DIRECTORIES {
+        while next != 0 && self.directories.len() < MAX_DIRECTORIES {
             if !seen.insert(next) {
                 tracing::warn!("the TIFF directories form a loop; it was cut");
-                break;
+                return;
             }
             match Directory::read(&bytes, next) {
-                Ok((directory, table, following)) => {
-                    directories.push(directory);
-                    tables.extend(table);
-                    next = following;
+                Ok(read) => {
+                    self.directories.push(read.directory);
+                    self.tables.extend(read.table);
+                    next = read.next;
                 }
                 Err(error) => {
                     tracing::warn!(
                         "the TIFF directories after number {} are lost: {error}",
                         seen.len()
                     );
-                    break;
+                    return;
                 }
             }
         }
-        Ok(Some(Self { directories, tables }))
     }
 }
 
@@ -79,10 +95,19 @@ fn parse_header(file: &Arc<SlideFile>, head: &[u8]) -> Option<(TiffBytes, u64)> 
         b"MM" => ByteOrder::Big,
         _ => return None,
     };
-    let (is_big, first) = match order.u16(head.get(2..)?)? {
-        CLASSIC => (false, u64::from(order.u32(head.get(4..)?)?)),
-        BIG if order.u16(head.get(4..)?)? == 8 => (true, order.u64(head.get(8..)?)?),
+    let version = order.u16(head.get(2..)?)?;
+    let (layout, first) = match version {
+        CLASSIC => {
+            let first = u64::from(order.u32(head.get(4..)?)?);
+            match order.u64(head.get(4..)?) {
+                Some(wide) if Directory::is_large_ndpi(file, order, wide) => {
+                    (Layout::LargeNdpi, wide)
+                }
+                _ => (Layout::Classic, first),
+            }
+        }
+        BIG if order.u16(head.get(4..)?)? == 8 => (Layout::Big, order.u64(head.get(8..)?)?),
         _ => return None,
     };
-    Some((TiffBytes { file: Arc::clone(file), order, is_big }, first))
+    Some((TiffBytes { file: Arc::clone(file), order, layout }, first))
 }

@@ -27,7 +27,7 @@ enum Color {
     Rgb,
     /// Red, green and blue of each index.
     Palette(Vec<[u8; 3]>),
-    /// Only inside JPEG, whose decoder transforms it.
+    /// Only inside pictures, whose decoder transforms it.
     YCbCr,
 }
 
@@ -47,25 +47,27 @@ impl SampleLayout {
         }
         let sample_bytes = sample_bytes(directory)?;
         let color = color(directory, sample_bytes)?;
-        let is_jpeg = matches!(codec, Codec::Jpeg { .. });
-        if color == Color::YCbCr && !is_jpeg {
-            return Err(unsupported("YCbCr pixels outside JPEG".to_owned()));
+        let is_picture = codec.is_picture();
+        if color == Color::YCbCr && !is_picture {
+            return Err(unsupported("YCbCr pixels outside JPEG and JPEG 2000".to_owned()));
         }
-        if is_jpeg && sample_bytes != 1 {
-            return Err(unsupported("JPEG tiles of more than 8 bits".to_owned()));
+        if is_picture && sample_bytes != 1 {
+            return Err(unsupported(
+                "JPEG, JPEG 2000 or WebP tiles of more than 8 bits".to_owned(),
+            ));
         }
         let layout = Self {
             n_samples: usize::try_from(n_samples).unwrap_or(1),
             sample_bytes,
             is_planar: n_samples != 1 && directory.unsigned(tags::PLANAR_CONFIGURATION)? == Some(2),
             alpha: alpha(directory, &color, n_samples)?,
-            has_predictor: !is_jpeg && has_predictor(directory)?,
+            has_predictor: !is_picture && has_predictor(directory)?,
             color,
         };
         if n_samples < layout.n_colors() {
             return Err(unsupported(format!("RGB pixels of {n_samples} samples")));
         }
-        if is_jpeg && layout.is_planar {
+        if is_picture && layout.is_planar {
             return Err(unsupported("JPEG tiles of one color channel each".to_owned()));
         }
         Ok(layout)
@@ -168,7 +170,7 @@ fn color(directory: &Directory, sample_bytes: usize) -> Result<Color, SlideError
         1 => Ok(Color::BlackIsZero),
         2 => Ok(Color::Rgb),
         3 if sample_bytes == 1 => palette(directory).map(Color::Palette),
-        6 => Ok(Color::YCbCr),
+        tags::YCBCR => Ok(Color::YCbCr),
         other => Err(unsupported(format!("TIFF pixels of photometric interpretation {other}"))),
     }
 }

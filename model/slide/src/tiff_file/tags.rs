@@ -43,3 +43,14 @@ pub(crate) const XMP: Tag = Tag(700, "XMP");
 pub(crate) const COPYRIGHT: Tag = Tag(33432, "Copyright");
 pub(crate) const ICC_PROFILE: Tag = Tag(34675, "ICCProfile");
 pub(crate) const NDPI_VERSION: Tag = Tag(65420, "NDPI version");
+pub(crate) const NDPI_SOURCE_LENS: Tag = Tag(65421, "NDPI source lens");
+pub(crate) const NDPI_X_OFFSET: Tag = Tag(65422, "NDPI x offset");
+pub(crate) const NDPI_Y_OFFSET: Tag = Tag(65423, "NDPI y offset");
+pub(crate) const NDPI_FOCAL_PLANE: Tag = Tag(65424, "NDPI focal plane");
+pub(crate) const NDPI_MCU_STARTS: Tag = Tag(65426, "NDPI interval starts");
+pub(crate) const NDPI_REFERENCE: Tag = Tag(65427, "NDPI reference");
+pub(crate) const NDPI_MCU_STARTS_HIGH: Tag = Tag(65432, "NDPI interval starts, high words");
+pub(crate) const NDPI_PROPERTY_MAP: Tag = Tag(65449, "NDPI property map");
+
+/// The value of [`PHOTOMETRIC`] for brightness and two colour differences.
+pub(crate) const YCBCR: u64 = 6;

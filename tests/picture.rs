@@ -11,6 +11,7 @@ use domain::pixels::Pixels;
 use render::frame::{Colormap, Frame, OverlayFrame, OverlayStyle, TileQuad};
 use render::headless::Headless;
 use render::{Renderer, RendererConfig};
+use tests::headless;
 
 const RED: [u8; 4] = [255, 0, 0, 255];
 const GREEN: [u8; 4] = [0, 255, 0, 255];
@@ -19,21 +20,6 @@ const WHITE: [u8; 4] = [255; 4];
 const CLEAR: [u8; 4] = [0; 4];
 
 const SMALL_ATLAS: RendererConfig = RendererConfig { tile_layers: 8, upload_budget: 8 };
-
-/// `None` after saying so where no adapter is; a failure under `REQUIRE_GPU=1`.
-#[expect(clippy::print_stderr, clippy::panic, reason = "a skipped test must say so")]
-fn headless() -> Option<Headless> {
-    match Headless::new() {
-        Ok(headless) => Some(headless),
-        Err(error) if std::env::var_os("REQUIRE_GPU").is_some_and(|it| it == "1") => {
-            panic!("REQUIRE_GPU=1, but {error}")
-        }
-        Err(error) => {
-            eprintln!("SKIPPED: {error}");
-            None
-        }
-    }
-}
 
 /// A canvas of `side` points that shows the square from the origin on.
 fn camera(side: f64, level0_per_pt: f64) -> Camera {

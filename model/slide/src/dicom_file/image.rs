@@ -1,0 +1,167 @@
+//! One level or picture of a series as tiles: its frames, by grid or one by one (PS3.3 C.8.12.14, C.7.6.17.3).
+
+use std::sync::Arc;
+
+use domain::coords::{LevelRect, PixelSize};
+
+use super::frame_codec::FrameCodec;
+use super::pixel_data::Frames;
+use super::{DicomFile, FramePlace, tags};
+use crate::SlideError;
+use crate::limits::{MAX_SIDE, MAX_TILE_PIXELS, MAX_TILES};
+use crate::mosaic::Mosaic;
+use crate::number::to_u32;
+use crate::tile::{Part as Shown, Placement, Tile, TileSource, grid_under};
+
+/// One file of a level, with what stands in its headers.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The file.
+    pub(crate) dicom: Arc<DicomFile>,
+    /// The number of its first frame within the level; not 0 only for the later files of a concatenation.
+    pub(crate) first_frame: u64,
+}
+
+/// A level, or a picture beside the slide.
+#[derive(Debug)]
+pub(crate) struct DicomImage {
+    size: PixelSize,
+    tile: PixelSize,
+    codec: FrameCodec,
+    /// The files' frames, by the number of their first one.
+    parts: Vec<(u64, Frames)>,
+    places: Places,
+}
+
+/// Which frame lies where.
+#[derive(Debug)]
+enum Places {
+    /// Row by row, without gaps, from this frame on.
+    Full {
+        /// Frames of other focal planes come before.
+        first_frame: u64,
+        /// Frames in a row.
+        across: u64,
+    },
+    /// Frames at places of their own.
+    Sparse(Mosaic),
+}
+
+impl DicomImage {
+    /// Joins the files of one level; `parts` is not empty.
+    pub(crate) fn new(parts: Vec<Part>) -> Result<Self, SlideError> {
+        let Some(first) = parts.first().map(|part| Arc::clone(&part.dicom)) else {
+            return Err(SlideError::malformed("DICOM", "a level has no file"));
+        };
+        let data = &first.data;
+        let tile =
+            PixelSize { width: side(&first, tags::COLUMNS)?, height: side(&first, tags::ROWS)? };
+        SlideError::check_limit("the pixels of a frame", tile.area(), MAX_TILE_PIXELS)?;
+        let size = if data.has(tags::MATRIX_COLUMNS) {
+            let (width, height) =
+                (side(&first, tags::MATRIX_COLUMNS)?, side(&first, tags::MATRIX_ROWS)?);
+            PixelSize { width, height }
+        } else {
+            tile
+        };
+        let across = u64::from(size.width.div_ceil(tile.width));
+        let n_tiles = across * u64::from(size.height.div_ceil(tile.height));
+        SlideError::check_limit("the number of tiles of a level", n_tiles, MAX_TILES)?;
+        let codec = FrameCodec::of(&first)?;
+        let places = if parts.iter().any(|part| !part.dicom.places.is_empty()) {
+            Places::Sparse(sparse_places(&parts, size, tile))
+        } else if data.text(tags::ORGANIZATION).as_deref() == Some("TILED_FULL") || n_tiles == 1 {
+            let is_count = |tag| data.unsigned(tag).unwrap_or(1).clamp(1, MAX_TILES);
+            let middle_plane = (is_count(tags::N_FOCAL_PLANES) - 1) / 2;
+            Places::Full { first_frame: middle_plane.saturating_mul(n_tiles), across }
+        } else {
+            return Err(SlideError::malformed("DICOM", "nothing says where the frames lie"));
+        };
+        let native_bytes = codec.native_bytes(tile);
+        let parts = parts
+            .iter()
+            .map(|part| Ok((part.first_frame, Frames::new(&part.dicom, native_bytes)?)))
+            .collect::<Result<_, SlideError>>()?;
+        Ok(Self { size, tile, codec, parts, places })
+    }
+
+    fn frame(&self, frame: u64) -> Result<Vec<u8>, SlideError> {
+        let holder = self.parts.iter().find_map(|(first, frames)| {
+            let index = frame.checked_sub(*first).filter(|&index| index < frames.n_frames())?;
+            Some((frames, index))
+        });
+        let (frames, index) = holder.ok_or_else(|| {
+            SlideError::malformed("DICOM", format!("no file holds frame {frame}"))
+        })?;
+        frames.read(index)
+    }
+}
+
+impl TileSource for DicomImage {
+    fn size(&self) -> PixelSize {
+        self.size
+    }
+
+    fn tile_size(&self) -> PixelSize {
+        self.tile
+    }
+
+    fn tiles_under(&self, rect: LevelRect) -> Box<dyn Iterator<Item = Placement> + '_> {
+        let Places::Sparse(places) = &self.places else {
+            return Box::new(grid_under(self.size, self.tile, rect));
+        };
+        Box::new(places.under(rect).into_iter())
+    }
+
+    fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
+        let frame = match self.places {
+            Places::Full { first_frame, across } => {
+                first_frame + u64::from(row) * across + u64::from(col)
+            }
+            Places::Sparse(_) => col.into(),
+        };
+        let tile = self.frame(frame).and_then(|stored| self.codec.decode(stored, self.tile));
+        tile.or_else(|error| match error {
+            SlideError::Io(_) => Err(error),
+            damage => {
+                tracing::warn!("frame {frame} is lost: {damage}");
+                Ok(Tile::lost())
+            }
+        })
+    }
+}
+
+/// The frames of the first optical path and of its middle focal plane.
+fn sparse_places(parts: &[Part], size: PixelSize, tile: PixelSize) -> Mosaic {
+    let mut places: Vec<(u32, FramePlace)> = Vec::new();
+    for part in parts {
+        let frames = part.dicom.places.iter().zip(part.first_frame..);
+        places.extend(frames.map(|(place, frame)| (to_u32(frame), *place)));
+    }
+    let path = places.first().map(|(_, place)| place.path);
+    places.retain(|(_, place)| Some(place.path) == path);
+    let mut planes: Vec<f64> = places.iter().map(|(_, place)| place.z).collect();
+    planes.sort_by(f64::total_cmp);
+    planes.dedup();
+    let plane = planes.get(planes.len().saturating_sub(1) / 2).copied();
+    let inside = |side: u32, at: i64, tile: u32| {
+        to_u32(i64::from(side).saturating_sub(at).clamp(0, tile.into()))
+    };
+    let pieces = places.iter().filter(|(_, place)| Some(place.z) == plane).map(|(frame, place)| {
+        let part = Shown::top_left(
+            inside(size.width, place.x, tile.width),
+            inside(size.height, place.y, tile.height),
+        );
+        Placement { col: *frame, row: 0, x: place.x, y: place.y, part }
+    });
+    Mosaic::new(pieces.collect())
+}
+
+fn side(dicom: &DicomFile, tag: u32) -> Result<u32, SlideError> {
+    let pixels = dicom.data.unsigned(tag).unwrap_or(0);
+    if pixels == 0 {
+        return Err(SlideError::malformed("DICOM", "a file does not say how large its picture is"));
+    }
+    SlideError::check_limit("the side of a picture", pixels, MAX_SIDE)?;
+    Ok(to_u32(pixels))
+}

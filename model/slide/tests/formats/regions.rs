@@ -1,0 +1,70 @@
+//! Rectangles, display tiles, levels and threads.
+
+use domain::coords::{LevelRect, PixelSize};
+use domain::id::{LevelIndex, TILE_PX, TileKey};
+use slide::SlideError;
+
+use crate::tiff_builder::Tiff;
+use crate::{CLEAR, assert_close, demo_slide, mean_rgb, open_bytes, ramp, read, whole};
+
+#[test]
+fn an_absurd_region_is_refused_and_a_far_one_is_empty() {
+    let slide = open_bytes(&Tiff::gray(16, 16, vec![ramp(0)]).bytes()).unwrap();
+    let size = PixelSize { width: u32::MAX, height: u32::MAX };
+    let absurd = slide.read_region(LevelIndex(0), LevelRect { x: 0, y: 0, size });
+    assert!(matches!(absurd, Err(SlideError::Limit { .. })));
+    assert!(slide.read_region(LevelIndex(9), LevelRect { x: 0, y: 0, size }).is_err());
+    let far = read(&slide, 0, i64::MIN, i64::MAX, 2, 2);
+    assert_eq!(far.pixels.get(1, 1), Some(CLEAR));
+}
+
+#[test]
+fn display_tiles_at_the_edges_are_cut_and_beyond_them_are_errors() {
+    let slide = demo_slide();
+    let tile = |col, row| slide.read_tile(TileKey { level: LevelIndex(0), col, row });
+    let corner = tile(4, 5).unwrap().pixels;
+    assert_eq!(corner.size(), PixelSize { width: 2220 - 4 * TILE_PX, height: 2967 - 5 * TILE_PX });
+    assert_eq!(corner, read(&slide, 0, 4 * 512, 5 * 512, 172, 407).pixels);
+    assert!(tile(5, 0).is_err() && tile(0, 6).is_err());
+}
+
+#[test]
+fn virtual_levels_keep_the_mean_and_end_in_one_display_tile() {
+    let slide = demo_slide();
+    let expected = mean_rgb(&whole(&slide, 0));
+    let last = slide.levels().last().unwrap();
+    assert!(last.size.width <= TILE_PX && last.size.height <= TILE_PX);
+    assert_eq!(slide.levels().iter().filter(|level| level.is_virtual).count(), 3);
+    for level in 1..slide.levels().len() {
+        let found = mean_rgb(&whole(&slide, u16::try_from(level).unwrap()));
+        assert_close(found, expected, 0.5);
+    }
+}
+
+#[test]
+fn the_level_for_a_downsample_never_loses_detail() {
+    let slide = demo_slide();
+    for (downsample, level) in [(0.1, 0), (1.0, 0), (1.9, 0), (2.0, 1), (7.9, 2), (1e9, 3)] {
+        assert_eq!(slide.level_for(downsample), LevelIndex(level), "{downsample}");
+    }
+}
+
+#[test]
+fn many_threads_read_the_same_bytes() {
+    let slide = demo_slide();
+    let expected: Vec<u8> = whole(&demo_slide(), 0).pixels.into_rgba();
+    let row_bytes = 2220 * 4;
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            let (slide, expected) = (&slide, &expected);
+            scope.spawn(move || {
+                for step in 0..40 {
+                    let y = (thread * 331 + step * 977) % (2967 - 64);
+                    let region = read(slide, 0, 0, y.into(), 2220, 64);
+                    let start = y as usize * row_bytes;
+                    assert_eq!(region.pixels.rgba(), &expected[start..start + 64 * row_bytes]);
+                }
+            });
+        }
+    });
+}
