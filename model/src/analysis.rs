@@ -14,6 +14,7 @@ use crate::bag::feature_store::FeatureStore;
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueError};
+use crate::camseg::infer;
 use crate::cam::stitch::{POSITIVE, Stitcher};
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
@@ -34,6 +35,8 @@ pub struct AnalysisSettings {
     pub device: DeviceChoice,
     /// Folder of cached features; `None` computes afresh and keeps nothing.
     pub feature_cache: Option<PathBuf>,
+    /// Whether the model's refiner, stage 2, draws a sharper map as well.
+    pub refine: bool,
 }
 
 /// Names another folder for cached features.
@@ -70,6 +73,8 @@ pub struct Analysis {
     pub probability: f64,
     /// CAM on the slide, gated by the prediction; all 0 if predicted negative.
     pub heatmap: Heatmap,
+    /// Lesion probability per pixel by stage 2, where it was asked for.
+    pub refined: Option<Heatmap>,
     /// Where tissue was found.
     pub tissue: BinaryMask,
     /// Whether the slide resembles the training data.
@@ -163,7 +168,15 @@ pub(crate) fn analyze_with(
     let heatmap = watch
         .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    let refined = if settings.refine {
+        progress.stage("Refining");
+        let run = || refined(slide, model, &tissue, &heatmap, work);
+        Some(watch.time("Refining", run)?)
+    } else {
+        None
+    };
     Ok(Analysis {
+        refined,
         probability: run.probability(),
         heatmap,
         tissue,
@@ -172,6 +185,22 @@ pub(crate) fn analyze_with(
         timings: watch.into_timings(),
         provenance: provenance(slide, model, entry),
     })
+}
+
+/// Stage 2 over a slide on which stage 1 has drawn `heatmap`.
+fn refined(
+    slide: &Slide,
+    model: &LoadedModel,
+    tissue: &BinaryMask,
+    heatmap: &Heatmap,
+    work: (&dyn Progress, &CancelToken),
+) -> Result<Heatmap, AnalyzeError> {
+    let Some(refiner) = &model.refiner else {
+        return Err(AnalyzeError::Model("it has no refiner; train one with --stage camseg".to_owned()));
+    };
+    let (scale, _) = ModelScale::of(slide.mpp(), model.config.bag.mpp);
+    let gate = refiner.description.is_gated.then_some(heatmap);
+    infer::refined(refiner, slide, scale, tissue, gate, work)
 }
 
 fn stitch(

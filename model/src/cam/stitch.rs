@@ -67,7 +67,7 @@ impl Stitcher {
 
 /// The same field on `frame`, which ends within the last cells: as many cells, a little narrower, each with the
 /// field's value at its center.
-fn cropped(heatmap: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
+pub(crate) fn cropped(heatmap: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
     let old = heatmap.frame();
     if (old.width - frame.width).abs() < 1e-6 && (old.height - frame.height).abs() < 1e-6 {
         return Ok(heatmap);

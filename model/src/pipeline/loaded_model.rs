@@ -8,6 +8,7 @@ use candle_nn::VarBuilder;
 use super::feature_space::FeatureSpace;
 use crate::cam::faithfulness::{Bags, faithfulness};
 use crate::cam::grad_cam::{grad_cam, normalize_cam};
+use crate::camseg::refiner::Refiner;
 use crate::encoder::{self, Encoder};
 use crate::fmamil::init::initial_weights;
 use crate::fmamil::{Fmamil, FmamilConfig, Grid};
@@ -25,6 +26,8 @@ pub(crate) struct LoadedModel {
     pub(crate) network: Fmamil,
     pub(crate) space: FeatureSpace,
     pub(crate) device: Device,
+    /// Stage 2, where the folder has one.
+    pub(crate) refiner: Option<Refiner>,
 }
 
 /// What the network says about one bag.
@@ -95,7 +98,8 @@ impl LoadedModel {
         let expected = initial_weights(&config.network, 0).map_err(|error| one_line(&error))?;
         weights::check_strict(&expected, &tensors).map_err(|error| error.to_string())?;
         let network = build(&config.network, tensors, &device).map_err(|error| one_line(&error))?;
-        Ok(Self { config, encoder, network, space, device })
+        let refiner = Refiner::open(&entry.dir, &device)?;
+        Ok(Self { config, encoder, network, space, device, refiner })
     }
 
     /// Runs the network on a batch of bags.

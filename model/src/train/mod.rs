@@ -13,7 +13,7 @@ mod dataset;
 pub(crate) mod ema;
 mod event;
 mod promote;
-mod run_folder;
+pub(crate) mod run_folder;
 mod schedule;
 mod selection;
 mod statistics;
@@ -21,6 +21,7 @@ mod trainer;
 mod validate;
 
 pub use config::{AugmentConfig, ModelDescription, ScheduleConfig, TrainConfig};
+pub(crate) use config::merge;
 pub use event::{StopReason, TrainEvent, TrainReport};
 
 use std::collections::BTreeMap;
