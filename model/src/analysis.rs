@@ -183,7 +183,7 @@ pub(crate) fn analyze_with(
         training_fit: training_fit(&run, scale_notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry),
+        provenance: provenance(slide, model, entry, settings.refine),
     })
 }
 
@@ -243,9 +243,16 @@ fn training_fit(run: &SlideRun, scale_notes: Vec<String>) -> TrainingFit {
     TrainingFit { outside_share, is_outside, notes }
 }
 
-fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMap<String, String> {
+fn provenance(
+    slide: &Slide,
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    is_refined: bool,
+) -> BTreeMap<String, String> {
     let (manifest, config) = (&entry.manifest, &model.config);
     let bag = &config.bag;
+    let refiner = model.refiner.as_ref().filter(|_| is_refined);
+    let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("notice", RESEARCH_USE_ONLY.to_owned()),
@@ -264,6 +271,7 @@ fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMa
         ("cam", "Grad-CAM on patch tokens, target margin".to_owned()),
     ]
     .into_iter()
+    .chain(refiner)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

@@ -32,7 +32,7 @@ fn run(
     cancel: &CancelToken,
 ) -> Result<SlideResult, JobError> {
     let settings =
-        AnalysisSettings { device: DeviceChoice::Auto, feature_cache: default_feature_cache() };
+        AnalysisSettings { feature_cache: default_feature_cache(), ..AnalysisSettings::default() };
     let analysis =
         analyze(slide, entry, &settings, progress, cancel).map_err(|error| match error {
             AnalyzeError::Cancelled(_) => JobError::Cancelled,

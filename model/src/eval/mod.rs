@@ -98,7 +98,8 @@ pub fn evaluate(
         measured.add(&subject, &loaded, model, settings, cancel)?;
         baselines.add(&subject);
     }
-    Ok(report(split, &measured, baselines, masks.is_some(), model))
+    let threshold = recommended_threshold(&loaded, model, settings);
+    Ok(report(split, &measured, baselines, masks.is_some(), (model, threshold)))
 }
 
 /// Rows to measure, and what they are called.
@@ -137,15 +138,28 @@ impl Measured {
             usize::from(analysis.as_ref().is_some_and(|it| it.training_fit.is_outside));
         if let Some(truth) = &subject.truth {
             let field = match &analysis {
-                Some(analysis) => analysis.heatmap.resampled(subject.slide.size()),
+                Some(analysis) => {
+                    let map = analysis.refined.as_ref().unwrap_or(&analysis.heatmap);
+                    map.resampled(subject.slide.size())
+                }
                 None => vec![0.0; truth.len()],
             };
-            let t = entry.manifest.recommended_threshold;
+            let t = recommended_threshold(model, entry, settings);
             self.at_threshold.push(Counts::of(field.iter().map(|value| t < *value), truth));
             add_ladder(&mut self.ladder, &field, truth);
         }
         Ok(())
     }
+}
+
+/// The *t* that is recommended for the map under measurement.
+fn recommended_threshold(
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    settings: &AnalysisSettings,
+) -> f32 {
+    let refiner = model.refiner.as_ref().filter(|_| settings.refine);
+    refiner.map_or(entry.manifest.recommended_threshold, |it| it.description.recommended_threshold)
 }
 
 /// The *t* of a ladder step.
@@ -177,7 +191,7 @@ fn report(
     measured: &Measured,
     baselines: Baselines,
     has_masks: bool,
-    model: &ModelEntry,
+    (model, t): (&ModelEntry, f32),
 ) -> EvalReport {
     let thresholds: Vec<ThresholdScores> = measured
         .ladder
@@ -201,7 +215,7 @@ fn report(
         n_images,
         n_positive: measured.is_positive.iter().filter(|it| **it).count(),
         classification: labels::classification(&measured.p, &measured.is_positive),
-        threshold: model.manifest.recommended_threshold,
+        threshold: t,
         segmentation: has_masks.then(|| segmentation(&measured.at_threshold)),
         best_threshold: thresholds
             .iter()

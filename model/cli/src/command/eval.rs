@@ -5,7 +5,7 @@ use model::eval::{EvalReport, evaluate};
 use serde_json::json;
 use slide::export;
 
-use super::find_model;
+use super::{find_model, recommended_threshold};
 use crate::Session;
 use crate::args::EvalArgs;
 use crate::console::{answer_json, say};
@@ -15,8 +15,12 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     let entry = find_model(&args.model)?;
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
-    let settings =
-        AnalysisSettings { device: args.device.into(), feature_cache: default_feature_cache() };
+    recommended_threshold(&entry, args.refine)?;
+    let settings = AnalysisSettings {
+        device: args.device.into(),
+        feature_cache: default_feature_cache(),
+        refine: args.refine,
+    };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)

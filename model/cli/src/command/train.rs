@@ -3,32 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::train::{StopReason, TrainConfig, TrainEvent, train_fmamil};
+use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
+use model::train::{StopReason, TrainConfig, TrainEvent, TrainReport, train_fmamil};
 use serde_json::json;
 
+use super::find_model;
 use crate::Session;
 use crate::args::{StageArg, TrainArgs};
 use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
-    if args.stage == StageArg::Camseg {
-        return Err(Failure::new(&"this version trains the stage `fmamil` only"));
-    }
-    let config = config(args.config.as_deref())?;
-    let Session { cancel, progress } = session;
     let mut figures = BTreeMap::new();
     let mut on_event = |event: &TrainEvent| {
         if let Some(line) = in_words(event, &mut figures) {
-            progress.clear();
+            session.progress.clear();
             say(&line);
         }
     };
-    let device = args.device.into();
-    let report =
-        train_fmamil(&args.folder, &args.out, &config, device, &mut on_event, progress, cancel)
-            .map_err(|error| Failure::at(&args.folder)(&error))?;
-    progress.clear();
+    let report = match args.stage {
+        StageArg::Fmamil => fmamil(args, session, &mut on_event)?,
+        StageArg::Camseg => camseg(args, session, &mut on_event)?,
+    };
+    session.progress.clear();
     if args.json {
         answer_json(&json!(report))?;
     }
@@ -39,12 +36,51 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn config(file: Option<&Path>) -> Result<TrainConfig, Failure> {
-    let Some(file) = file else { return Ok(TrainConfig::shipped()) };
+/// Stage 1, from labels to heatmaps.
+fn fmamil(
+    args: &TrainArgs,
+    session: &Session,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, Failure> {
+    let config =
+        config(args.config.as_deref(), TrainConfig::shipped, |text| TrainConfig::from_json(text))?;
+    let Session { cancel, progress } = session;
+    let device = args.device.into();
+    train_fmamil(&args.folder, &args.out, &config, device, on_event, progress, cancel)
+        .map_err(|error| Failure::at(&args.folder)(&error))
+}
+
+/// Stage 2, from heatmaps to sharper masks.
+fn camseg(
+    args: &TrainArgs,
+    session: &Session,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, Failure> {
+    let config =
+        config(args.config.as_deref(), CamsegConfig::paper, |text| CamsegConfig::from_json(text))?;
+    let Some(model) = args.model.as_deref() else {
+        return Err(Failure::new(&"--stage camseg needs the --model that draws the heatmaps"));
+    };
+    let model = find_model(model)?;
+    let sources =
+        CamsegSources { folder: &args.folder, masks: args.masks.as_deref(), model: &model };
+    let Session { cancel, progress } = session;
+    let device = args.device.into();
+    train_camseg(sources, &args.out, &config, device, on_event, progress, cancel)
+        .map_err(|error| Failure::at(&args.folder)(&error))
+}
+
+/// The settings of a file, or those that are used without one.
+fn config<T>(
+    file: Option<&Path>,
+    usual: impl Fn() -> T,
+    parse: impl Fn(&str) -> Result<T, serde_json::Error>,
+) -> Result<T, Failure> {
+    let Some(file) = file else { return Ok(usual()) };
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::at(file)(&format!("cannot read the training configuration: {error}"))
     })?;
-    TrainConfig::from_json(&text).map_err(|error| {
+    parse(&text).map_err(|error| {
         Failure::at(file)(&format!("the training configuration cannot be used: {error}"))
     })
 }
@@ -53,13 +89,19 @@ fn config(file: Option<&Path>) -> Result<TrainConfig, Failure> {
 fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<String> {
     match event {
         TrainEvent::Started { n_train, n_val, epochs, n_parameters } => Some(format!(
-            "training {n_parameters} parameters on {n_train} bags for {epochs} epochs, \
-             choosing the best by {n_val} others"
+            "training {n_parameters} parameters on {n_train} images or windows for {epochs} epochs, \
+             with a look at {n_val} others"
         )),
         TrainEvent::Step { .. } => None,
         TrainEvent::Epoch { loss, .. } => {
             figures.clear();
             figures.insert("loss".to_owned(), *loss);
+            None
+        }
+        TrainEvent::SegmentationEpoch { loss, changed_share, .. } => {
+            figures.clear();
+            figures.insert("loss".to_owned(), *loss);
+            figures.insert("relabelled".to_owned(), *changed_share);
             None
         }
         TrainEvent::Metric { name, value, .. } => {
