@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use domain::coords::Level0Rect;
-use domain::progress::CancelToken;
+use domain::progress::{CancelToken, PauseToken};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze};
+use model::data::folder::Split;
 use model::device::DeviceChoice;
-use model::eval::evaluate;
+use model::eval::{EvalSettings, ThresholdRule, evaluate};
 use model::registry::{ModelEntry, find};
-use model::train::{StopReason, TrainConfig, TrainError, TrainEvent, TrainReport, train_fmamil};
+use model::train::{
+    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport,
+};
 use slide::Slide;
 use tempfile::TempDir;
 
@@ -73,8 +76,20 @@ fn train(
     cancel: &CancelToken,
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, TrainError> {
-    let config = TrainConfig::from_json(TINY).unwrap();
-    train_fmamil(folder, run, &config, DeviceChoice::Cpu, on_event, &(), cancel)
+    train_with(folder, run, false, cancel, on_event)
+}
+
+fn train_with(
+    folder: &Path,
+    run_dir: &Path,
+    resume: bool,
+    cancel: &CancelToken,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, TrainError> {
+    let config = (!resume).then(|| TrainConfig::from_json(TINY).unwrap());
+    let job = TrainJob { folder, run_dir, config, device: DeviceChoice::Cpu, resume };
+    let control = TrainControl { progress: &(), cancel, pause: &PauseToken::default() };
+    model::train::train(&job, on_event, control)
 }
 
 /// One training that several tests look at.
@@ -128,7 +143,8 @@ fn a_finished_run_is_a_whole_folder() {
 #[test]
 fn events_come_in_order_and_stand_in_the_run_folder() {
     let events = &TRAINED.events;
-    assert!(matches!(events.first(), Some(TrainEvent::Started { n_train: 16, n_val: 8, .. })));
+    assert!(matches!(&events[0], TrainEvent::Warning { text } if text.contains("resolution")));
+    assert!(matches!(&events[1], TrainEvent::Started { n_train: 16, n_val: 8, .. }));
     assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Finished }));
     let is_epoch = |it: &&TrainEvent| matches!(it, TrainEvent::Epoch { .. });
     let is_step = |it: &&TrainEvent| matches!(it, TrainEvent::Step { .. });
@@ -219,9 +235,58 @@ fn a_cancelled_training_stops_at_the_next_step_and_says_so() {
         cancel.cancel();
     });
     assert!(matches!(result, Err(TrainError::Cancelled(_))) || events.is_empty());
-    assert!(matches!(events.first(), Some(TrainEvent::Started { .. })));
+    assert!(events.iter().any(|it| matches!(it, TrainEvent::Started { .. })));
     assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Cancelled }));
     assert!(!run.join("model").exists());
+}
+
+#[test]
+fn a_run_cancelled_in_its_second_epoch_goes_on_to_the_same_end() {
+    let (folder, run) = (TRAINED.folder.path(), TRAINED.folder.path().join("continued"));
+    let cancel = CancelToken::default();
+    let broken = train(folder, &run, &cancel, &mut |event| {
+        if matches!(event, TrainEvent::Step { epoch: 2, step: 2, .. }) {
+            cancel.cancel();
+        }
+    });
+    assert!(matches!(broken, Err(TrainError::Cancelled(_))));
+    let refused = train(folder, &run, &CancelToken::default(), &mut |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("holds an unfinished run"), "{refused}");
+
+    let mut events = Vec::new();
+    let mut keep = |event: &TrainEvent| events.push(event.clone());
+    let report = train_with(folder, &run, true, &CancelToken::default(), &mut keep).unwrap();
+    assert_eq!(events[0], TrainEvent::Resumed { epoch: 2, attempt: 1 });
+    assert_eq!(report.metrics, TRAINED.report.metrics);
+    let weights = |run: &Path| std::fs::read(run.join("model/weights.safetensors")).unwrap();
+    assert_eq!(weights(&run), weights(&TRAINED.run));
+    let logged = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let logged: Vec<TrainEvent> = logged
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event| !matches!(event, TrainEvent::Resumed { .. }))
+        .collect();
+    assert_eq!(logged, TRAINED.events);
+    assert!(!run.join("state.safetensors").exists());
+    let again = train_with(folder, &run, true, &CancelToken::default(), &mut |_| {}).unwrap();
+    assert_eq!(again, report, "a finished run answers with its report");
+}
+
+#[test]
+fn a_run_is_not_continued_with_another_folder() {
+    let folder = labelled_folder();
+    let run = folder.path().join("run");
+    let cancel = CancelToken::default();
+    let broken = train(folder.path(), &run, &cancel, &mut |event| {
+        if matches!(event, TrainEvent::Step { epoch: 2, .. }) {
+            cancel.cancel();
+        }
+    });
+    assert!(matches!(broken, Err(TrainError::Cancelled(_))));
+    picture(77).0.save(folder.path().join("images/03.png")).unwrap();
+    let error = train_with(folder.path(), &run, true, &CancelToken::default(), &mut |_| {});
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("the labelled folder has changed"), "{error}");
 }
 
 #[test]
@@ -236,7 +301,7 @@ fn an_analysis_can_be_cancelled() {
 #[test]
 fn a_report_measures_labels_pixels_and_baselines() {
     let (folder, masks) = (TRAINED.folder.path(), TRAINED.folder.path().join("masks"));
-    let settings = AnalysisSettings::default();
+    let settings = EvalSettings::default();
     let cancel = CancelToken::default();
     let report = evaluate(folder, Some(&masks), &model(), &settings, &(), &cancel).unwrap();
     assert_eq!((report.split.as_str(), report.n_images, report.n_positive), ("val", 8, 4));
@@ -248,6 +313,12 @@ fn a_report_measures_labels_pixels_and_baselines() {
     let dark = report.baselines.iter().find(|it| it.name.starts_with("Otsu")).unwrap();
     assert!(0.3 < dark.segmentation.unwrap().pooled_positives.dice, "the lesion is the dark part");
     assert!(report.baselines.iter().any(|it| it.classification.is_some()));
+    let sensitive =
+        report.suggested_thresholds.iter().find(|it| it.rule == ThresholdRule::Sensitivity90);
+    assert!(sensitive.is_none_or(|it| 0.9 <= it.pooled.unwrap().recall));
+    let train = EvalSettings { split: Some(Split::Train), threshold: Some(0.6), ..settings };
+    let report = evaluate(folder, Some(&masks), &model(), &train, &(), &cancel).unwrap();
+    assert_eq!((report.split.as_str(), report.n_images, report.threshold), ("train", 16, 0.6));
 }
 
 #[test]

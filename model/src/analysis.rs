@@ -14,8 +14,9 @@ use crate::bag::feature_store::FeatureStore;
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueError};
-use crate::camseg::infer;
+use crate::cam::MapKind;
 use crate::cam::stitch::{POSITIVE, Stitcher};
+use crate::camseg::infer;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::pipeline::slide_run::{self, SlideRun};
@@ -37,6 +38,8 @@ pub struct AnalysisSettings {
     pub feature_cache: Option<PathBuf>,
     /// Whether the model's refiner, stage 2, draws a sharper map as well.
     pub refine: bool,
+    /// Which map is drawn; `None` is the model's own.
+    pub map: Option<MapKind>,
 }
 
 /// Names another folder for cached features.
@@ -129,17 +132,18 @@ pub fn analyze(
 ) -> Result<Analysis, AnalyzeError> {
     progress.stage("Loading the model");
     let mut watch = Stopwatch::default();
-    let loaded = watch.time("Loading the model", || open_model(model, settings.device))?;
+    let loaded = watch.time("Loading the model", || open_model(model, settings))?;
     analyze_with(slide, &loaded, model, settings, watch, (progress, cancel))
 }
 
-/// A model folder on a device.
+/// A model folder on the device and with the map that the settings ask for.
 pub(crate) fn open_model(
     model: &ModelEntry,
-    device: DeviceChoice,
+    settings: &AnalysisSettings,
 ) -> Result<LoadedModel, AnalyzeError> {
-    let device = device.open().map_err(|error| AnalyzeError::Compute(error.to_string()))?;
-    LoadedModel::open(model, device).map_err(AnalyzeError::Model)
+    let device =
+        settings.device.open().map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    LoadedModel::open(model, device, settings.map).map_err(AnalyzeError::Model)
 }
 
 /// [`analyze`] with a model that is in memory.
@@ -154,7 +158,8 @@ pub(crate) fn analyze_with(
     progress.stage("Finding tissue");
     let tissue = watch.time("Finding tissue", || tissue::find(slide, progress, cancel))?;
     let bag = &model.config.bag;
-    let (scale, scale_notes) = ModelScale::of(slide.mpp(), bag.mpp);
+    let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
+    notes.extend(model.device.status.note.clone());
     let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
@@ -180,7 +185,7 @@ pub(crate) fn analyze_with(
         probability: run.probability(),
         heatmap,
         tissue,
-        training_fit: training_fit(&run, scale_notes),
+        training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
         provenance: provenance(slide, model, entry, settings.refine),
@@ -196,7 +201,9 @@ fn refined(
     work: (&dyn Progress, &CancelToken),
 ) -> Result<Heatmap, AnalyzeError> {
     let Some(refiner) = &model.refiner else {
-        return Err(AnalyzeError::Model("it has no refiner; train one with --stage camseg".to_owned()));
+        return Err(AnalyzeError::Model(
+            "it has no refiner; train one with --stage camseg".to_owned(),
+        ));
     };
     let (scale, _) = ModelScale::of(slide.mpp(), model.config.bag.mpp);
     let gate = refiner.description.is_gated.then_some(heatmap);
@@ -217,7 +224,7 @@ fn stitch(
 }
 
 /// What the user must be told before trusting the result.
-fn training_fit(run: &SlideRun, scale_notes: Vec<String>) -> TrainingFit {
+fn training_fit(run: &SlideRun, run_notes: Vec<String>) -> TrainingFit {
     let outside_share = run.n_outside as f64 / run.outputs.len().max(1) as f64;
     let is_outside = OUTSIDE_SHARE <= outside_share;
     let mut notes = Vec::new();
@@ -236,7 +243,7 @@ fn training_fit(run: &SlideRun, scale_notes: Vec<String>) -> TrainingFit {
                 .to_owned(),
         );
     }
-    notes.extend(scale_notes);
+    notes.extend(run_notes);
     if 0 < run.damaged_tiles {
         notes.push(format!("{} damaged tiles were taken as blank.", run.damaged_tiles));
     }
@@ -268,7 +275,8 @@ fn provenance(
         ("patch_px", bag.patch_px.to_string()),
         ("window_patches", bag.window_patches.to_string()),
         ("stride_patches", bag.stride_patches.to_string()),
-        ("cam", "Grad-CAM on patch tokens, target margin".to_owned()),
+        ("cam", config.network.map_description().to_owned()),
+        ("device", model.device.status.name.to_owned()),
     ]
     .into_iter()
     .chain(refiner)

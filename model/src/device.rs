@@ -26,42 +26,77 @@ pub struct DeviceError {
     problem: String,
 }
 
-impl DeviceChoice {
-    /// Opens the device.
-    pub(crate) fn open(self) -> Result<Device, DeviceError> {
-        match self {
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda => open_gpu("CUDA", cfg!(feature = "cuda"), || Device::new_cuda(0)),
-            Self::Metal => open_gpu("Metal", cfg!(feature = "metal"), || Device::new_metal(0)),
-        }
-    }
+/// A device that was opened, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceStatus {
+    /// `CPU`, `CUDA` or `Metal`: where the network is computed.
+    pub name: &'static str,
+    /// Why it is not the device that was asked for, one sentence.
+    pub note: Option<String>,
+}
 
-    /// Checks that the device is there without computing anything.
+/// A device and what to say of it.
+#[derive(Debug)]
+pub(crate) struct OpenDevice {
+    pub(crate) device: Device,
+    pub(crate) status: DeviceStatus,
+}
+
+impl DeviceChoice {
+    /// Opens the device. A GPU that this build knows but that cannot be used is replaced by the CPU, and the status
+    /// says so.
     ///
     /// # Errors
-    /// Says what is missing: support in this build, a driver, or a GPU.
-    pub fn check(self) -> Result<(), DeviceError> {
-        self.open().map(|_| ())
+    /// If this build knows no such GPU.
+    pub(crate) fn open(self) -> Result<OpenDevice, DeviceError> {
+        let opened = match self {
+            Self::Auto | Self::Cpu => return Ok(OpenDevice::cpu(None)),
+            Self::Cuda => open_gpu("CUDA", cfg!(feature = "cuda"), || Device::new_cuda(0)),
+            Self::Metal => open_gpu("Metal", cfg!(feature = "metal"), || Device::new_metal(0)),
+        };
+        opened.map(OpenDevice::or_cpu)
+    }
+
+    /// The device that would be used, without computing anything.
+    ///
+    /// # Errors
+    /// If this build knows no such GPU.
+    pub fn status(self) -> Result<DeviceStatus, DeviceError> {
+        self.open().map(|it| it.status)
     }
 }
 
-/// Opens a GPU that this build may know. A panic of the driver library, as on machines without a driver, is an error.
+impl OpenDevice {
+    fn cpu(note: Option<String>) -> Self {
+        Self { device: Device::Cpu, status: DeviceStatus { name: "CPU", note } }
+    }
+
+    /// The GPU, or the CPU with the reason why not.
+    fn or_cpu(gpu: Result<Self, DeviceError>) -> Self {
+        gpu.unwrap_or_else(|error| Self::cpu(Some(format!("{error}; the CPU computes instead."))))
+    }
+}
+
+/// Opens a GPU that this build may know; the inner error is a GPU that is not there. A panic of the driver library, as on
+/// machines without a driver, is such an error, and prints nothing.
 fn open_gpu(
-    device: &'static str,
+    name: &'static str,
     is_built: bool,
     open: impl Fn() -> candle_core::Result<Device> + std::panic::UnwindSafe,
-) -> Result<Device, DeviceError> {
+) -> Result<Result<OpenDevice, DeviceError>, DeviceError> {
+    let refuse = |problem: String| DeviceError { device: name, problem };
     if !is_built {
-        let problem = "this program was built without it".to_owned();
-        return Err(DeviceError { device, problem });
+        return Err(refuse("this program was built without it".to_owned()));
     }
-    match std::panic::catch_unwind(open) {
-        Ok(Ok(device)) => Ok(device),
-        Ok(Err(error)) => {
-            Err(DeviceError { device, problem: crate::registry::weights::one_line(&error) })
-        }
-        Err(_) => Err(DeviceError { device, problem: "no driver was found".to_owned() }),
-    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let opened = std::panic::catch_unwind(open);
+    std::panic::set_hook(hook);
+    Ok(match opened {
+        Ok(Ok(device)) => Ok(OpenDevice { device, status: DeviceStatus { name, note: None } }),
+        Ok(Err(error)) => Err(refuse(crate::registry::weights::one_line(&error))),
+        Err(_) => Err(refuse("no driver was found".to_owned())),
+    })
 }
 
 #[cfg(test)]
@@ -70,8 +105,9 @@ mod tests {
 
     #[test]
     fn the_cpu_is_always_there() {
-        assert_eq!(DeviceChoice::Auto.check(), Ok(()));
-        assert_eq!(DeviceChoice::Cpu.check(), Ok(()));
+        let cpu = DeviceStatus { name: "CPU", note: None };
+        assert_eq!(DeviceChoice::Auto.status(), Ok(cpu.clone()));
+        assert_eq!(DeviceChoice::Cpu.status(), Ok(cpu));
     }
 
     #[test]
@@ -81,8 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_library_that_panics_is_one_line() {
-        let error = open_gpu("CUDA", true, || std::panic::resume_unwind(Box::new(()))).unwrap_err();
-        assert_eq!(error.to_string(), "CUDA cannot be used: no driver was found");
+    fn without_a_driver_the_cpu_computes_and_one_line_says_so() {
+        let gpu = open_gpu("CUDA", true, || std::panic::resume_unwind(Box::new(())));
+        let opened = OpenDevice::or_cpu(gpu.unwrap());
+        let note = "CUDA cannot be used: no driver was found; the CPU computes instead.";
+        assert!(opened.device.is_cpu());
+        assert_eq!(opened.status, DeviceStatus { name: "CPU", note: Some(note.to_owned()) });
     }
 }

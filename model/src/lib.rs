@@ -3,17 +3,20 @@
 pub mod analysis;
 pub mod assets;
 pub mod bag;
+pub mod cam;
 pub mod camseg;
 pub mod data;
 pub mod device;
 pub mod encoder;
 pub mod eval;
+pub mod fixture;
 pub mod fmamil;
 pub mod loss;
+pub mod mil;
 pub mod registry;
+pub mod timing;
 pub mod train;
 
-mod cam;
 mod nn;
 mod pipeline;
 mod stopwatch;

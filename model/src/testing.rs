@@ -1,79 +1,11 @@
-//! Shared by this crate's tests: golden tensors, seeded inputs, finite differences.
+//! Shared by this crate's tests: seeded inputs, finite differences.
 
-use std::collections::HashMap;
-use std::path::Path;
-
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor, Var};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
 use crate::nn::storage::to_vec;
-
-/// Golden tensors of one case and what was said about them.
-pub(crate) struct Fixture {
-    tensors: HashMap<String, Tensor>,
-    pub(crate) meta: serde_json::Value,
-}
-
-impl Fixture {
-    /// A case by name, or `None` after saying that it is skipped.
-    pub(crate) fn load(name: &str) -> Option<Self> {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/fixtures"));
-        let meta = folder.join(format!("{name}.json"));
-        if !meta.exists() {
-            eprintln!("SKIPPED: golden tensors `{name}` are not on this machine");
-            return None;
-        }
-        let tensors = folder.join(format!("{name}.safetensors"));
-        Some(Self {
-            tensors: candle_core::safetensors::load(tensors, &Device::Cpu).unwrap(),
-            meta: serde_json::from_slice(&std::fs::read(meta).unwrap()).unwrap(),
-        })
-    }
-
-    /// A tensor in the type to test.
-    pub(crate) fn get(&self, name: &str, dtype: DType) -> Tensor {
-        self.raw(name).to_dtype(dtype).unwrap()
-    }
-
-    /// A tensor as stored.
-    pub(crate) fn raw(&self, name: &str) -> &Tensor {
-        self.tensors.get(name).unwrap_or_else(|| panic!("no tensor `{name}`"))
-    }
-
-    /// Names that begin with `prefix`, without it.
-    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.tensors.keys().filter_map(|k| k.strip_prefix(prefix)).map(str::to_owned).collect();
-        names.sort();
-        names
-    }
-
-    /// The case's weights, below `prefix`, as trainable variables.
-    pub(crate) fn vars(&self, prefix: &str, dtype: DType) -> HashMap<String, Var> {
-        let var = |name: &String| Var::from_tensor(&self.get(&format!("{prefix}{name}"), dtype));
-        self.names(prefix).into_iter().map(|name| (name.clone(), var(&name).unwrap())).collect()
-    }
-
-    /// A number from the case's description.
-    pub(crate) fn number(&self, pointer: &str) -> f64 {
-        let value = self.meta.pointer(pointer).and_then(serde_json::Value::as_f64);
-        value.unwrap_or_else(|| panic!("no number at `{pointer}`"))
-    }
-
-    /// The case's tolerance for `f32`; a millionth for `f64`, whose golden values are rounded to `f32`.
-    pub(crate) fn tolerance(&self, dtype: DType) -> f64 {
-        if dtype == DType::F64 { 1e-6 } else { self.number("/tolerance_f32_relative") }
-    }
-
-    /// `ours` must equal the golden tensor `name` within the case's tolerance.
-    pub(crate) fn check(&self, ours: &Tensor, name: &str) {
-        let want = self.get(name, DType::F64);
-        let tolerance = self.tolerance(ours.dtype());
-        assert_near(&ours.to_dtype(DType::F64).unwrap(), &want, tolerance, name);
-    }
-}
 
 /// `max|a - b| <= tolerance * max(1, max|b|)`, for `f64` tensors of one shape.
 pub(crate) fn assert_near(ours: &Tensor, want: &Tensor, tolerance: f64, what: &str) {

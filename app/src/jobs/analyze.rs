@@ -5,7 +5,6 @@ use std::sync::Arc;
 use domain::mask::{AreaCurve, BinaryThreshold};
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
-use model::device::DeviceChoice;
 use model::registry::ModelEntry;
 use slide::Slide;
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::cam::MapKind;
+use model::data::folder::Split;
 use model::device::DeviceChoice;
 use slide::export::ExportFormat;
 
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// List the models that are installed
     Models(ModelsArgs),
+    /// Compare golden tensors of another implementation with what this program computes
+    Fixture(FixtureArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +88,9 @@ pub(crate) struct PredictArgs {
     /// What to save, comma separated; the .json record is always written
     #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
     pub(crate) format: Vec<FormatArg>,
+    /// Which map to draw instead of the model's own
+    #[arg(long, value_enum)]
+    pub(crate) map: Option<MapArg>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -111,6 +118,9 @@ pub(crate) struct TrainArgs {
     /// JSON file of settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Continue the unfinished run in RUN with its own settings; begin one if there is none
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -132,9 +142,18 @@ pub(crate) struct EvalArgs {
     /// Measure what the model's refiner makes of the heatmap
     #[arg(long)]
     pub(crate) refine: bool,
+    /// Which rows to measure; without it test, else val, else all
+    #[arg(long)]
+    pub(crate) split: Option<SplitArg>,
+    /// The cut-off t of the masks, 0 to 1; the model's recommendation if left out
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    pub(crate) threshold: Option<f32>,
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,
+    /// Which map to draw instead of the model's own
+    #[arg(long, value_enum)]
+    pub(crate) map: Option<MapArg>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -145,6 +164,18 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FixtureArgs {
+    /// A folder of pairs NAME.json and NAME.safetensors
+    pub(crate) folder: PathBuf,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -196,6 +227,36 @@ impl std::fmt::Display for FormatArg {
     }
 }
 
+/// The words for every map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MapArg {
+    /// Grad-CAM: the paper's
+    GradCam,
+    /// Grad-CAM++
+    GradCamPlusPlus,
+    /// Attention of the patch
+    Attention,
+    /// Attention above that of a uniform bag
+    Lift,
+    /// Attention score above the bag's mean, less peaked
+    AttentionGate,
+    /// The instance classifier
+    Instance,
+}
+
+impl From<MapArg> for MapKind {
+    fn from(map: MapArg) -> Self {
+        match map {
+            MapArg::GradCam => Self::GradCam,
+            MapArg::GradCamPlusPlus => Self::GradCamPlusPlus,
+            MapArg::Attention => Self::Attention,
+            MapArg::Lift => Self::Lift,
+            MapArg::AttentionGate => Self::AttentionGate,
+            MapArg::Instance => Self::Instance,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeviceArg {
     /// The fastest that works on this machine
@@ -215,6 +276,26 @@ impl From<DeviceArg> for DeviceChoice {
             DeviceArg::Cpu => Self::Cpu,
             DeviceArg::Cuda => Self::Cuda,
             DeviceArg::Metal => Self::Metal,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitArg {
+    /// What was learned from
+    Train,
+    /// What chose the best epoch
+    Val,
+    /// What was kept apart
+    Test,
+}
+
+impl From<SplitArg> for Split {
+    fn from(split: SplitArg) -> Self {
+        match split {
+            SplitArg::Train => Self::Train,
+            SplitArg::Val => Self::Val,
+            SplitArg::Test => Self::Test,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod eval;
+pub(crate) mod fixture;
 pub(crate) mod info;
 pub(crate) mod models;
 pub(crate) mod predict;

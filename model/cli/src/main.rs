@@ -58,6 +58,7 @@ fn run(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Train(args) => command::train::run(&args, session),
         Command::Eval(args) => command::eval::run(&args, session),
         Command::Models(args) => command::models::run(&args),
+        Command::Fixture(args) => command::fixture::run(&args),
     }
 }
 

@@ -6,12 +6,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use half::f16;
 use sha2::{Digest as _, Sha256};
 
 const MAGIC: &[u8; 8] = b"SLFEAT01";
 const HEADER_BYTES: usize = 8 + 3 * 8 + 32;
+/// What half-written files are called.
+const HALF_WRITTEN: &str = ".half-written-";
+/// A half-written file of this age belongs to no running program.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The features of some patches, in the order they were asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +36,21 @@ pub(crate) struct FeatureStore {
 impl FeatureStore {
     pub(crate) fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
+    }
+
+    /// Removes what killed programs left half written.
+    pub(crate) fn tidy(&self) {
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let is_half = entry.file_name().to_string_lossy().starts_with(HALF_WRITTEN);
+            let modified = entry.metadata().ok().and_then(|it| it.modified().ok());
+            let is_old = modified.and_then(|it| it.elapsed().ok()).is_some_and(|it| ABANDONED < it);
+            if is_half
+                && is_old
+                && let Err(error) = std::fs::remove_file(entry.path())
+            {
+                tracing::warn!("a half-written file stays: {error}");
+            }
+        }
     }
 
     /// The features named `key`, if all `n * dim` of them are there and undamaged.
@@ -56,7 +76,7 @@ impl FeatureStore {
     fn try_write(&self, key: &str, dim: usize, features: &StoredFeatures) -> std::io::Result<()> {
         std::fs::create_dir_all(&self.dir)?;
         let values: Vec<u8> = features.values.iter().flat_map(|it| it.to_le_bytes()).collect();
-        let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+        let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(&self.dir)?;
         file.write_all(MAGIC)?;
         let n = features.values.len() / dim.max(1);
         for number in [n as u64, dim as u64, u64::from(features.damaged_tiles)] {
@@ -148,6 +168,27 @@ mod tests {
         let store = FeatureStore::new(&file.path().join("below a file"));
         store.write("a", 2, &some());
         assert_eq!(store.read("a", 3, 2), None);
+    }
+
+    #[test]
+    fn only_abandoned_half_written_files_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * ABANDONED;
+        for (name, is_old) in
+            [("a.features", true), (".half-written-a", true), (".half-written-b", false)]
+        {
+            let file = std::fs::File::create(dir.path().join(name)).unwrap();
+            if is_old {
+                file.set_modified(long_ago).unwrap();
+            }
+        }
+        FeatureStore::new(dir.path()).tidy();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".half-written-b", "a.features"]);
     }
 
     #[test]

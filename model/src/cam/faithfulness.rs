@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::fmamil::{Fmamil, Grid};
+use crate::mil::{Bags, MilNetwork};
 
 /// Probabilities of class 1, one per bag.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,23 +17,13 @@ pub(crate) struct Faithfulness {
     pub(crate) removed: Vec<f32>,
 }
 
-/// One batch on one grid.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bags<'a> {
-    /// `[b, P, F]`.
-    pub(crate) features: &'a Tensor,
-    /// `[b, P]`, 1 a patch.
-    pub(crate) mask: &'a Tensor,
-    pub(crate) grid: Grid,
-}
-
 /// Measures normalized maps `cam` `[b, P]`; dropped patches become `fill` `[F]`, the mean patch of negative
 /// bags.
 ///
 /// # Errors
 /// If shapes disagree.
 pub(crate) fn faithfulness(
-    model: &Fmamil,
+    network: &dyn MilNetwork,
     bags: Bags<'_>,
     cam: &Tensor,
     fill: &Tensor,
@@ -41,8 +31,8 @@ pub(crate) fn faithfulness(
 ) -> Result<Faithfulness> {
     let features = bags.features;
     let probability = |features: &Tensor| -> Result<Vec<f32>> {
-        let out = model.head(&model.tokens(features, bags.grid)?, bags.mask)?;
-        let positive = out.probabilities()?.narrow(1, 1, 1)?.squeeze(1)?;
+        let positive =
+            network.probabilities(Bags { features, ..bags })?.narrow(1, 1, 1)?.squeeze(1)?;
         positive.to_dtype(candle_core::DType::F32)?.to_vec1()
     };
     let hit = cam.gt(threshold)?.unsqueeze(2)?.broadcast_as(features.shape())?;

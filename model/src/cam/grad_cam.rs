@@ -2,19 +2,17 @@
 //!
 //! Only the head is differentiated, and its gradient is short enough to write down; a test holds it
 //! equal to the tape's.
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the golden tensors pin every variant of the map, the services use one"
-    )
-)]
 
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::ops::softmax;
+use realfft::num_traits::Float;
 
 use crate::fmamil::{Fmamil, Grid};
 use crate::nn::interpolate::{Blend, blends};
+use crate::nn::real::Real;
+
+/// Below this a divisor counts as 0.
+const TINY: f64 = 1e-12;
 
 /// The number whose gradient is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,24 +64,52 @@ pub(crate) fn class_activation(
     mask: &Tensor,
     target: CamTarget,
 ) -> Result<Tensor> {
-    let head = model.mil_head();
-    let out = model.head(&tokens.detach(), mask)?;
-    let class_weight = score_gradient(&out.logits, target)?.matmul(head.class_weight())?; // [b, H]
-    let (gradient, activation) = {
-        let evidence = out.hidden.matmul(&class_weight.unsqueeze(2)?)?.squeeze(2)?; // [b, P], u
-        let mean = (&out.attention * &evidence)?.sum_keepdim(1)?;
-        let pull = (&out.attention * evidence.broadcast_sub(&mean)?)?.unsqueeze(2)?;
-        let direct = out.attention.unsqueeze(2)?.broadcast_mul(&class_weight.unsqueeze(1)?)?;
-        let d_hidden = (direct + head.score_slope(&out.hidden)?.broadcast_mul(&pull)?)?;
-        match target.layer {
-            CamLayer::Hidden => (d_hidden, out.hidden),
-            CamLayer::Tokens => (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach()),
-        }
-    };
+    let (gradient, activation) = gradient_and_activation(model, tokens, mask, target)?;
     let mask = mask.to_dtype(gradient.dtype())?;
     let patches = mask.sum_keepdim(1)?.maximum(1.0)?; //                              [b, 1]
     let weight = gradient.sum(1)?.broadcast_div(&patches)?; //                        [b, width]
     activation.matmul(&weight.unsqueeze(2)?)?.squeeze(2)? * mask
+}
+
+/// Grad-CAM++ `[b, P]` of the positive margin at the encoding `Z`: a channel's weight is the sum of its positive
+/// gradients `g`, each by `g^2 / (2 g^2 + g^3 sum_i Z_i)` (Chattopadhyay et al. 2018, Eqs 10 and 19).
+///
+/// # Errors
+/// If shapes disagree.
+pub(crate) fn grad_cam_plus_plus(model: &Fmamil, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let target = CamTarget { layer: CamLayer::Hidden, ..CamTarget::POSITIVE };
+    let (gradient, activation) = gradient_and_activation(model, tokens, mask, target)?;
+    let mask = mask.to_dtype(gradient.dtype())?;
+    let real = mask.unsqueeze(2)?; //                                                 [b, P, 1]
+    let total = activation.broadcast_mul(&real)?.sum_keepdim(1)?; //                  [b, 1, H]
+    let square = gradient.sqr()?;
+    let divisor = ((&square * 2.0)? + (&square * &gradient)?.broadcast_mul(&total)?)?;
+    let defined = divisor.abs()?.gt(TINY)?;
+    let share = (&square / defined.where_cond(&divisor, &divisor.ones_like()?)?)?;
+    let share = (share * defined.to_dtype(gradient.dtype())?)?;
+    let weight = (share * gradient.relu()?)?.broadcast_mul(&real)?.sum(1)?; //        [b, H]
+    activation.matmul(&weight.unsqueeze(2)?)?.squeeze(2)? * mask
+}
+
+/// Gradient of the score in the activations of a layer, and these, `[b, P, width]` each.
+fn gradient_and_activation(
+    model: &Fmamil,
+    tokens: &Tensor,
+    mask: &Tensor,
+    target: CamTarget,
+) -> Result<(Tensor, Tensor)> {
+    let head = model.mil_head();
+    let out = model.head(&tokens.detach(), mask)?;
+    let class_weight = score_gradient(&out.logits, target)?.matmul(head.class_weight())?; // [b, H]
+    let evidence = out.hidden.matmul(&class_weight.unsqueeze(2)?)?.squeeze(2)?; // [b, P], u
+    let mean = (&out.attention * &evidence)?.sum_keepdim(1)?;
+    let pull = (&out.attention * evidence.broadcast_sub(&mean)?)?.unsqueeze(2)?;
+    let direct = out.attention.unsqueeze(2)?.broadcast_mul(&class_weight.unsqueeze(1)?)?;
+    let d_hidden = (direct + head.score_slope(&out.hidden)?.broadcast_mul(&pull)?)?;
+    Ok(match target.layer {
+        CamLayer::Hidden => (d_hidden, out.hidden),
+        CamLayer::Tokens => (head.through_encoding(&d_hidden, &out.hidden)?, tokens.detach()),
+    })
 }
 
 /// Gradient of the score in the logits, `[b, C]`.
@@ -107,36 +133,36 @@ fn score_gradient(logits: &Tensor, target: CamTarget) -> Result<Tensor> {
 
 /// `relu(raw) / max`, 0..1; all 0 stays all 0, masked patches are 0. No minimum is subtracted: that would
 /// take the low half from a bag that is lesion everywhere.
-pub(crate) fn normalize_cam(raw: &[f32], mask: &[bool]) -> Vec<f32> {
-    let positive = |(value, real): (&f32, &bool)| if *real { value.max(0.0) } else { 0.0 };
-    let positives: Vec<f32> = raw.iter().zip(mask).map(positive).collect();
-    let highest = positives.iter().copied().fold(0.0, f32::max);
-    if highest <= 0.0 {
+pub(crate) fn normalize_cam<T: Real>(raw: &[T], mask: &[bool]) -> Vec<T> {
+    let zero = T::zero();
+    let positive = |(value, real): (&T, &bool)| if *real { Float::max(*value, zero) } else { zero };
+    let positives: Vec<T> = raw.iter().zip(mask).map(positive).collect();
+    let highest = positives.iter().copied().fold(zero, Float::max);
+    if highest <= zero {
         return positives;
     }
-    positives.iter().map(|value| value / highest).collect()
+    positives.iter().map(|value| *value / highest).collect()
 }
 
 /// All 0 if the bag is predicted negative (`probability < 0.5`): noise must not be stretched to 1.
-pub(crate) fn gate_cam(mut cam: Vec<f32>, probability: f64) -> Vec<f32> {
+pub(crate) fn gate_cam<T: Real>(mut cam: Vec<T>, probability: f64) -> Vec<T> {
     if probability < 0.5 {
-        cam.fill(0.0);
+        cam.fill(T::zero());
     }
     cam
 }
 
 /// A map of patches as pixels, row by row: bilinear to the canvas of whole patches, then cropped to
 /// `height` x `width` pixels, because padding lies at the bottom and right.
-pub(crate) fn upsample_cam(
-    cam: &[f32],
+pub(crate) fn upsample_cam<T: Real>(
+    cam: &[T],
     grid: Grid,
     patch_px: usize,
     (height, width): (usize, usize),
-) -> Vec<f32> {
+) -> Vec<T> {
     let columns: Vec<Blend> = blends(grid.columns * patch_px, grid.columns).take(width).collect();
-    let mix = |row: &[f32], blend: &Blend| {
-        f64::from(row[blend.first]) * (1.0 - blend.weight)
-            + f64::from(row[blend.second]) * blend.weight
+    let mix = |row: &[T], blend: &Blend| {
+        row[blend.first].wide() * (1.0 - blend.weight) + row[blend.second].wide() * blend.weight
     };
     let row_of = |n: usize| &cam[n * grid.columns..(n + 1) * grid.columns];
     blends(grid.rows * patch_px, grid.rows)
@@ -144,7 +170,7 @@ pub(crate) fn upsample_cam(
         .flat_map(|y| {
             columns.iter().map(move |x| {
                 let (above, below) = (mix(row_of(y.first), x), mix(row_of(y.second), x));
-                (above * (1.0 - y.weight) + below * y.weight) as f32
+                T::of(above * (1.0 - y.weight) + below * y.weight)
             })
         })
         .collect()
@@ -159,6 +185,39 @@ mod tests {
         let cam = normalize_cam(&[2.0, -1.0, 4.0, 9.0], &[true, true, true, false]);
         assert_eq!(cam, [0.5, 0.0, 1.0, 0.0]);
         assert_eq!(normalize_cam(&[-1.0, 0.0], &[true, true]), [0.0, 0.0]);
+    }
+
+    /// By the tape, with the encoding as a variable and the formula written out patch by patch.
+    #[test]
+    fn grad_cam_plus_plus_is_its_formula() {
+        use crate::fmamil::{config::Attention, tests::small};
+        use crate::nn::storage::to_vec;
+        use candle_core::{DType, Device, Var};
+        let (model, _) = small(Attention::Abmil);
+        let tokens = crate::testing::normal(&[1, 5, 8], 4);
+        let mask = Tensor::ones((1, 5), DType::F64, &Device::Cpu).unwrap();
+        let out = model.head(&tokens, &mask).unwrap();
+        let hidden = Var::from_tensor(&out.hidden.detach()).unwrap();
+        let attention = softmax(&model.mil_head().scores(&hidden).unwrap(), 1).unwrap();
+        let bag = attention.unsqueeze(1).unwrap().matmul(&hidden).unwrap().squeeze(1).unwrap();
+        let slope = score_gradient(&out.logits, CamTarget::POSITIVE).unwrap();
+        let slope = slope.matmul(model.mil_head().class_weight()).unwrap();
+        let grads = (bag * slope).unwrap().sum_all().unwrap().backward().unwrap();
+        let g: Vec<f64> = to_vec(grads.get(&hidden).unwrap()).unwrap();
+        let z: Vec<f64> = to_vec(&hidden).unwrap();
+        let width = z.len() / 5;
+        let weight = |k: usize| -> f64 {
+            let total: f64 = (0..5).map(|i| z[i * width + k]).sum();
+            let share = |g: f64| g * g / (2.0 * g * g + g * g * g * total);
+            let column = (0..5).map(|i| g[i * width + k]).filter(|g| *g > 0.0);
+            column.map(|g| share(g) * g).sum()
+        };
+        let weights: Vec<f64> = (0..width).map(weight).collect();
+        let ours: Vec<f64> = to_vec(&grad_cam_plus_plus(&model, &tokens, &mask).unwrap()).unwrap();
+        for (i, ours) in ours.iter().enumerate() {
+            let want: f64 = (0..width).map(|k| weights[k] * z[i * width + k]).sum();
+            assert!((ours - want).abs() < 1e-9, "{i}: {ours} is not {want}");
+        }
     }
 
     #[test]

@@ -2,4 +2,7 @@
 
 pub(crate) mod faithfulness;
 pub(crate) mod grad_cam;
+pub(crate) mod map;
 pub(crate) mod stitch;
+
+pub use map::MapKind;

@@ -107,8 +107,11 @@ impl CamsegConfig {
         if let Some((name, value)) = outside {
             return Some(format!("{name} must lie in 0 to 1, found {value}"));
         }
-        let counts =
-            [("epochs", self.epochs), ("batch", self.batch), ("validate_every", self.validate_every)];
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("validate_every", self.validate_every),
+        ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Some(format!("{name} must be at least 1, found 0"));
         }

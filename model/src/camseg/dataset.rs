@@ -94,7 +94,11 @@ impl Source<'_> {
         if problems.is_empty() { Ok(dataset) } else { Err(TrainError::Folder(problems)) }
     }
 
-    fn tiles(&self, image: &LabelledImage, cancel: &CancelToken) -> Result<Vec<Tile>, AnalyzeError> {
+    fn tiles(
+        &self,
+        image: &LabelledImage,
+        cancel: &CancelToken,
+    ) -> Result<Vec<Tile>, AnalyzeError> {
         let slide = Slide::open(&image.path)?;
         let tissue = tissue::find(&slide, &(), cancel)?;
         let label = match (self.corrected(image), image.is_positive) {
@@ -109,9 +113,9 @@ impl Source<'_> {
         let windows = grid.windows(side, side);
         let share = TissueShare::new(&tissue);
         let is_single = windows.len() == 1;
-        let kept = windows.into_iter().filter(|window| {
-            is_single || bag.tissue_min <= share.of(grid.level0_rect(*window))
-        });
+        let kept = windows
+            .into_iter()
+            .filter(|window| is_single || bag.tissue_min <= share.of(grid.level0_rect(*window)));
         kept.map(|window| tile(&slide, &grid, window, &label)).collect()
     }
 
@@ -137,8 +141,7 @@ impl Source<'_> {
         }
         let mut watch = Stopwatch::default();
         let work: (&dyn Progress, &CancelToken) = (&(), cancel);
-        let run =
-            slide_run::run(slide, &grid, &windows, self.model, self.store, &mut watch, work)?;
+        let run = slide_run::run(slide, &grid, &windows, self.model, self.store, &mut watch, work)?;
         let highest = run.outputs.iter().map(|it| it.probability).fold(0.0, f32::max);
         let mut stitcher = Stitcher::new(&grid, windows.len());
         for (window, output) in windows.iter().zip(&run.outputs) {
@@ -185,9 +188,8 @@ fn tile(
             mask.as_chunks::<3>().0.iter().map(is_lesion).collect()
         }
         Label::Map(map) => {
-            let center = |start: usize, i: usize, scale: f64| {
-                ((start * ALIGNMENT + i) as f64 + 0.5) * scale
-            };
+            let center =
+                |start: usize, i: usize, scale: f64| ((start * ALIGNMENT + i) as f64 + 0.5) * scale;
             let mut values = Vec::with_capacity(rows * columns);
             for row in 0..rows {
                 let y = center(window.row, row, grid.scale.y);

@@ -70,7 +70,8 @@ pub(crate) fn refined(
 
 /// The slide in network px, rounded up.
 fn network_size(slide: &Slide, grid: &PatchGrid) -> [usize; 2] {
-    let side = |level0: u32, scale: f64| (f64::from(level0) / scale - 1e-3).ceil().max(1.0) as usize;
+    let side =
+        |level0: u32, scale: f64| (f64::from(level0) / scale - 1e-3).ceil().max(1.0) as usize;
     [side(slide.size().height, grid.scale.y), side(slide.size().width, grid.scale.x)]
 }
 

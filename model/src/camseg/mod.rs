@@ -17,18 +17,18 @@ pub(crate) mod unet;
 pub use config::CamsegConfig;
 pub use refiner::RefinerDescription;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use domain::progress::{CancelToken, Progress};
-
-use crate::analysis::open_model;
+use crate::analysis::{AnalysisSettings, AnalyzeError, default_feature_cache, open_model};
 use crate::bag::feature_store::FeatureStore;
-use crate::data::folder::LabelledFolder;
-use crate::data::split;
+use crate::data::check::check;
+use crate::data::folder::Split;
 use crate::device::DeviceChoice;
+use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
-use crate::train::run_folder::RunFolder;
-use crate::train::{TrainError, TrainEvent, TrainReport};
+use crate::train::run_folder::{CONFIG, Found, RunFolder};
+use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 
 /// What stage 2 learns from.
 #[derive(Clone, Copy, Debug)]
@@ -52,36 +52,39 @@ pub fn train_camseg(
     config: &CamsegConfig,
     device: DeviceChoice,
     on_event: &mut dyn FnMut(&TrainEvent),
-    progress: &dyn Progress,
-    cancel: &CancelToken,
+    control: TrainControl<'_>,
 ) -> Result<TrainReport, TrainError> {
-    progress.stage("Reading the labelled folder");
     if let Some(problem) = config.problem() {
         return Err(TrainError::Config(problem));
     }
-    let folder = LabelledFolder::read(sources.folder).map_err(TrainError::Folder)?;
-    let splits = split::assign(&folder.images, config.seed);
-    let problems = split::problems(&folder.images, &splits);
-    if !problems.is_empty() {
-        return Err(TrainError::Folder(problems));
+    if RunFolder::look(run_dir) != Found::Nothing {
+        let problem = "the folder already holds a run; choose another one";
+        return Err(TrainError::Resume(problem.to_owned()));
     }
-    progress.stage("Loading the model");
-    let model = open_model(sources.model, device).map_err(|error| match error {
-        crate::analysis::AnalyzeError::Model(problem) => TrainError::Config(problem),
-        other => TrainError::Compute(other.to_string()),
-    })?;
-    let mut run = RunFolder::create(run_dir)?;
-    run.write_json("config.json", config)?;
-    let by_file: std::collections::BTreeMap<_, _> =
-        folder.images.iter().map(|it| &it.file).zip(&splits).collect();
+    let model = open(sources.model, device)?;
+    let work = (control.progress, control.cancel);
+    let bag = &model.config.bag;
+    let folder = check(sources.folder, bag, config.seed, work)?;
+    let mut run = RunFolder::open(run_dir)?;
+    let files = folder.images.iter().map(|it| it.file.as_str());
+    let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
     run.write_json("split.json", &by_file)?;
-    let store = config.cache_features.then(crate::analysis::default_feature_cache).flatten();
+    run.write_json(CONFIG, config)?;
+    let store = config.cache_features.then(default_feature_cache).flatten();
     let store = store.as_deref().map(FeatureStore::new);
     let source =
         dataset::Source { model: &model, store: store.as_ref(), masks: sources.masks, config };
-    let dataset = source.load(&folder.images, &splits, (progress, cancel))?;
-    let mut trainer = trainer::Trainer::new(config, &dataset, model.device.clone())?;
-    let outcome = trainer.run(&mut run, on_event, progress, cancel)?;
-    let ratio = config.ratio(&model.config.bag);
-    refiner::promote(&run, config, ratio, sources.model, outcome)
+    let dataset = source.load(&folder.images, &folder.splits, work)?;
+    let mut trainer = trainer::Trainer::new(config, &dataset, model.device.device.clone())?;
+    let outcome = trainer.run(&mut run, &folder.warnings, on_event, control)?;
+    refiner::promote(&run, config, config.ratio(bag), sources.model, outcome)
+}
+
+/// Stage 1 on the device.
+fn open(model: &ModelEntry, device: DeviceChoice) -> Result<LoadedModel, TrainError> {
+    let settings = AnalysisSettings { device, ..AnalysisSettings::default() };
+    open_model(model, &settings).map_err(|error| match error {
+        AnalyzeError::Model(problem) => TrainError::Config(problem),
+        other => TrainError::Compute(other.to_string()),
+    })
 }

@@ -130,6 +130,7 @@ pub(super) fn promote(
     };
     write_json(&dir.join(DESCRIPTION), &description)?;
     let report = TrainReport {
+        best_attempt: 1,
         best_epoch: outcome.n_epochs,
         n_epochs: outcome.n_epochs,
         stopped: StopReason::Finished,

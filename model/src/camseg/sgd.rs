@@ -71,8 +71,7 @@ impl Sgd {
             bail!("the gradient is not finite (norm {norm})")
         }
         let clip = (self.config.clip_norm / (norm + 1e-6)).min(1.0) as f32;
-        let (momentum, decay) =
-            (self.config.momentum as f32, self.config.weight_decay as f32);
+        let (momentum, decay) = (self.config.momentum as f32, self.config.weight_decay as f32);
         for ((var, motion), gradient) in self.slots.iter_mut().zip(gradients) {
             let Some(gradient) = gradient else { continue };
             let mut weights: Vec<f32> = to_vec(var)?;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
-use domain::progress::{CancelToken, Progress};
+use domain::progress::CancelToken;
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +19,7 @@ use crate::eval::pixels::Counts;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
 use crate::registry::weights::{Tensors, one_line};
 use crate::train::run_folder::RunFolder;
-use crate::train::{StopReason, TrainError, TrainEvent};
+use crate::train::{StopReason, TrainControl, TrainError, TrainEvent};
 
 /// What a finished loop reached.
 #[derive(Clone, Debug)]
@@ -84,24 +84,27 @@ impl<'a> Trainer<'a> {
     pub(super) fn run(
         &mut self,
         folder: &mut RunFolder,
+        warnings: &[String],
         on_event: &mut dyn FnMut(&TrainEvent),
-        progress: &dyn Progress,
-        cancel: &CancelToken,
+        control: TrainControl<'_>,
     ) -> Result<Outcome, TrainError> {
         let mut emit = |folder: &mut RunFolder, event: TrainEvent| {
             on_event(&event);
             folder.log(&event)
         };
+        for text in warnings.iter().cloned() {
+            emit(folder, TrainEvent::Warning { text })?;
+        }
         emit(folder, self.started())?;
         let mut metrics = BTreeMap::new();
         for epoch in 1..=self.config.epochs {
-            let learned = self.epoch(epoch, &mut |event| emit(folder, event), (progress, cancel));
+            let learned = self.epoch(epoch, &mut |event| emit(folder, event), control);
             if matches!(learned, Err(TrainError::Cancelled(_))) {
                 emit(folder, TrainEvent::Stopped { reason: StopReason::Cancelled })?;
             }
             emit(folder, learned?)?;
             if epoch.is_multiple_of(self.config.validate_every) || epoch == self.config.epochs {
-                metrics = self.validate(cancel)?;
+                metrics = self.validate(control.cancel)?;
                 for (name, value) in metrics.clone() {
                     emit(folder, TrainEvent::Metric { epoch, name, value })?;
                 }
@@ -133,13 +136,14 @@ impl<'a> Trainer<'a> {
         &mut self,
         epoch: usize,
         emit: &mut dyn FnMut(TrainEvent) -> Result<(), TrainError>,
-        (progress, cancel): (&dyn Progress, &CancelToken),
+        TrainControl { progress, cancel, pause }: TrainControl<'_>,
     ) -> Result<TrainEvent, TrainError> {
         progress.stage("Training");
         let order = order(&self.dataset.train, self.config.batch, &mut self.rng);
         let n_steps = order.len();
         let mut sums = Sums::default();
         for (i, indices) in order.iter().enumerate() {
+            pause.wait(cancel)?;
             cancel.check()?;
             let done = (epoch - 1) * n_steps + i;
             progress.report(done as u64, (self.config.epochs * n_steps) as u64);

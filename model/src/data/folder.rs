@@ -61,14 +61,7 @@ impl LabelledFolder {
     /// # Errors
     /// Everything that is wrong, one line each.
     pub fn read(dir: &Path) -> Result<Self, Vec<String>> {
-        if !dir.is_dir() {
-            return Err(vec!["there is no such folder".to_owned()]);
-        }
-        let table = dir.join("labels.csv");
-        let mut images =
-            if table.is_file() { from_table(dir, &table) } else { from_class_folders(dir) }?;
-        images.sort_by(|a, b| a.file.cmp(&b.file));
-        let problems = contradictions(&images);
+        let Listing { images, problems } = list(dir);
         if problems.is_empty() { Ok(Self { images }) } else { Err(problems) }
     }
 
@@ -76,6 +69,28 @@ impl LabelledFolder {
     pub fn has_splits(&self) -> bool {
         self.images.iter().any(|it| it.split.is_some())
     }
+}
+
+/// The rows of a folder that can be understood, sorted by file, and what is wrong with the others or with all.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) images: Vec<LabelledImage>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Reads which images `dir` holds, but no image.
+pub(crate) fn list(dir: &Path) -> Listing {
+    if !dir.is_dir() {
+        let problems = vec!["there is no such folder".to_owned()];
+        return Listing { images: Vec::new(), problems };
+    }
+    let table = dir.join("labels.csv");
+    let mut found = if table.is_file() { from_table(dir, &table) } else { from_class_folders(dir) };
+    found.images.sort_by(|a, b| a.file.cmp(&b.file));
+    if !found.images.is_empty() {
+        found.problems.append(&mut contradictions(&found.images));
+    }
+    found
 }
 
 /// What only shows when all rows are known.
@@ -114,35 +129,36 @@ struct Row {
     split: Option<String>,
 }
 
-fn from_table(dir: &Path, table: &Path) -> Result<Vec<LabelledImage>, Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_path(table)
-        .map_err(|error| vec![format!("labels.csv cannot be read: {error}")])?;
+fn from_table(dir: &Path, table: &Path) -> Listing {
+    let mut found = Listing::default();
+    let mut reader = match csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(table) {
+        Ok(reader) => reader,
+        Err(error) => {
+            found.problems.push(format!("labels.csv cannot be read: {error}"));
+            return found;
+        }
+    };
     let headers = reader.headers().cloned().unwrap_or_default();
-    let missing: Vec<String> = ["file", "label"]
-        .into_iter()
-        .filter(|name| headers.iter().all(|it| it != *name))
-        .map(|name| format!("labels.csv has no column `{name}`"))
-        .collect();
-    if !missing.is_empty() {
-        return Err(missing);
+    let missing = ["file", "label"].into_iter().filter(|name| headers.iter().all(|it| it != *name));
+    found.problems.extend(missing.map(|name| format!("labels.csv has no column `{name}`")));
+    if !found.problems.is_empty() {
+        return found;
     }
-    let (mut images, mut problems) = (Vec::new(), Vec::new());
     for (i, row) in reader.deserialize::<Row>().enumerate() {
         // Line 1 is the header.
         let line = i + 2;
         match row {
             Ok(row) => match labelled(dir, row) {
-                Ok(image) => images.push(image),
-                Err(found) => {
-                    problems.extend(found.into_iter().map(|it| format!("line {line}: {it}")));
+                Ok(image) => found.images.push(image),
+                Err(problems) => {
+                    let problems = problems.into_iter().map(|it| format!("line {line}: {it}"));
+                    found.problems.extend(problems);
                 }
             },
-            Err(error) => problems.push(format!("line {line}: {error}")),
+            Err(error) => found.problems.push(format!("line {line}: {error}")),
         }
     }
-    if problems.is_empty() { Ok(images) } else { Err(problems) }
+    found
 }
 
 fn labelled(dir: &Path, row: Row) -> Result<LabelledImage, Vec<String>> {
@@ -195,7 +211,8 @@ fn split(word: &str) -> Option<Split> {
 }
 
 /// `negative` (or a word for it) and anything else positive; or two folders, of which the first by name is negative.
-fn from_class_folders(dir: &Path) -> Result<Vec<LabelledImage>, Vec<String>> {
+fn from_class_folders(dir: &Path) -> Listing {
+    let mut found = Listing::default();
     let classes: Vec<String> = names(dir)
         .into_iter()
         .filter(|name| dir.join(name).is_dir())
@@ -208,19 +225,19 @@ fn from_class_folders(dir: &Path) -> Result<Vec<LabelledImage>, Vec<String>> {
         _ => is_negative_word(name),
     };
     if classes.len() < 2 || (n_negative == 0 && classes.len() != 2) {
-        return Err(vec![format!(
+        found.problems.push(format!(
             "expected labels.csv, a folder `negative` beside others, or two class folders; found {}",
             if classes.is_empty() { "none".to_owned() } else { classes.join(", ") }
-        )]);
+        ));
+        return found;
     }
-    let (mut images, mut problems) = (Vec::new(), Vec::new());
     for class in &classes {
         let files: Vec<String> =
             names(&dir.join(class)).into_iter().filter(|name| is_image(name)).collect();
         if files.is_empty() {
-            problems.push(format!("the folder {class} holds no images"));
+            found.problems.push(format!("the folder {class} holds no images"));
         }
-        images.extend(files.into_iter().map(|name| {
+        found.images.extend(files.into_iter().map(|name| {
             let file = format!("{class}/{name}");
             LabelledImage {
                 path: dir.join(class).join(name),
@@ -231,7 +248,7 @@ fn from_class_folders(dir: &Path) -> Result<Vec<LabelledImage>, Vec<String>> {
             }
         }));
     }
-    if problems.is_empty() { Ok(images) } else { Err(problems) }
+    found
 }
 
 /// What lies in a folder, sorted.

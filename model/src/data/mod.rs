@@ -1,6 +1,7 @@
 //! Labelled folders: what is in them, how they are split, and how training bags are varied.
 
 pub(crate) mod augment;
+pub mod check;
 pub mod folder;
 pub(crate) mod jitter;
 pub mod split;

@@ -12,27 +12,31 @@ use super::folder::{LabelledImage, Split};
 const VAL_SHARE: f64 = 0.25;
 
 /// The split of each image: the folder's own where it has one, else a quarter of the patients of each label is `Val`
-/// and the rest `Train`. A patient with images of both labels counts as positive.
+/// and the rest `Train`. A patient with images of both labels counts as positive; ids that differ only in letter case
+/// are taken for one patient.
 pub fn assign(images: &[LabelledImage], seed: u64) -> Vec<Split> {
     if images.iter().all(|it| it.split.is_some()) {
         return images.iter().filter_map(|it| it.split).collect();
     }
-    let mut patients: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut patients: BTreeMap<String, bool> = BTreeMap::new();
     for image in images {
-        *patients.entry(&image.patient).or_default() |= image.is_positive;
+        *patients.entry(image.patient.to_lowercase()).or_default() |= image.is_positive;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut splits: BTreeMap<&str, Split> = BTreeMap::new();
     for label in [true, false] {
-        let mut group: Vec<&str> =
-            patients.iter().filter(|(_, it)| **it == label).map(|(patient, _)| *patient).collect();
+        let mut group: Vec<&str> = patients
+            .iter()
+            .filter(|(_, it)| **it == label)
+            .map(|(patient, _)| patient.as_str())
+            .collect();
         group.shuffle(&mut rng);
         let n_val = ((group.len() as f64 * VAL_SHARE).round() as usize).max(1);
         for (i, patient) in group.into_iter().enumerate() {
             splits.insert(patient, if i < n_val { Split::Val } else { Split::Train });
         }
     }
-    images.iter().map(|it| splits[it.patient.as_str()]).collect()
+    images.iter().map(|it| splits[it.patient.to_lowercase().as_str()]).collect()
 }
 
 /// What is missing for a training, one line each: both labels in both `Train` and `Val`.
@@ -78,6 +82,18 @@ mod tests {
             }
         }
         assert!(problems(&images, &splits).is_empty());
+    }
+
+    #[test]
+    fn ids_that_differ_in_letter_case_stay_together() {
+        let mut images = images(80);
+        for image in images.iter_mut().step_by(2) {
+            image.patient = image.patient.to_lowercase();
+        }
+        let splits = assign(&images, 5);
+        for (i, split) in splits.iter().enumerate() {
+            assert_eq!(*split, splits[i / 4 * 4]);
+        }
     }
 
     #[test]

@@ -5,17 +5,20 @@ pub(crate) mod labels;
 pub(crate) mod pixels;
 mod report;
 mod subject;
+mod suggest;
 
 pub use report::{
-    Baseline, Classification, EvalReport, PixelScores, Segmentation, ThresholdScores,
+    Baseline, Classification, EvalReport, PixelScores, Segmentation, SuggestedThreshold,
+    ThresholdRule, ThresholdScores,
 };
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Cancelled, Progress};
 
-use crate::analysis::{AnalysisSettings, AnalyzeError, analyze_with, open_model};
+use crate::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze_with, open_model};
 use crate::data::folder::{LabelledFolder, LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
@@ -56,6 +59,17 @@ impl From<AnalyzeError> for EvalError {
     }
 }
 
+/// What is measured, and how.
+#[derive(Clone, Debug, Default)]
+pub struct EvalSettings {
+    /// How the model is run.
+    pub analysis: AnalysisSettings,
+    /// The rows to measure; without it the `test` rows, else the `val` rows, else all.
+    pub split: Option<Split>,
+    /// The *t* to cut at instead of the model's recommended one.
+    pub threshold: Option<f32>,
+}
+
 /// What was measured on the images so far.
 #[derive(Debug, Default)]
 struct Measured {
@@ -67,9 +81,11 @@ struct Measured {
     ladder: Vec<Counts>,
     kept: Vec<f64>,
     n_outside: usize,
+    /// Values of the maps of images predicted positive, for each step of the ladder.
+    map_values: Vec<u64>,
 }
 
-/// Runs `model` over the folder's `test` rows, else its `val` rows, else all of it, and scores labels and, where
+/// Runs `model` over rows of the folder and scores labels and, where
 /// `masks` holds a `<stem>.png` per positive image, pixels. Images without tissue count as negative.
 ///
 /// # Errors
@@ -78,16 +94,18 @@ pub fn evaluate(
     folder: &Path,
     masks: Option<&Path>,
     model: &ModelEntry,
-    settings: &AnalysisSettings,
+    settings: &EvalSettings,
     progress: &dyn Progress,
     cancel: &CancelToken,
 ) -> Result<EvalReport, EvalError> {
     let folder = LabelledFolder::read(folder).map_err(EvalError::Folder)?;
-    let (split, images) = measured_rows(&folder.images);
+    let (split, images) = measured_rows(&folder.images, settings.split)?;
     let train: Vec<&LabelledImage> =
         folder.images.iter().filter(|it| it.split == Some(Split::Train)).collect();
     progress.stage("Loading the model");
-    let loaded = open_model(model, settings.device)?;
+    let loaded = open_model(model, &settings.analysis)?;
+    let recommended = recommended_threshold(&loaded, model, &settings.analysis);
+    let t = settings.threshold.unwrap_or(recommended);
     let mut baselines = Baselines::new(&train, (progress, cancel))?;
     let mut measured = Measured::default();
     progress.stage("Measuring");
@@ -95,23 +113,33 @@ pub fn evaluate(
         cancel.check()?;
         progress.report(i as u64, images.len() as u64);
         let subject = Subject::open(image, masks)?;
-        measured.add(&subject, &loaded, model, settings, cancel)?;
+        measured.add(&subject, &loaded, model, (&settings.analysis, t), cancel)?;
         baselines.add(&subject);
     }
-    let threshold = recommended_threshold(&loaded, model, settings);
-    Ok(report(split, &measured, baselines, masks.is_some(), (model, threshold)))
+    Ok(report((split, t), &measured, baselines, masks.is_some(), model))
 }
 
 /// Rows to measure, and what they are called.
-fn measured_rows(images: &[LabelledImage]) -> (&'static str, Vec<&LabelledImage>) {
-    for (split, name) in [(Split::Test, "test"), (Split::Val, "val")] {
+fn measured_rows(
+    images: &[LabelledImage],
+    asked: Option<Split>,
+) -> Result<(&'static str, Vec<&LabelledImage>), EvalError> {
+    for (split, name) in [(Split::Test, "test"), (Split::Val, "val"), (Split::Train, "train")] {
+        let is_meant = match asked {
+            Some(asked) => asked == split,
+            None => split != Split::Train,
+        };
         let rows: Vec<&LabelledImage> =
-            images.iter().filter(|it| it.split == Some(split)).collect();
+            images.iter().filter(|it| is_meant && it.split == Some(split)).collect();
         if !rows.is_empty() {
-            return (name, rows);
+            return Ok((name, rows));
         }
     }
-    ("all", images.iter().collect())
+    if asked.is_some() {
+        let problem = "it has no row of the split that was asked for".to_owned();
+        return Err(EvalError::Folder(vec![problem]));
+    }
+    Ok(("all", images.iter().collect()))
 }
 
 impl Measured {
@@ -120,7 +148,7 @@ impl Measured {
         subject: &Subject,
         model: &LoadedModel,
         entry: &ModelEntry,
-        settings: &AnalysisSettings,
+        (settings, t): (&AnalysisSettings, f32),
         cancel: &CancelToken,
     ) -> Result<(), EvalError> {
         let watch = Stopwatch::default();
@@ -136,20 +164,24 @@ impl Measured {
         self.kept.extend(analysis.as_ref().and_then(|it| it.faithfulness));
         self.n_outside +=
             usize::from(analysis.as_ref().is_some_and(|it| it.training_fit.is_outside));
+        if let Some(map) = analysis.as_ref().map(measured_map).filter(|it| 0.0 < it.max()) {
+            suggest::add_values(&mut self.map_values, map.values());
+        }
         if let Some(truth) = &subject.truth {
             let field = match &analysis {
-                Some(analysis) => {
-                    let map = analysis.refined.as_ref().unwrap_or(&analysis.heatmap);
-                    map.resampled(subject.slide.size())
-                }
+                Some(analysis) => measured_map(analysis).resampled(subject.slide.size()),
                 None => vec![0.0; truth.len()],
             };
-            let t = recommended_threshold(model, entry, settings);
             self.at_threshold.push(Counts::of(field.iter().map(|value| t < *value), truth));
             add_ladder(&mut self.ladder, &field, truth);
         }
         Ok(())
     }
+}
+
+/// The map under measurement: that of the last stage which was run.
+fn measured_map(analysis: &Analysis) -> &Heatmap {
+    analysis.refined.as_ref().unwrap_or(&analysis.heatmap)
 }
 
 /// The *t* that is recommended for the map under measurement.
@@ -187,11 +219,11 @@ fn add_ladder(ladder: &mut Vec<Counts>, field: &[f32], truth: &[bool]) {
 }
 
 fn report(
-    split: &str,
+    (split, t): (&str, f32),
     measured: &Measured,
     baselines: Baselines,
     has_masks: bool,
-    (model, t): (&ModelEntry, f32),
+    model: &ModelEntry,
 ) -> EvalReport {
     let thresholds: Vec<ThresholdScores> = measured
         .ladder
@@ -221,6 +253,7 @@ fn report(
             .iter()
             .copied()
             .max_by(|a, b| a.pooled.miou.total_cmp(&b.pooled.miou)),
+        suggested_thresholds: suggest::suggestions(&thresholds, &measured.map_values),
         thresholds,
         faithfulness: (!measured.kept.is_empty()).then(|| kept / measured.kept.len() as f64),
         baselines: baselines.finish(),
@@ -270,8 +303,11 @@ mod tests {
             split,
         };
         let rows = [Some(Split::Train), Some(Split::Val), Some(Split::Test)].map(image);
-        assert_eq!(measured_rows(&rows).0, "test");
-        assert_eq!(measured_rows(&rows[..2]).0, "val");
-        assert_eq!(measured_rows(&[image(None)]).0, "all");
+        let name = |rows: &[LabelledImage], asked| measured_rows(rows, asked).unwrap().0;
+        assert_eq!(name(&rows, None), "test");
+        assert_eq!(name(&rows[..2], None), "val");
+        assert_eq!(name(&[image(None)], None), "all");
+        assert_eq!(name(&rows, Some(Split::Train)), "train");
+        assert!(measured_rows(&rows[..2], Some(Split::Test)).is_err());
     }
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Classification {
     /// Mann-Whitney with mid-ranks; `None` if a class is missing.
     pub auc: Option<f64>,
+    /// Bounds of its 95 % bootstrap interval over images.
+    #[serde(default)]
+    pub auc_interval: Option<[f64; 2]>,
     /// Share of images with the right label.
     pub accuracy: f64,
     /// Of the positive class.
@@ -64,6 +67,29 @@ pub struct ThresholdScores {
     pub pooled: PixelScores,
 }
 
+/// A rule that proposes a *t*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThresholdRule {
+    /// Largest pixel sensitivity + specificity - 1; needs masks.
+    Youden,
+    /// Parts the values of the maps of images predicted positive into two groups; needs no mask and no label.
+    Otsu,
+    /// The largest *t* that still finds 90 % of the lesion pixels; needs masks.
+    Sensitivity90,
+}
+
+/// A proposed *t* and, where masks were given, the figures there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuggestedThreshold {
+    /// What proposes it.
+    pub rule: ThresholdRule,
+    /// The cut-off.
+    pub threshold: f32,
+    /// Over all measured images, negatives included.
+    pub pooled: Option<PixelScores>,
+}
+
 /// Something simple that a model must beat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
@@ -86,7 +112,7 @@ pub struct EvalReport {
     pub n_positive: usize,
     /// Figures on labels.
     pub classification: Classification,
-    /// The *t* that `segmentation` was cut at: the model's recommended one.
+    /// The *t* that `segmentation` was cut at: the model's recommended one unless another was asked for.
     pub threshold: f32,
     /// Figures on pixels at that *t*, where masks were given.
     pub segmentation: Option<Segmentation>,
@@ -94,6 +120,9 @@ pub struct EvalReport {
     pub best_threshold: Option<ThresholdScores>,
     /// Pooled figures over a ladder of *t*.
     pub thresholds: Vec<ThresholdScores>,
+    /// Proposals for *t* from these images; to be judged on others.
+    #[serde(default)]
+    pub suggested_thresholds: Vec<SuggestedThreshold>,
     /// Mean probability kept when only the patches under the map keep their features (MODELS section 6.6).
     pub faithfulness: Option<f64>,
     /// Simple methods measured by the same code.

@@ -12,7 +12,7 @@ use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, project};
 
 /// As in Vim.
-pub(super) const NORM_EPS: f64 = 1e-5;
+pub(crate) const NORM_EPS: f64 = 1e-5;
 
 /// One block, `[b, L, D]` to `[b, L, D]`.
 #[derive(Clone, Debug)]
@@ -61,8 +61,23 @@ impl FMambaBlock {
         self.out_proj.forward(&sum)? + tokens
     }
 
+    /// The scans in row order.
+    pub(crate) fn rows(&self) -> &BidirectionalSsm {
+        &self.rows
+    }
+
+    /// The scans in column order, if there are any.
+    pub(crate) fn columns(&self) -> Option<&BidirectionalSsm> {
+        self.columns.as_ref()
+    }
+
+    /// The frequency branch, if there is one.
+    pub(crate) fn frequency(&self) -> Option<&FrequencyBranch> {
+        self.frequency.as_ref()
+    }
+
     /// `x` and `z`, both `[b, L, E]` (lines 2-5).
-    fn split(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn split(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let normed = self.norm.forward(tokens)?;
         let inner = self.in_proj.dim(0)? / 2;
         let half = |start| project(&normed, &self.in_proj.narrow(0, start, inner)?);
@@ -70,61 +85,8 @@ impl FMambaBlock {
     }
 
     /// The column scan, back in row order (line 22).
-    fn scan_columns(&self, x: &Tensor, order: &ColumnOrder) -> Result<Option<Tensor>> {
+    pub(crate) fn scan_columns(&self, x: &Tensor, order: &ColumnOrder) -> Result<Option<Tensor>> {
         let Some(columns) = &self.columns else { return Ok(None) };
         order.rows(&columns.forward(&order.columns(x)?)?).map(Some)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fmamil::order::Grid;
-    use crate::fmamil::tests::config;
-    use crate::testing::Fixture;
-    use candle_core::{DType, Device, Var};
-    use std::collections::HashMap;
-
-    fn check(fixture: &Fixture, grid: Grid, dtype: DType) {
-        let vars = fixture.vars("w.", dtype);
-        let weights: HashMap<_, _> =
-            vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        let vb = VarBuilder::from_tensors(weights, dtype, &Device::Cpu);
-        let block = FMambaBlock::new(&config(fixture), vb).unwrap();
-        let order = ColumnOrder::new(grid, &Device::Cpu).unwrap();
-        let tokens = Var::from_tensor(&fixture.get("T", dtype)).unwrap();
-
-        let (x, z) = block.split(&tokens).unwrap();
-        let open = silu(&z).unwrap();
-        let y_h = block.rows.forward(&x).unwrap();
-        let y_v = block.scan_columns(&x, &order).unwrap().unwrap();
-        let frequency = block.frequency.as_ref().unwrap();
-        fixture.check(&x, "cap.x");
-        fixture.check(&z, "cap.z");
-        fixture.check(&y_h, "cap.y_h");
-        fixture.check(&y_v, "cap.y_v");
-        fixture.check(&(y_h * &open).unwrap(), "cap.out_row");
-        fixture.check(&(y_v * &open).unwrap(), "cap.out_col");
-        fixture.check(&frequency.encode(&x).unwrap(), "cap.lfde");
-        fixture.check(&frequency.pooled_gate(&z, &open).unwrap(), "cap.gate_max");
-        fixture.check(&frequency.forward(&x, &z, &open).unwrap(), "cap.out_fft");
-
-        let out = block.forward(&tokens, &order).unwrap();
-        fixture.check(&out, "cap.out");
-        let dy = fixture.get("dy", dtype);
-        let grads = (out * dy).unwrap().sum_all().unwrap().backward().unwrap();
-        fixture.check(grads.get(&tokens).unwrap(), "grad.T");
-    }
-
-    #[test]
-    fn every_step_of_the_block_agrees_with_the_reference() {
-        for (rows, columns) in [(11, 11), (7, 13), (22, 22)] {
-            let Some(fixture) = Fixture::load(&format!("block_{rows}x{columns}_s0")) else {
-                return;
-            };
-            for dtype in [DType::F32, DType::F64] {
-                check(&fixture, Grid { rows, columns }, dtype);
-            }
-        }
     }
 }

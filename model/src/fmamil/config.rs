@@ -4,6 +4,7 @@ use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::order::Grid;
+use crate::cam::MapKind;
 
 /// How a patch learns where it lies (Eq. 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +154,9 @@ pub struct FmamilConfig {
     pub freq_pool: FreqPool,
     /// Attention of the head.
     pub attention: Attention,
+    /// What is drawn over a bag.
+    #[serde(default)]
+    pub map: MapKind,
 }
 
 impl FmamilConfig {
@@ -181,6 +185,7 @@ impl FmamilConfig {
             freq_norm: FreqNorm::Channel,
             freq_pool: FreqPool::Global,
             attention: Attention::Abmil,
+            map: MapKind::GradCam,
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct MilHead {
 pub(crate) struct HeadOutput {
     /// Bag logits `[b, C]`.
     pub(crate) logits: Tensor,
+    /// The pooled bag `[b, H]`.
+    pub(crate) bag: Tensor,
     /// Attention `[b, P]`: sums to 1 per bag, 0 where masked.
     pub(crate) attention: Tensor,
     /// Instance logits `[b, P, C]`.
@@ -78,13 +80,14 @@ impl MilHead {
         Ok(HeadOutput {
             logits: self.classify.forward(&bag)?,
             instance_logits: self.instance.forward(&hidden)?,
+            bag,
             attention,
             hidden,
         })
     }
 
-    /// `[b, P, H]` to `[b, P]`.
-    fn scores(&self, hidden: &Tensor) -> Result<Tensor> {
+    /// Attention before the softmax, `[b, P, H]` to `[b, P]`.
+    pub(crate) fn scores(&self, hidden: &Tensor) -> Result<Tensor> {
         match &self.attention {
             Attention::Abmil { hidden: inner, score } => {
                 score.forward(&inner.forward(hidden)?.tanh()?)?.squeeze(2)

@@ -8,6 +8,7 @@ use super::config::FmamilConfig;
 use super::head::{HeadOutput, MilHead};
 use super::order::{ColumnOrder, Grid};
 use super::positions::Positions;
+use crate::cam::map::{MapKind, raw_map};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 
@@ -20,6 +21,7 @@ pub(crate) struct Fmamil {
     blocks: Vec<FMambaBlock>,
     norm: LayerNorm,
     head: MilHead,
+    map: MapKind,
 }
 
 impl Fmamil {
@@ -37,6 +39,7 @@ impl Fmamil {
             blocks: (0..config.depth).map(block).collect::<Result<_>>()?,
             norm: LayerNorm::new(config.dim, NORM_EPS, vb.pp("norm_f"))?,
             head: MilHead::new(config, vb.pp("head"))?,
+            map: config.map,
         })
     }
 
@@ -74,6 +77,14 @@ impl Fmamil {
     /// If shapes disagree.
     pub(crate) fn head(&self, tokens: &Tensor, mask: &Tensor) -> Result<HeadOutput> {
         self.head.forward(tokens, mask)
+    }
+
+    /// How much each patch speaks for class 1, `[b, P]`, as the config wants it drawn; of any scale.
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    pub(crate) fn map(&self, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
+        raw_map(self.map, self, tokens, mask)
     }
 
     /// The head's parts, for the closed form of its gradient.

@@ -43,7 +43,7 @@ impl Positions {
 }
 
 /// A learned grid `[rows, columns, D]` on another grid, `[P, D]`: bilinear along each axis.
-fn resample(embed: &Tensor, grid: Grid) -> Result<Tensor> {
+pub(crate) fn resample(embed: &Tensor, grid: Grid) -> Result<Tensor> {
     let (rows, columns, dim) = embed.dims3()?;
     if (Grid { rows, columns }) == grid {
         return embed.reshape((grid.patches(), dim));
@@ -59,7 +59,7 @@ fn resample(embed: &Tensor, grid: Grid) -> Result<Tensor> {
 
 /// `[P, D]`: sine and cosine of the column, then of the row, at `D / 4` wavelengths; coordinates scaled to
 /// the reference grid, so that every grid spans one range.
-fn sincos(grid: Grid, reference: Grid, dim: usize, device: &Device) -> Result<Tensor> {
+pub(crate) fn sincos(grid: Grid, reference: Grid, dim: usize, device: &Device) -> Result<Tensor> {
     let quarter = dim / 4;
     let axis = |count: usize, reference: usize| -> Vec<Vec<f64>> {
         let at = |i: usize| (i as f64 + 0.5) * reference as f64 / count as f64 - 0.5;
@@ -72,27 +72,4 @@ fn sincos(grid: Grid, reference: Grid, dim: usize, device: &Device) -> Result<Te
     let table: Vec<f64> =
         y.iter().flat_map(|y| x.iter().flat_map(move |x| x.iter().chain(y).copied())).collect();
     Tensor::from_vec(table, (grid.patches(), dim), device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::Fixture;
-    use candle_core::DType;
-
-    #[test]
-    fn encodings_agree_with_the_reference() {
-        let Some(fixture) = Fixture::load("positions_s0") else { return };
-        let reference = Grid { rows: 11, columns: 11 };
-        for (rows, columns) in [(11, 11), (7, 13), (22, 22), (1, 5), (2, 2)] {
-            let grid = Grid { rows, columns };
-            let table = sincos(grid, reference, 32, &Device::Cpu).unwrap();
-            fixture.check(&table, &format!("sincos.{rows}x{columns}"));
-            for dtype in [DType::F32, DType::F64] {
-                let ours = resample(&fixture.get("pos", dtype), grid).unwrap();
-                let ours = ours.reshape((rows, columns, 32)).unwrap();
-                fixture.check(&ours, &format!("interp.{rows}x{columns}"));
-            }
-        }
-    }
 }

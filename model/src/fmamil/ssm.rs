@@ -23,7 +23,11 @@ pub(crate) struct SsmDirection {
 }
 
 impl SsmDirection {
-    fn new(config: &FmamilConfig, direction: ScanDirection, vb: VarBuilder<'_>) -> Result<Self> {
+    pub(crate) fn new(
+        config: &FmamilConfig,
+        direction: ScanDirection,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
         let (inner, state, rank) = (config.inner_dim(), config.state, config.dt_rank);
         Ok(Self {
             direction,
@@ -38,17 +42,36 @@ impl SsmDirection {
     }
 
     /// `[b, L, E]` to `[b, L, E]`.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = causal_conv_silu(x, &self.conv_weight, &self.conv_bias, self.direction)?;
-        let projected = self.project.forward(&x)?; // [b, L, R + 2S], lines 12-13
-        let decay = self.decay_log.exp()?.neg()?; //  [E, S]
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.convolve(x)?;
+        self.scan(&x, &self.project(&x)?)
+    }
+
+    /// Which way it walks.
+    pub(crate) fn direction(&self) -> ScanDirection {
+        self.direction
+    }
+
+    /// Convolution and activation (line 11), `[b, L, E]` to `[b, L, E]`.
+    pub(crate) fn convolve(&self, x: &Tensor) -> Result<Tensor> {
+        causal_conv_silu(x, &self.conv_weight, &self.conv_bias, self.direction)
+    }
+
+    /// Rows `[dt, B, C]` (lines 12-13), `[b, L, E]` to `[b, L, R + 2S]`.
+    pub(crate) fn project(&self, x: &Tensor) -> Result<Tensor> {
+        self.project.forward(x)
+    }
+
+    /// The recurrence (lines 14-17).
+    pub(crate) fn scan(&self, x: &Tensor, projected: &Tensor) -> Result<Tensor> {
+        let decay = self.decay_log.exp()?.neg()?; // [E, S]
         let params = ScanParams {
             decay: &decay,
             skip: &self.skip,
             dt_bias: &self.dt_bias,
             dt_weight: &self.dt_weight,
         };
-        selective_scan(&x, &projected, params, self.direction)
+        selective_scan(x, projected, params, self.direction)
     }
 }
 
@@ -69,6 +92,11 @@ impl BidirectionalSsm {
             directions.push(SsmDirection::new(config, ScanDirection::Backward, vb)?);
         }
         Ok(Self(directions))
+    }
+
+    /// Forward, then backward, as far as they exist.
+    pub(crate) fn directions(&self) -> &[SsmDirection] {
+        &self.0
     }
 
     /// `[b, L, E]` to `[b, L, E]`, Eq. 13.

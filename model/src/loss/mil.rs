@@ -82,7 +82,7 @@ pub(crate) fn mil_loss(
 }
 
 /// Cross entropy with smoothed soft labels, `[b, C]` each, to a scalar (Eq. 22).
-fn bag_loss(logits: &Tensor, target: &Tensor, smoothing: f64) -> Result<Tensor> {
+pub(crate) fn bag_loss(logits: &Tensor, target: &Tensor, smoothing: f64) -> Result<Tensor> {
     let classes = logits.dim(1)? as f64;
     let target = target.affine(1.0 - smoothing, smoothing / classes)?;
     (target * log_softmax(logits, D::Minus1)?)?.sum(1)?.mean(0)?.neg()
@@ -145,6 +145,7 @@ mod tests {
             attention: attention.clone(),
             instance_logits: instance_logits.clone(),
             hidden: attention.clone(),
+            bag: attention.clone(),
         }
     }
 

@@ -65,15 +65,14 @@ fn moments<T: Real>(x: &[T], channels: usize) -> Moments {
             (x.len() / channels, mean, squares)
         })
         .collect();
-    let mut total =
-        Moments { mean: vec![0.0; channels], variance: vec![0.0; channels], count: 0 };
+    let mut total = Moments { mean: vec![0.0; channels], variance: vec![0.0; channels], count: 0 };
     for (count, means, squares) in parts {
         let (old, new) = (total.count as f64, count as f64);
         let share = new / (old + new);
         for (c, (mean, square)) in means.iter().zip(&squares).enumerate() {
-            let gap = mean.double() - total.mean[c];
+            let gap = mean.wide() - total.mean[c];
             total.mean[c] += gap * share;
-            total.variance[c] += square.double() + gap * gap * old * share;
+            total.variance[c] += square.wide() + gap * gap * old * share;
         }
         total.count += count;
     }
@@ -131,9 +130,9 @@ impl BatchNormRelu {
         let shift: Vec<T> =
             bias.iter().zip(mean.iter().zip(&scale)).map(|(b, (m, s))| *b - *m * *s).collect();
         let mut y = vec![T::zero(); x.len()];
-        y.par_chunks_mut(BLOCK * channels).zip(x.par_chunks(BLOCK * channels)).for_each(
-            |(y, x)| dispatch(ScaleRelu { x, scale: &scale, shift: &shift, y }),
-        );
+        y.par_chunks_mut(BLOCK * channels)
+            .zip(x.par_chunks(BLOCK * channels))
+            .for_each(|(y, x)| dispatch(ScaleRelu { x, scale: &scale, shift: &shift, y }));
         y
     }
 
@@ -151,14 +150,14 @@ impl BatchNormRelu {
             .collect();
         let mut sums = vec![0.0; 2 * channels];
         for part in &parts {
-            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.double());
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part.wide());
         }
         let n = self.moments.count.max(1) as f64;
         let mut dx = vec![T::zero(); x.len()];
         let of_channel = |c: usize| {
-            let (mean, inverse, weight) = (mean[c].double(), inverse[c].double(), weight[c]);
+            let (mean, inverse, weight) = (mean[c].wide(), inverse[c].wide(), weight[c]);
             let (d_bias, d_weight) = (sums[c] / n, sums[channels + c] / n);
-            let slope = weight.double() * inverse;
+            let slope = weight.wide() * inverse;
             // dx = slope * (g - d_bias - (x - mean) * inverse * d_weight), as a line in g and x.
             let along = -slope * inverse * d_weight;
             [T::of(slope), T::of(along), T::of(-slope * d_bias - along * mean)]
@@ -235,11 +234,7 @@ impl BatchNormRelu {
             read(x, |x| read(y, |y| read(dy, |dy| Ok(self.gradients((x, y, dy), weight)))))
         })?;
         let channels = weight.dim(0)?;
-        Ok((
-            Some(tensor(dx, x.shape())?),
-            Some(tensor(dw, channels)?),
-            Some(tensor(db, channels)?),
-        ))
+        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dw, channels)?), Some(tensor(db, channels)?)))
     }
 }
 
@@ -258,7 +253,9 @@ impl<T: Real> Kernel for ScaleRelu<'_, T> {
     fn run<const FMA: bool>(self) {
         let channels = self.scale.len();
         for (y, x) in self.y.chunks_exact_mut(channels).zip(self.x.chunks_exact(channels)) {
-            for ((y, x), (scale, shift)) in y.iter_mut().zip(x).zip(self.scale.iter().zip(self.shift)) {
+            for ((y, x), (scale, shift)) in
+                y.iter_mut().zip(x).zip(self.scale.iter().zip(self.shift))
+            {
                 let value = x.fma::<FMA>(*scale, *shift);
                 *y = if value > T::zero() { value } else { T::zero() };
             }
@@ -378,6 +375,8 @@ mod tests {
         let n = (x.len() / 2) as f64;
         let mean = x.iter().step_by(2).sum::<f64>() / n;
         let variance = x.iter().step_by(2).map(|it| (it - mean).powi(2)).sum::<f64>() / n;
-        assert!((found.mean[0] - mean).abs() < 1e-12 && (found.variance[0] - variance).abs() < 1e-12);
+        assert!(
+            (found.mean[0] - mean).abs() < 1e-12 && (found.variance[0] - variance).abs() < 1e-12
+        );
     }
 }

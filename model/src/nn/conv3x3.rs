@@ -59,7 +59,9 @@ impl ImageShape {
             (&[images, rows, columns, inputs], &[outputs, c, 3, 3]) if c == inputs => {
                 Ok(Self { images, rows, columns, inputs, outputs })
             }
-            _ => bail!("conv3x3: expected [b, h, w, C] and [O, C, 3, 3], found {x:?} and {weight:?}"),
+            _ => {
+                bail!("conv3x3: expected [b, h, w, C] and [O, C, 3, 3], found {x:?} and {weight:?}")
+            }
         }
     }
 
@@ -237,7 +239,8 @@ mod tests {
             let (x, weight) = (normal(&[b, h, w, c], 1), normal(&[o, c, 3, 3], 2));
             let want = by_candle(&x, &weight);
             assert_near(&conv3x3(&x, &weight).unwrap(), &want, 1e-12, "f64");
-            let (x, weight) = (x.to_dtype(DType::F32).unwrap(), weight.to_dtype(DType::F32).unwrap());
+            let (x, weight) =
+                (x.to_dtype(DType::F32).unwrap(), weight.to_dtype(DType::F32).unwrap());
             let single = conv3x3(&x, &weight).unwrap().to_dtype(DType::F64).unwrap();
             assert_near(&single, &want, 1e-5, "f32");
         }
@@ -256,9 +259,9 @@ mod tests {
         let inputs = [normal(&[3, 21, 19, 20], 5), normal(&[35, 20, 3, 3], 6)];
         let cotangent = normal(&[3, 21, 19, 35], 7);
         let gradients = |dtype: DType| -> Vec<Tensor> {
-            let vars = inputs.clone().map(|it| {
-                candle_core::Var::from_tensor(&it.to_dtype(dtype).unwrap()).unwrap()
-            });
+            let vars = inputs
+                .clone()
+                .map(|it| candle_core::Var::from_tensor(&it.to_dtype(dtype).unwrap()).unwrap());
             let y = conv3x3(&vars[0], &vars[1]).unwrap();
             let loss = (y * cotangent.to_dtype(dtype).unwrap()).unwrap().sum_all().unwrap();
             let grads = loss.backward().unwrap();

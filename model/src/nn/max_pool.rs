@@ -111,9 +111,10 @@ fn gradient<T: Real>(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
                 (rest, taken) = (behind, start + 2 * x_row);
                 targets.push((start, target));
             }
-            targets.into_par_iter().zip(dy.par_chunks(y_row.max(1))).for_each(
-                |((start, dx), dy)| scatter(&x[start..start + 2 * x_row], dy, dx, shape),
-            );
+            targets
+                .into_par_iter()
+                .zip(dy.par_chunks(y_row.max(1)))
+                .for_each(|((start, dx), dy)| scatter(&x[start..start + 2 * x_row], dy, dx, shape));
             Ok(())
         })
     })?;
@@ -159,7 +160,8 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_values_gets_the_whole_gradient() {
-        let x = candle_core::Var::ones((1, 2, 2, 1), DType::F64, &candle_core::Device::Cpu).unwrap();
+        let x =
+            candle_core::Var::ones((1, 2, 2, 1), DType::F64, &candle_core::Device::Cpu).unwrap();
         let grads = max_pool2(&x).unwrap().sum_all().unwrap().backward().unwrap();
         let dx: Vec<f64> = grads.get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(dx, [1.0, 0.0, 0.0, 0.0]);

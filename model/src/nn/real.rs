@@ -23,9 +23,9 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
         <Self as WithDType>::from_f64(value)
     }
 
-    /// In double precision.
+    /// The same number as `f64`.
     #[inline(always)]
-    fn double(self) -> f64 {
+    fn wide(self) -> f64 {
         WithDType::to_f64(self)
     }
 

@@ -132,12 +132,8 @@ fn weights<T: Vectors>(x: &[T], dy: &[T], shape: UpShape) -> Vec<T> {
     let mut dw = vec![T::zero(); inputs * outputs * 4];
     for row in 0..2 {
         let image = shape.rows * 2 * y_row;
-        let dy = Cotangent {
-            values: &dy[row * y_row..],
-            image,
-            row_step: 2 * y_row,
-            outputs: pair,
-        };
+        let dy =
+            Cotangent { values: &dy[row * y_row..], image, row_step: 2 * y_row, outputs: pair };
         let walk = shape.walk();
         let part = weight_gradient(x, walk.rows * walk.row_step, walk, dy); // [C, column, O]
         for (filters, part) in dw.chunks_exact_mut(4 * outputs).zip(part.chunks_exact(pair)) {

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 
 use super::feature_space::FeatureSpace;
-use crate::cam::faithfulness::{Bags, faithfulness};
-use crate::cam::grad_cam::{grad_cam, normalize_cam};
+use crate::cam::MapKind;
+use crate::cam::faithfulness::faithfulness;
+use crate::cam::grad_cam::normalize_cam;
 use crate::camseg::refiner::Refiner;
+use crate::device::OpenDevice;
 use crate::encoder::{self, Encoder};
-use crate::fmamil::init::initial_weights;
-use crate::fmamil::{Fmamil, FmamilConfig, Grid};
-use crate::registry::weights::{self, Tensors, one_line};
+use crate::fmamil::Grid;
+use crate::mil::{self, Bags, Judgement, MilNetwork};
+use crate::registry::weights::{self, one_line};
 use crate::registry::{ModelConfig, ModelEntry};
 
 /// Bags that pass through the network at once.
@@ -23,9 +24,9 @@ pub(crate) const BATCH: usize = 32;
 pub(crate) struct LoadedModel {
     pub(crate) config: ModelConfig,
     pub(crate) encoder: Arc<dyn Encoder>,
-    pub(crate) network: Fmamil,
+    pub(crate) network: Box<dyn MilNetwork>,
     pub(crate) space: FeatureSpace,
-    pub(crate) device: Device,
+    pub(crate) device: OpenDevice,
     /// Stage 2, where the folder has one.
     pub(crate) refiner: Option<Refiner>,
 }
@@ -35,7 +36,7 @@ pub(crate) struct LoadedModel {
 pub(crate) struct BagOutput {
     /// Of the positive class.
     pub(crate) probability: f32,
-    /// Grad-CAM per patch, `0.0..=1.0`, row-major, not gated by the prediction (MODELS 6.3).
+    /// The map per patch, `0.0..=1.0`, row-major, not gated by the prediction (MODELS 6.3).
     pub(crate) cam: Vec<f32>,
 }
 
@@ -78,14 +79,21 @@ impl BagBatch {
 }
 
 impl LoadedModel {
-    /// Reads config, weights and encoder of a model folder. The error is one line.
-    pub(crate) fn open(entry: &ModelEntry, device: Device) -> Result<Self, String> {
-        let config = entry.config().map_err(|error| error.to_string())?;
+    /// Reads config, weights and encoder of a model folder; `map` replaces the model's own. The error is one line.
+    pub(crate) fn open(
+        entry: &ModelEntry,
+        device: OpenDevice,
+        map: Option<MapKind>,
+    ) -> Result<Self, String> {
+        let mut config = entry.config().map_err(|error| error.to_string())?;
+        if let Some(map) = map {
+            config.network.draw(map)?;
+        }
         let encoder = encoder::load(&config.encoder.name).map_err(|error| error.to_string())?;
-        if encoder.feature_dim() != config.network.feature_dim {
+        if encoder.feature_dim() != config.network.feature_dim() {
             return Err(format!(
                 "the network expects {} values per patch, the encoder {} gives {}",
-                config.network.feature_dim,
+                config.network.feature_dim(),
                 encoder.name(),
                 encoder.feature_dim()
             ));
@@ -93,12 +101,14 @@ impl LoadedModel {
         let path = entry.dir.join("weights.safetensors");
         let mut tensors = weights::read(&path, Some(&entry.manifest.weights_sha256))
             .map_err(|error| error.to_string())?;
-        let space = FeatureSpace::take(&mut tensors, config.network.feature_dim)
+        let space = FeatureSpace::take(&mut tensors, config.network.feature_dim())
             .map_err(|error| error.to_string())?;
-        let expected = initial_weights(&config.network, 0).map_err(|error| one_line(&error))?;
+        let expected =
+            mil::initial_weights(&config.network, 0).map_err(|error| one_line(&error))?;
         weights::check_strict(&expected, &tensors).map_err(|error| error.to_string())?;
-        let network = build(&config.network, tensors, &device).map_err(|error| one_line(&error))?;
-        let refiner = Refiner::open(&entry.dir, &device)?;
+        let network = mil::build(&config.network, tensors, &device.device)
+            .map_err(|error| one_line(&error))?;
+        let refiner = Refiner::open(&entry.dir, &device.device)?;
         Ok(Self { config, encoder, network, space, device, refiner })
     }
 
@@ -107,35 +117,23 @@ impl LoadedModel {
     /// # Errors
     /// If the device fails.
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
-        forward(&self.network, batch, &self.device)
+        forward(self.network.as_ref(), batch, &self.device.device)
     }
 }
 
-/// A network with those weights on a device.
-///
-/// # Errors
-/// If a weight is missing or of another shape.
-pub(crate) fn build(
-    config: &FmamilConfig,
-    weights: Tensors,
-    device: &Device,
-) -> candle_core::Result<Fmamil> {
-    Fmamil::new(config, VarBuilder::from_tensors(weights.into_iter().collect(), DType::F32, device))
-}
-
-/// Probability and CAM of each bag of a batch.
+/// Probability and map of each bag of a batch.
 ///
 /// # Errors
 /// If the device fails.
 pub(crate) fn forward(
-    network: &Fmamil,
+    network: &dyn MilNetwork,
     batch: &BagBatch,
     device: &Device,
 ) -> candle_core::Result<Vec<BagOutput>> {
     let (features, mask) = batch.tensors(device)?;
-    let tokens = network.tokens(&features, batch.grid)?; //               [n, P, D]
-    let probabilities = network.head(&tokens, &mask)?.probabilities()?; // [n, C]
-    let raw: Vec<Vec<f32>> = grad_cam(network, &tokens, &mask)?.to_vec2()?; // [n, P]
+    let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
+    let Judgement { probabilities, map } = network.judge(bags)?;
+    let raw: Vec<Vec<f32>> = map.to_vec2()?; // [n, P]
     let positive: Vec<f32> = probabilities.narrow(1, 1, 1)?.flatten_all()?.to_vec1()?;
     let masks = batch.is_real.chunks_exact(batch.grid.patches());
     Ok(raw
@@ -152,7 +150,7 @@ pub(crate) fn forward(
 /// # Errors
 /// If the device fails.
 pub(crate) fn kept_probabilities(
-    network: &Fmamil,
+    network: &dyn MilNetwork,
     batch: &BagBatch,
     outputs: &[BagOutput],
     negative_patch: &[f32],

@@ -116,7 +116,13 @@ fn score(model: &LoadedModel, batch: &BagBatch, run: &mut SlideRun) -> candle_co
     let outputs = model.forward(batch)?;
     if outputs.iter().any(|it| POSITIVE <= it.probability) {
         let fill = model.space.scaled_negative_patch();
-        let kept = kept_probabilities(&model.network, batch, &outputs, &fill, &model.device)?;
+        let kept = kept_probabilities(
+            model.network.as_ref(),
+            batch,
+            &outputs,
+            &fill,
+            &model.device.device,
+        )?;
         let positive = outputs.iter().map(|it| POSITIVE <= it.probability);
         run.kept.extend(kept.iter().zip(positive).filter(|(_, is)| *is).map(|(kept, _)| *kept));
     }

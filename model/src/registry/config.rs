@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
 use crate::bag::BagConfig;
-use crate::fmamil::FmamilConfig;
+use crate::mil::NetworkConfig;
 
 /// Which frozen encoder describes patches, and at what size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct ModelConfig {
     /// What describes patches.
     pub encoder: EncoderConfig,
     /// The network.
-    pub network: FmamilConfig,
+    pub network: NetworkConfig,
 }
 
 impl ModelConfig {
@@ -48,9 +48,6 @@ impl ModelConfig {
                 self.encoder.input_px
             ));
         }
-        if self.network.classes != 2 {
-            return Some(format!("a model has 2 classes, found {}", self.network.classes));
-        }
-        self.bag.problem()
+        self.network.problem().or_else(|| self.bag.problem())
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
+use crate::mil::NetworkConfig;
 
-/// The architecture word of stage 1.
-pub const ARCHITECTURE: &str = "fmamil";
+/// The architecture words that this program runs.
+pub const ARCHITECTURES: [&str; 6] = NetworkConfig::ARCHITECTURES;
 
 /// The newest manifest layout that this program reads.
 pub const MANIFEST_SCHEMA: u32 = 1;
@@ -21,7 +22,7 @@ pub struct Manifest {
     pub name: String,
     /// Readable title.
     pub title: String,
-    /// Architecture word; this program runs [`ARCHITECTURE`].
+    /// Architecture word, one of [`ARCHITECTURES`].
     pub architecture: String,
     /// What it was trained on, for a pathologist: organ, stain, magnification, source.
     pub trained_on: String,
@@ -62,10 +63,11 @@ impl Manifest {
                 head.schema
             )));
         }
-        if head.architecture != ARCHITECTURE {
+        if !ARCHITECTURES.contains(&head.architecture.as_str()) {
             return Err(RegistryError::Unsupported(format!(
-                "it is a model of architecture `{}`, this program runs `{ARCHITECTURE}`",
-                head.architecture
+                "it is a model of architecture `{}`, this program runs {}",
+                head.architecture,
+                ARCHITECTURES.join(", ")
             )));
         }
         let manifest: Self = serde_json::from_str(text).map_err(damaged)?;
@@ -98,7 +100,7 @@ pub(super) mod tests {
             schema: MANIFEST_SCHEMA,
             name: "example".to_owned(),
             title: "An example".to_owned(),
-            architecture: ARCHITECTURE.to_owned(),
+            architecture: "fmamil".to_owned(),
             trained_on: "nothing".to_owned(),
             licence: "CC0".to_owned(),
             recommended_threshold: 0.5,
@@ -125,9 +127,9 @@ pub(super) mod tests {
     #[test]
     fn another_architecture_is_refused_before_its_fields_are_looked_at() {
         let error = refusal(|json| {
-            *json = serde_json::json!({ "schema": 1, "architecture": "transmil", "heads": 8 });
+            *json = serde_json::json!({ "schema": 1, "architecture": "capsule", "heads": 8 });
         });
-        assert!(error.contains("`transmil`, this program runs `fmamil`"), "{error}");
+        assert!(error.contains("`capsule`, this program runs fmamil, "), "{error}");
     }
 
     #[test]

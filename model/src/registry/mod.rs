@@ -8,7 +8,7 @@ mod manifest;
 pub(crate) mod weights;
 
 pub use config::{EncoderConfig, ModelConfig};
-pub use manifest::{ARCHITECTURE, MANIFEST_SCHEMA, Manifest};
+pub use manifest::{ARCHITECTURES, MANIFEST_SCHEMA, Manifest};
 
 use std::path::{Path, PathBuf};
 

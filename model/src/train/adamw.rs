@@ -1,18 +1,15 @@
 //! `AdamW` (the paper's optimizer, MODELS 5.3), one pass per weight.
 //!
 //! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log` or `pos_embed`.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the golden tensors pin the state before a resumed run reads it")
-)]
 
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Result, Tensor, Var, bail};
+use candle_core::{Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::nn::real::Real;
 use crate::nn::storage::{tensor, to_vec};
 
 /// Elements per task.
@@ -45,32 +42,32 @@ impl AdamWConfig {
 
 /// A weight and its moments.
 #[derive(Debug)]
-struct Slot {
+struct Slot<T> {
     var: Var,
     decays: bool,
-    mean: Vec<f32>,
-    square: Vec<f32>,
+    mean: Vec<T>,
+    square: Vec<T>,
 }
 
 /// The optimizer's state for named weights.
 #[derive(Debug)]
-pub(crate) struct AdamW {
+pub(crate) struct AdamW<T = f32> {
     config: AdamWConfig,
     step: u32,
-    slots: BTreeMap<String, Slot>,
+    slots: BTreeMap<String, Slot<T>>,
 }
 
-impl AdamW {
+impl<T: Real> AdamW<T> {
     /// Starts with empty moments.
     ///
     /// # Errors
-    /// If a weight is not `f32`.
+    /// If a weight is not of type `T`.
     pub(crate) fn new(vars: &BTreeMap<String, Var>, config: AdamWConfig) -> Result<Self> {
         let slot = |(name, var): (&String, &Var)| {
-            if var.dtype() != DType::F32 {
-                bail!("AdamW: expected f32 weights, found {:?} in {name}", var.dtype())
+            if var.dtype() != T::DTYPE {
+                bail!("AdamW: expected {:?} weights, found {:?} in {name}", T::DTYPE, var.dtype())
             }
-            let zero = vec![0.0; var.elem_count()];
+            let zero = vec![T::zero(); var.elem_count()];
             let decays = decays(name, var.rank());
             Ok((name.clone(), Slot { var: var.clone(), decays, mean: zero.clone(), square: zero }))
         };
@@ -97,28 +94,28 @@ impl AdamW {
     }
 
     fn norm(&self, grads: &GradStore) -> Result<f64> {
-        let mut sum = 0.0;
+        let mut sum = 0.0f64;
         for slot in self.slots.values() {
             if let Some(grad) = grads.get(&slot.var) {
-                let grad: Vec<f32> = to_vec(grad)?;
-                sum += grad.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+                let grad: Vec<T> = to_vec(grad)?;
+                sum += grad.iter().map(|g| g.wide().powi(2)).sum::<f64>();
             }
         }
         Ok(sum.sqrt())
     }
 
-    fn update(&self, learning_rate: f64, norm: f64) -> Update {
+    fn update(&self, learning_rate: f64, norm: f64) -> Update<T> {
         let Self { config, step, .. } = self;
         let clip = config.clip_norm.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0));
         let unbias = |beta: f64| 1.0 - beta.powi(*step as i32);
         Update {
-            beta1: config.beta1 as f32,
-            beta2: config.beta2 as f32,
-            eps: config.eps as f32,
-            clip: clip as f32,
-            rate: (learning_rate / unbias(config.beta1)) as f32,
-            unbias_square: (1.0 / unbias(config.beta2).sqrt()) as f32,
-            decay: (1.0 - learning_rate * config.weight_decay) as f32,
+            beta1: T::of(config.beta1),
+            beta2: T::of(config.beta2),
+            eps: T::of(config.eps),
+            clip: T::of(clip),
+            rate: T::of(learning_rate / unbias(config.beta1)),
+            unbias_square: T::of(1.0 / unbias(config.beta2).sqrt()),
+            decay: T::of(1.0 - learning_rate * config.weight_decay),
         }
     }
 
@@ -172,33 +169,33 @@ fn decays(name: &str, rank: usize) -> bool {
 
 /// One step's constants.
 #[derive(Clone, Copy, Debug)]
-struct Update {
-    beta1: f32,
-    beta2: f32,
-    eps: f32,
-    clip: f32,
+struct Update<T> {
+    beta1: T,
+    beta2: T,
+    eps: T,
+    clip: T,
     /// Learning rate over the bias of the mean.
-    rate: f32,
+    rate: T,
     /// One over the root of the bias of the square.
-    unbias_square: f32,
+    unbias_square: T,
     /// Factor of decaying weights.
-    decay: f32,
+    decay: T,
 }
 
-impl Update {
-    fn apply(&self, [weight, mean, square]: [&mut f32; 3], grad: f32) {
+impl<T: Real> Update<T> {
+    fn apply(&self, [weight, mean, square]: [&mut T; 3], grad: T) {
         let grad = grad * self.clip;
-        *mean = self.beta1 * *mean + (1.0 - self.beta1) * grad;
-        *square = self.beta2 * *square + (1.0 - self.beta2) * grad * grad;
+        *mean = self.beta1 * *mean + (T::one() - self.beta1) * grad;
+        *square = self.beta2 * *square + (T::one() - self.beta2) * grad * grad;
         let deviation = square.sqrt() * self.unbias_square + self.eps;
         *weight = *weight * self.decay - self.rate * *mean / deviation;
     }
 }
 
-impl Slot {
-    fn apply(&mut self, grad: &[f32], update: Update) -> Result<()> {
-        let update = Update { decay: if self.decays { update.decay } else { 1.0 }, ..update };
-        let mut weights: Vec<f32> = to_vec(&self.var)?;
+impl<T: Real> Slot<T> {
+    fn apply(&mut self, grad: &[T], update: Update<T>) -> Result<()> {
+        let update = Update { decay: if self.decays { update.decay } else { T::one() }, ..update };
+        let mut weights: Vec<T> = to_vec(&self.var)?;
         weights
             .par_chunks_mut(CHUNK)
             .zip(self.mean.par_chunks_mut(CHUNK))
@@ -236,7 +233,7 @@ mod tests {
     fn the_first_step_is_as_long_as_the_learning_rate() {
         let vars = vars([1.0, -1.0]);
         let config = AdamWConfig { weight_decay: 0.5, clip_norm: None, ..AdamWConfig::paper() };
-        let norm = AdamW::new(&vars, config).unwrap().step(&gradient(&vars), 0.1).unwrap();
+        let norm = AdamW::<f32>::new(&vars, config).unwrap().step(&gradient(&vars), 0.1).unwrap();
         assert!((norm - 18f64.sqrt()).abs() < 1e-6);
         let want = [0.95 - 0.1, -0.95 - 0.1];
         assert!(values(&vars).iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6));
@@ -253,8 +250,8 @@ mod tests {
     #[test]
     fn a_restored_optimizer_goes_on_as_if_never_stopped() {
         let (one, two) = (vars([0.3, -2.0]), vars([0.3, -2.0]));
-        let mut first = AdamW::new(&one, AdamWConfig::paper()).unwrap();
-        let mut second = AdamW::new(&two, AdamWConfig::paper()).unwrap();
+        let mut first = AdamW::<f32>::new(&one, AdamWConfig::paper()).unwrap();
+        let mut second = AdamW::<f32>::new(&two, AdamWConfig::paper()).unwrap();
         for _ in 0..3 {
             first.step(&gradient(&one), 0.01).unwrap();
         }
@@ -269,7 +266,8 @@ mod tests {
     fn a_gradient_that_is_not_finite_changes_nothing() {
         let vars = vars([0.0, 1.0]);
         let grads = vars["w"].log().unwrap().sum_all().unwrap().backward().unwrap();
-        let error = AdamW::new(&vars, AdamWConfig::paper()).unwrap().step(&grads, 0.1).unwrap_err();
+        let error =
+            AdamW::<f32>::new(&vars, AdamWConfig::paper()).unwrap().step(&grads, 0.1).unwrap_err();
         assert!(error.to_string().contains("not finite"), "{error}");
         assert_eq!(values(&vars), [0.0, 1.0]);
     }
@@ -277,7 +275,7 @@ mod tests {
     #[test]
     fn a_state_of_other_weights_is_refused() {
         let vars = vars([0.0, 1.0]);
-        let mut optimizer = AdamW::new(&vars, AdamWConfig::paper()).unwrap();
+        let mut optimizer = AdamW::<f32>::new(&vars, AdamWConfig::paper()).unwrap();
         let mut state = optimizer.state().unwrap();
         state.remove("mean.w");
         state.insert("mean.other".to_owned(), tensor(vec![0f32], 1).unwrap());

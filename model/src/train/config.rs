@@ -6,6 +6,7 @@ use super::adamw::AdamWConfig;
 use crate::bag::BagConfig;
 use crate::fmamil::{FmamilConfig, Grid};
 use crate::loss::mil::LossConfig;
+use crate::mil::NetworkConfig;
 use crate::registry::{EncoderConfig, ModelConfig};
 
 /// How the finished model describes itself.
@@ -60,6 +61,16 @@ pub struct ScheduleConfig {
     pub warmup_epochs: usize,
 }
 
+/// When to begin again from other first weights (MODELS 6.6): right labels do not imply right maps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartConfig {
+    /// Further attempts at most; 0 for one attempt.
+    pub most: usize,
+    /// A further attempt is made while no attempt's best epoch keeps this share of the probability.
+    pub faithfulness: f64,
+}
+
 /// Everything that decides a training besides the data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,8 +83,17 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Passes over the training bags.
     pub epochs: usize,
-    /// Bags in a step.
+    /// Bags that pass through the network at once; all of one grid.
     pub batch: usize,
+    /// Batches in an optimizer step: 12 of one bag each weigh as one of 12.
+    pub accumulate: usize,
+    /// Whether the averaged weights are measured and kept, or the last ones as they are.
+    pub average_weights: bool,
+    /// Attempts from other first weights.
+    pub restart: RestartConfig,
+    /// A model's name or folder whose weights training starts from, as for long-sequence fine-tuning; its feature
+    /// statistics are kept too.
+    pub start_from: Option<String>,
     /// Epochs without a better validation before training ends.
     pub patience_epochs: usize,
     /// Learning rate.
@@ -104,6 +124,10 @@ impl TrainConfig {
             seed: 0,
             epochs: 12,
             batch: 12,
+            accumulate: 1,
+            average_weights: true,
+            restart: RestartConfig { most: 0, faithfulness: 0.5 },
+            start_from: None,
             patience_epochs: 8,
             learning_rate: ScheduleConfig { peak: 1e-3, last: 1e-5, warmup_epochs: 2 },
             optimizer: AdamWConfig::paper(),
@@ -127,8 +151,14 @@ impl TrainConfig {
     /// # Errors
     /// If it is no JSON object, names an unknown field, or a value has the wrong type.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let patch: serde_json::Value = serde_json::from_str(text)?;
         let mut merged = serde_json::to_value(Self::shipped())?;
-        merge(&mut merged, serde_json::from_str(text)?);
+        if let Some(word) = patch.pointer("/model/network/architecture").and_then(|it| it.as_str())
+            && let Some(network) = NetworkConfig::of_architecture(word, SHIPPED_FEATURE_DIM)
+        {
+            merged["model"]["network"] = serde_json::to_value(network)?;
+        }
+        merge(&mut merged, patch);
         serde_json::from_value(merged)
     }
 
@@ -144,13 +174,15 @@ impl TrainConfig {
             ("mixup", augment.mixup),
             ("lambda", self.loss.lambda),
             ("label_smoothing", self.loss.label_smoothing),
+            ("restart.faithfulness", self.restart.faithfulness),
             ("recommended_threshold", f64::from(self.description.recommended_threshold)),
         ];
         let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((name, value)) = outside {
             return Some(format!("{name} must lie in 0 to 1, found {value}"));
         }
-        let counts = [("epochs", self.epochs), ("batch", self.batch)];
+        let counts =
+            [("epochs", self.epochs), ("batch", self.batch), ("accumulate", self.accumulate)];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Some(format!("{name} must be at least 1, found 0"));
         }
@@ -160,6 +192,9 @@ impl TrainConfig {
         self.model.problem()
     }
 }
+
+/// Values per patch of the shipped encoder.
+const SHIPPED_FEATURE_DIM: usize = 1024;
 
 /// Windows of 7 x 7 patches of 32 px at 40x, ResNet50 features, a network of one block.
 fn shipped_model() -> ModelConfig {
@@ -173,14 +208,14 @@ fn shipped_model() -> ModelConfig {
             tissue_min: 0.25,
         },
         encoder: EncoderConfig { name: "resnet50-in1k-layer3".to_owned(), input_px: 64 },
-        network: FmamilConfig {
+        network: NetworkConfig::Fmamil(FmamilConfig {
             dim: 96,
             depth: 1,
             dt_rank: 6,
             head_dim: 96,
             position_grid: Grid { rows: 7, columns: 7 },
-            ..FmamilConfig::paper(1024)
-        },
+            ..FmamilConfig::paper(SHIPPED_FEATURE_DIM)
+        }),
     }
 }
 
@@ -209,8 +244,18 @@ mod tests {
     fn a_file_replaces_only_what_it_names() {
         let text = r#"{ "epochs": 3, "model": { "network": { "dim": 32 } } }"#;
         let config = TrainConfig::from_json(text).unwrap();
-        assert_eq!((config.epochs, config.model.network.dim), (3, 32));
-        assert_eq!(config.model.network.depth, TrainConfig::shipped().model.network.depth);
+        let NetworkConfig::Fmamil(network) = config.model.network else { unreachable!() };
+        assert_eq!((config.epochs, network.dim, network.depth), (3, 32, 1));
+    }
+
+    #[test]
+    fn another_architecture_starts_from_its_own_defaults() {
+        let text = r#"{ "model": { "network": { "architecture": "abmil", "hidden": 64 } } }"#;
+        let config = TrainConfig::from_json(text).unwrap();
+        assert_eq!(config.model.network.architecture(), "abmil");
+        assert_eq!(config.model.network.feature_dim(), SHIPPED_FEATURE_DIM);
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(TrainConfig::from_json(&text).unwrap(), config, "as in a run folder");
     }
 
     #[test]

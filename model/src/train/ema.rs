@@ -1,8 +1,4 @@
 //! An exponential moving average of the weights: what is evaluated and shipped.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the state is pinned by its test before a resumed run reads it")
-)]
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,5 +1,7 @@
-//! What a training says while it runs, in this order: `Started`, then per epoch `Step`s, one `Epoch`, its
-//! `Metric`s and a `Checkpoint`; last `Stopped`. The same lines make up `events.jsonl`.
+//! What a training says while it runs, in this order: `Warning`s about the folder, `Started`, then per epoch
+//! `Step`s, one `Epoch`, its `Metric`s and a `Checkpoint`; `Restarted` before the epochs of a further attempt; last
+//! `Stopped`. A continued training says `Resumed` instead of what it has said before. The same lines make up
+//! `events.jsonl`, from which the lines after the last checkpoint are cut when a run is continued.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TrainEvent {
+    /// Something about the labelled folder that does not prevent a training.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
     /// Features are ready and the first epoch begins.
     Started {
         /// Bags that are learned from.
@@ -20,6 +27,20 @@ pub enum TrainEvent {
         epochs: usize,
         /// Trainable numbers.
         n_parameters: usize,
+    },
+    /// An interrupted run goes on after its last checkpoint.
+    Resumed {
+        /// The epoch that comes next, counted from 1.
+        epoch: usize,
+        /// The attempt it belongs to, counted from 1.
+        attempt: usize,
+    },
+    /// The maps of all attempts so far keep too little of the probability: training begins again.
+    Restarted {
+        /// Counted from 1.
+        attempt: usize,
+        /// Seed of the new first weights.
+        seed: u64,
     },
     /// One optimizer step.
     Step {
@@ -98,9 +119,11 @@ pub enum StopReason {
 /// What a finished training reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainReport {
+    /// The attempt that the model is from, counted from 1; more than 1 if earlier maps were not faithful.
+    pub best_attempt: usize,
     /// The epoch whose averaged weights became the model, counted from 1.
     pub best_epoch: usize,
-    /// Epochs that were run.
+    /// Epochs that were run, all attempts together.
     pub n_epochs: usize,
     /// Why it ended.
     pub stopped: StopReason,

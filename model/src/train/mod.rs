@@ -2,9 +2,14 @@
 //!
 //! ```text
 //! RUN/config.json split.json events.jsonl report.json
-//!     checkpoints/NNN.safetensors best.safetensors
+//!     state.safetensors                  while unfinished: what the run goes on from
+//!     checkpoints/NNN.safetensors        averaged weights of the last epochs
+//!     best.safetensors
 //!     model/manifest.json config.json weights.safetensors report.json
 //! ```
+//!
+//! The configuration is written first and the report last, every file aside and renamed. A run that was stopped at any
+//! moment, by Ctrl-C or by a power cut, goes on after its last epoch and ends with the figures of an unbroken run.
 
 pub mod adamw;
 mod batches;
@@ -12,31 +17,35 @@ mod config;
 mod dataset;
 pub(crate) mod ema;
 mod event;
+mod learner;
 mod promote;
 pub(crate) mod run_folder;
 mod schedule;
 mod selection;
+mod state;
 mod statistics;
 mod trainer;
 mod validate;
 
-pub use config::{AugmentConfig, ModelDescription, ScheduleConfig, TrainConfig};
 pub(crate) use config::merge;
+pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use domain::progress::{CancelToken, Cancelled, Progress};
+use domain::progress::{CancelToken, Cancelled, PauseToken, Progress};
 
 use crate::bag::feature_store::FeatureStore;
-use crate::data::folder::{LabelledFolder, Split};
-use crate::data::split;
+use crate::data::check::{CheckedFolder, FolderError, check};
+use crate::data::folder::Split;
 use crate::device::DeviceChoice;
-use crate::encoder;
-use crate::registry::weights::one_line;
-use run_folder::RunFolder;
-use trainer::Trainer;
+use crate::encoder::{self, Encoder};
+use crate::pipeline::feature_space::FeatureSpace;
+use crate::registry::weights::{self, Tensors, one_line};
+use dataset::Dataset;
+use run_folder::{CONFIG, Found, REPORT, RunFolder};
+use trainer::{Setup, Trainer};
 
 /// Why a training did not finish.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +59,9 @@ pub enum TrainError {
     /// A setting is out of range or contradicts another.
     #[error("the training configuration cannot be used: {0}")]
     Config(String),
+    /// The run folder holds a run that cannot be continued, or one that should not be written over.
+    #[error("the run cannot be continued: {0}")]
+    Resume(String),
     /// The run folder cannot be written.
     #[error("cannot write the run folder: {0}")]
     Write(String),
@@ -62,51 +74,168 @@ fn write_error(error: &dyn std::fmt::Display) -> TrainError {
     TrainError::Write(one_line(error))
 }
 
-/// Trains FMaMIL on the labelled folder `folder` and writes the run to `run_dir`. One seed, one result.
+impl From<FolderError> for TrainError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            FolderError::Problems(problems) => Self::Folder(problems),
+        }
+    }
+}
+
+/// What is trained, from what, and into which folder.
+#[derive(Clone, Debug)]
+pub struct TrainJob<'a> {
+    /// The labelled folder.
+    pub folder: &'a Path,
+    /// The run folder; made if missing.
+    pub run_dir: &'a Path,
+    /// The settings; without them those of the run to continue, else [`TrainConfig::shipped`].
+    pub config: Option<TrainConfig>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Whether an unfinished run in `run_dir` goes on. A finished one then answers with its report, and where there is
+    /// none a run begins. Without it, a folder with a run is refused.
+    pub resume: bool,
+}
+
+/// How a training is watched and stopped.
+#[derive(Clone, Copy)]
+pub struct TrainControl<'a> {
+    /// Told how far the work is.
+    pub progress: &'a dyn Progress,
+    /// Ends the work; the run can be continued.
+    pub cancel: &'a CancelToken,
+    /// Holds the work between two steps.
+    pub pause: &'a PauseToken,
+}
+
+impl std::fmt::Debug for TrainControl<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainControl").field("cancel", self.cancel).finish_non_exhaustive()
+    }
+}
+
+/// Trains a network on a labelled folder. One seed, one result, however often the run is broken off and continued.
 ///
 /// # Errors
 /// If the folder, configuration, device or run folder cannot be used, or the run was cancelled.
-pub fn train_fmamil(
-    folder: &Path,
-    run_dir: &Path,
-    config: &TrainConfig,
-    device: DeviceChoice,
+pub fn train(
+    job: &TrainJob<'_>,
     on_event: &mut dyn FnMut(&TrainEvent),
-    progress: &dyn Progress,
-    cancel: &CancelToken,
+    control: TrainControl<'_>,
 ) -> Result<TrainReport, TrainError> {
-    progress.stage("Reading the labelled folder");
+    let found = RunFolder::look(job.run_dir);
+    if found == Found::Finished && job.resume {
+        return RunFolder::read_json(job.run_dir, REPORT);
+    }
+    let config = config(job, found)?;
     if let Some(problem) = config.problem() {
         return Err(TrainError::Config(problem));
     }
-    let device = device.open().map_err(|error| TrainError::Compute(error.to_string()))?;
-    let folder = LabelledFolder::read(folder).map_err(TrainError::Folder)?;
-    let splits = split::assign(&folder.images, config.seed);
-    let problems = split::problems(&folder.images, &splits);
-    if !problems.is_empty() {
-        return Err(TrainError::Folder(problems));
+    let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?.device;
+    let work = (control.progress, control.cancel);
+    let folder = check(job.folder, &config.model.bag, config.seed, work)?;
+    let encoder = encoder_for(&config)?;
+    let start = start(&config)?;
+    let mut run = open_run(job.run_dir, found, &config, &folder)?;
+    let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
+    let (start, space) = match start {
+        Some((weights, space)) => (Some(weights), space),
+        None => (None, statistics::feature_space(&dataset, encoder.feature_dim())),
+    };
+    let setup = Setup {
+        config: &config,
+        dataset: &dataset,
+        space: &space,
+        warnings: folder.warnings,
+        data: folder.fingerprint,
+        start,
+        device,
+    };
+    let outcome = Trainer::new(&setup, &mut run, on_event, &control)?.run()?;
+    promote::promote(&run, &config, &space, &outcome)
+}
+
+/// The settings of the run, which a continued one does not change.
+fn config(job: &TrainJob<'_>, found: Found) -> Result<TrainConfig, TrainError> {
+    let asked = job.config.clone();
+    if found == Found::Nothing {
+        return Ok(asked.unwrap_or_else(TrainConfig::shipped));
     }
+    if !job.resume {
+        let problem = match found {
+            Found::Finished => "the folder already holds a finished run; choose another one",
+            _ => "the folder holds an unfinished run; continue it, or choose another one",
+        };
+        return Err(TrainError::Resume(problem.to_owned()));
+    }
+    let recorded: TrainConfig = RunFolder::read_json(job.run_dir, CONFIG)?;
+    match asked {
+        Some(asked) if asked != recorded => {
+            Err(TrainError::Resume("it was begun with other settings".to_owned()))
+        }
+        _ => Ok(recorded),
+    }
+}
+
+fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, TrainError> {
     let encoder = encoder::load(&config.model.encoder.name)
         .map_err(|error| TrainError::Config(error.to_string()))?;
-    if encoder.feature_dim() != config.model.network.feature_dim {
-        return Err(TrainError::Config(format!(
-            "the encoder gives {} values per patch, the network expects {}",
-            encoder.feature_dim(),
-            config.model.network.feature_dim
-        )));
+    let expected = config.model.network.feature_dim();
+    if encoder.feature_dim() == expected {
+        return Ok(encoder);
     }
-    let mut run = RunFolder::create(run_dir)?;
-    run.write_json("config.json", config)?;
-    let by_file: BTreeMap<&str, Split> =
-        folder.images.iter().map(|it| it.file.as_str()).zip(splits.iter().copied()).collect();
-    run.write_json("split.json", &by_file)?;
+    let found = encoder.feature_dim();
+    Err(TrainError::Config(format!(
+        "the encoder gives {found} values per patch, the network expects {expected}"
+    )))
+}
+
+/// Weights and feature statistics of the model that training starts from, if it does.
+fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainError> {
+    let Some(name) = &config.start_from else { return Ok(None) };
+    let unusable = |error: &dyn std::fmt::Display| {
+        TrainError::Config(format!("start_from: {}", one_line(error)))
+    };
+    let entry = crate::registry::find(name).map_err(|error| unusable(&error))?;
+    let path = entry.dir.join("weights.safetensors");
+    let sha256 = Some(entry.manifest.weights_sha256.as_str());
+    let mut tensors = weights::read(&path, sha256).map_err(|error| unusable(&error))?;
+    let dim = config.model.network.feature_dim();
+    let space = FeatureSpace::take(&mut tensors, dim).map_err(|error| unusable(&error))?;
+    let expected = crate::mil::initial_weights(&config.model.network, config.seed)
+        .map_err(|error| unusable(&error))?;
+    weights::check_strict(&expected, &tensors).map_err(|error| unusable(&error))?;
+    Ok(Some((tensors, space)))
+}
+
+/// Opens the run folder; a run that begins says there what it learns from.
+fn open_run(
+    dir: &Path,
+    found: Found,
+    config: &TrainConfig,
+    folder: &CheckedFolder,
+) -> Result<RunFolder, TrainError> {
+    let run = RunFolder::open(dir)?;
+    if found == Found::Nothing {
+        let files = folder.images.iter().map(|it| it.file.as_str());
+        let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
+        run.write_json("split.json", &by_file)?;
+        run.write_json(CONFIG, config)?;
+    }
+    Ok(run)
+}
+
+fn dataset(
+    folder: &CheckedFolder,
+    encoder: &dyn Encoder,
+    config: &TrainConfig,
+    control: TrainControl<'_>,
+) -> Result<Dataset, TrainError> {
     let store = config.cache_features.then(crate::analysis::default_feature_cache).flatten();
     let store = store.as_deref().map(FeatureStore::new);
-    let work = (progress, cancel);
-    let dataset =
-        dataset::load(&folder.images, &splits, encoder.as_ref(), config, store.as_ref(), work)?;
-    let space = statistics::feature_space(&dataset, encoder.feature_dim());
-    let mut trainer = Trainer::new(config, &dataset, &space, device)?;
-    let outcome = trainer.run(&mut run, on_event, progress, cancel)?;
-    promote::promote(&run, config, &space, &outcome)
+    store.iter().for_each(FeatureStore::tidy);
+    let work = (control.progress, control.cancel);
+    dataset::load(&folder.images, &folder.splits, encoder, config, store.as_ref(), work)
 }

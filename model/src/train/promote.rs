@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use super::run_folder::{RunFolder, write_file, write_json};
+use super::run_folder::{REPORT, RunFolder, write_file, write_json};
 use super::trainer::Outcome;
 use super::{TrainConfig, TrainError, TrainReport, write_error};
 use crate::bag::feature_store::hex;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, one_line};
-use crate::registry::{ARCHITECTURE, MANIFEST_SCHEMA, Manifest};
+use crate::registry::{MANIFEST_SCHEMA, Manifest};
 
 /// Writes `model/` of the run from its best weights.
 pub(super) fn promote(
@@ -32,16 +32,18 @@ pub(super) fn promote(
     // The manifest comes last: a folder without one is no model.
     let manifest = manifest(config, &hex(&Sha256::digest(&bytes)), &report.metrics);
     write_json(&dir.join("manifest.json"), &manifest)?;
-    run.write_json("report.json", &report)?;
+    run.write_json(REPORT, &report)?;
+    run.forget_state()?;
     Ok(report)
 }
 
 fn report(outcome: &Outcome, model_dir: PathBuf) -> TrainReport {
     TrainReport {
-        best_epoch: outcome.best_epoch,
+        best_attempt: outcome.best.attempt,
+        best_epoch: outcome.best.epoch,
         n_epochs: outcome.n_epochs,
         stopped: outcome.stopped,
-        metrics: outcome.best.named().map(|(name, value)| (name.to_owned(), value)).into(),
+        metrics: outcome.best.scores.named().map(|(name, value)| (name.to_owned(), value)).into(),
         model_dir,
     }
 }
@@ -53,7 +55,7 @@ fn manifest(config: &TrainConfig, sha256: &str, metrics: &BTreeMap<String, f64>)
         schema: MANIFEST_SCHEMA,
         name: description.name,
         title: description.title,
-        architecture: ARCHITECTURE.to_owned(),
+        architecture: config.model.network.architecture().to_owned(),
         trained_on: description.trained_on,
         licence: description.licence,
         recommended_threshold: description.recommended_threshold,

@@ -1,17 +1,37 @@
 //! The folder of one training. Every file is written aside and renamed; events are appended line by line.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::event::TrainEvent;
+use super::state::TrainState;
 use super::{TrainError, write_error};
-use crate::registry::weights::{self, Tensors};
+use crate::registry::weights::{self, Tensors, one_line};
+
+/// Files of a run that its beginning and end are told by.
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const REPORT: &str = "report.json";
+const STATE: &str = "state.safetensors";
+/// What half-written files are called.
+const HALF_WRITTEN: &str = ".half-written-";
 
 /// Checkpoints kept besides the best.
 const N_KEPT: usize = 3;
+
+/// What a folder holds of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A run that did not come to its end.
+    Unfinished,
+    /// A run with its report.
+    Finished,
+}
 
 /// An open run folder.
 #[derive(Debug)]
@@ -21,22 +41,74 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder; one that already holds a run is refused.
-    pub(crate) fn create(dir: &Path) -> Result<Self, TrainError> {
-        let events = dir.join("events.jsonl");
-        if events.exists() {
-            let problem = "it already holds a run; choose another folder".to_owned();
-            return Err(TrainError::Write(problem));
+    /// Looks without changing anything. The configuration is written first, the report last.
+    pub(crate) fn look(dir: &Path) -> Found {
+        if dir.join(REPORT).is_file() {
+            Found::Finished
+        } else if dir.join(CONFIG).is_file() {
+            Found::Unfinished
+        } else {
+            Found::Nothing
         }
-        std::fs::create_dir_all(dir.join("checkpoints")).map_err(|error| write_error(&error))?;
-        let events = File::create(events).map_err(|error| write_error(&error))?;
-        Ok(Self { dir: dir.to_owned(), events })
+    }
+
+    /// Reads a JSON file of a run.
+    pub(crate) fn read_json<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T, TrainError> {
+        let problem = |error: &dyn std::fmt::Display| {
+            TrainError::Resume(format!("{name} of the run cannot be read: {}", one_line(error)))
+        };
+        let text = std::fs::read(dir.join(name)).map_err(|error| problem(&error))?;
+        serde_json::from_slice(&text).map_err(|error| problem(&error))
+    }
+
+    /// Opens the folder, which is made if missing; what is half written from an earlier try is removed.
+    pub(crate) fn open(dir: &Path) -> Result<Self, TrainError> {
+        let checkpoints = dir.join("checkpoints");
+        std::fs::create_dir_all(&checkpoints).map_err(|error| write_error(&error))?;
+        for folder in [dir, &checkpoints, &dir.join("model")] {
+            remove_half_written(folder);
+        }
+        let events = File::options().create(true).append(true).open(dir.join("events.jsonl"));
+        Ok(Self { dir: dir.to_owned(), events: events.map_err(|error| write_error(&error))? })
     }
 
     /// Appends an event.
     pub(crate) fn log(&mut self, event: &TrainEvent) -> Result<(), TrainError> {
-        let line = serde_json::to_string(event).map_err(|error| write_error(&error))?;
-        writeln!(self.events, "{line}").map_err(|error| write_error(&error))
+        let mut line = serde_json::to_string(event).map_err(|error| write_error(&error))?;
+        line.push('\n');
+        self.events.write_all(line.as_bytes()).map_err(|error| write_error(&error))
+    }
+
+    /// Length of the events so far, which are on disk then.
+    pub(crate) fn events_bytes(&self) -> Result<u64, TrainError> {
+        self.events.sync_data().map_err(|error| write_error(&error))?;
+        self.events.metadata().map(|it| it.len()).map_err(|error| write_error(&error))
+    }
+
+    /// Cuts the events behind the first `bytes` bytes.
+    pub(crate) fn forget_events_after(&self, bytes: u64) -> Result<(), TrainError> {
+        self.events.set_len(bytes).map_err(|error| write_error(&error))
+    }
+
+    /// Keeps where the training stands.
+    pub(crate) fn write_state(&self, state: &TrainState) -> Result<(), TrainError> {
+        write_file(&self.dir.join(STATE), &state.to_bytes()?)
+    }
+
+    /// Where the training stands; nowhere before its first epoch, whose events are forgotten.
+    pub(crate) fn state(&self) -> Result<Option<TrainState>, TrainError> {
+        match std::fs::read(self.dir.join(STATE)) {
+            Ok(bytes) => TrainState::from_bytes(&bytes).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.forget_events_after(0).map(|()| None)
+            }
+            Err(error) => Err(TrainError::Resume(one_line(&error))),
+        }
+    }
+
+    /// The state is of no more use.
+    pub(crate) fn forget_state(&self) -> Result<(), TrainError> {
+        remove_if_there(&self.dir.join(STATE))
     }
 
     /// Writes a JSON file.
@@ -57,7 +129,7 @@ impl RunFolder {
             write_file(&self.dir.join("best.safetensors"), &bytes)?;
         }
         if let Some(old) = epoch.checked_sub(N_KEPT).filter(|old| 0 < *old) {
-            std::fs::remove_file(self.checkpoint_path(old)).map_err(|error| write_error(&error))?;
+            remove_if_there(&self.checkpoint_path(old))?;
         }
         Ok(())
     }
@@ -85,13 +157,33 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Trai
     write_file(path, text.as_bytes())
 }
 
-/// Writes a file aside and renames it.
+/// Writes a file aside and renames it, once its content is on disk: after a crash there is the old file or this one.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| write_error(&error))?;
+    let file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(folder);
+    let mut file = file.map_err(|error| write_error(&error))?;
     file.write_all(bytes).map_err(|error| write_error(&error))?;
+    file.as_file().sync_data().map_err(|error| write_error(&error))?;
     file.persist(path).map_err(|error| write_error(&error.error))?;
     Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<(), TrainError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(write_error(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes files that a killed run was writing. One that cannot be removed does no harm.
+fn remove_half_written(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(HALF_WRITTEN)
+            && let Err(error) = std::fs::remove_file(entry.path())
+        {
+            tracing::warn!("a half-written file stays: {error}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +199,7 @@ mod tests {
     #[test]
     fn the_best_checkpoint_stays_when_old_ones_go() {
         let dir = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(dir.path()).unwrap();
+        let run = RunFolder::open(dir.path()).unwrap();
         for epoch in 1..=6 {
             run.checkpoint(epoch, &weights(epoch as f64), epoch == 2).unwrap();
         }
@@ -118,17 +210,39 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_a_run_is_not_written_over() {
+    fn a_folder_says_how_far_its_run_came() {
         let dir = tempfile::tempdir().unwrap();
-        RunFolder::create(dir.path()).unwrap();
-        let error = RunFolder::create(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("already holds a run"), "{error}");
+        assert_eq!(RunFolder::look(dir.path()), Found::Nothing);
+        let run = RunFolder::open(dir.path()).unwrap();
+        assert_eq!(RunFolder::look(dir.path()), Found::Nothing);
+        run.write_json(CONFIG, &1).unwrap();
+        assert_eq!(RunFolder::look(dir.path()), Found::Unfinished);
+        run.write_json(REPORT, &1).unwrap();
+        assert_eq!(RunFolder::look(dir.path()), Found::Finished);
+    }
+
+    #[test]
+    fn half_written_files_go_and_events_are_cut_where_the_state_says() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".half-written-x"), b"").unwrap();
+        let mut run = RunFolder::open(dir.path()).unwrap();
+        assert!(!dir.path().join(".half-written-x").exists());
+        let event = |epoch| TrainEvent::Checkpoint { epoch, is_best: true };
+        run.log(&event(1)).unwrap();
+        let kept = run.events_bytes().unwrap();
+        run.log(&event(2)).unwrap();
+        run.forget_events_after(kept).unwrap();
+        run.log(&event(3)).unwrap();
+        let lines = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
+        let epochs: Vec<TrainEvent> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(epochs, [event(1), event(3)]);
     }
 
     #[test]
     fn a_folder_that_cannot_be_made_is_one_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = RunFolder::create(&file.path().join("run")).unwrap_err().to_string();
+        let error = RunFolder::open(&file.path().join("run")).unwrap_err().to_string();
         assert!(error.starts_with("cannot write the run folder: "), "{error}");
         assert!(!error.contains('\n'));
     }

@@ -15,9 +15,10 @@ pub(crate) struct ValScores {
 }
 
 impl ValScores {
-    /// Accuracy, then AUC, then faithfulness (MODELS 5.3, 6.6).
+    /// Accuracy, then faithfulness, then AUC (MODELS 5.3, 6.6): of equally right epochs the one whose maps can be
+    /// trusted most.
     fn rank(&self) -> [f64; 3] {
-        [self.accuracy, self.auc, self.faithfulness]
+        [self.accuracy, self.faithfulness, self.auc]
     }
 
     /// The figures under the names that events and reports use.
@@ -31,30 +32,55 @@ impl ValScores {
     }
 }
 
-/// Remembers the best epoch.
-#[derive(Clone, Debug, Default)]
+/// An epoch of one attempt, both counted from 1, and what it reached.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scored {
+    pub(crate) attempt: usize,
+    pub(crate) epoch: usize,
+    pub(crate) scores: ValScores,
+}
+
+/// Remembers the best epoch of all attempts and that of the current one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Selection {
-    best: Option<(usize, ValScores)>,
+    best: Option<Scored>,
+    best_of_attempt: Option<Scored>,
 }
 
 impl Selection {
-    /// Whether the epoch, counted from 1, is better than all before.
-    pub(crate) fn is_best(&mut self, epoch: usize, scores: ValScores) -> bool {
-        let is_best = self.best.is_none_or(|(_, best)| best.rank() < scores.rank());
+    /// A further attempt begins, with its own patience.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.best_of_attempt = None;
+    }
+
+    /// Whether the epoch is better than all before; the earlier of equals stays.
+    pub(crate) fn is_best(&mut self, found: Scored) -> bool {
+        let beats = |best: &Option<Scored>| {
+            best.is_none_or(|best| best.scores.rank() < found.scores.rank())
+        };
+        if beats(&self.best_of_attempt) {
+            self.best_of_attempt = Some(found);
+        }
+        let is_best = beats(&self.best);
         if is_best {
-            self.best = Some((epoch, scores));
+            self.best = Some(found);
         }
         is_best
     }
 
-    /// The best epoch and its figures.
-    pub(crate) fn best(&self) -> Option<(usize, ValScores)> {
+    /// The best epoch of all attempts.
+    pub(crate) fn best(&self) -> Option<Scored> {
         self.best
     }
 
-    /// Whether the best epoch lies more than `patience` epochs back.
+    /// Whether the attempt's best epoch lies more than `patience` epochs back.
     pub(crate) fn is_exhausted(&self, epoch: usize, patience: usize) -> bool {
-        self.best.is_some_and(|(best, _)| best + patience < epoch)
+        self.best_of_attempt.is_some_and(|best| best.epoch + patience < epoch)
+    }
+
+    /// Whether no attempt has yet reached maps that keep `least` of the probability.
+    pub(crate) fn is_unfaithful(&self, least: f64) -> bool {
+        self.best.is_none_or(|best| best.scores.faithfulness < least)
     }
 }
 
@@ -62,26 +88,41 @@ impl Selection {
 mod tests {
     use super::*;
 
-    fn scores(accuracy: f64, auc: f64, faithfulness: f64) -> ValScores {
-        ValScores { accuracy, auc, loss: 1.0, faithfulness }
+    fn scored(epoch: usize, accuracy: f64, auc: f64, faithfulness: f64) -> Scored {
+        let scores = ValScores { accuracy, auc, loss: 1.0, faithfulness };
+        Scored { attempt: 1, epoch, scores }
     }
 
     #[test]
-    fn accuracy_decides_then_auc_then_faithfulness() {
+    fn accuracy_decides_then_faithfulness_then_auc() {
         let mut selection = Selection::default();
-        assert!(selection.is_best(1, scores(0.8, 0.9, 0.1)));
-        assert!(!selection.is_best(2, scores(0.7, 1.0, 1.0)));
-        assert!(selection.is_best(3, scores(0.8, 0.95, 0.0)));
-        assert!(selection.is_best(4, scores(0.8, 0.95, 0.5)));
-        assert!(!selection.is_best(5, scores(0.8, 0.95, 0.5)), "the earlier of equals stays");
-        assert_eq!(selection.best().unwrap().0, 4);
+        assert!(selection.is_best(scored(1, 0.8, 0.9, 0.1)));
+        assert!(!selection.is_best(scored(2, 0.7, 1.0, 1.0)));
+        assert!(selection.is_best(scored(3, 0.8, 0.7, 0.5)));
+        assert!(!selection.is_best(scored(4, 0.8, 0.9, 0.4)));
+        assert!(selection.is_best(scored(5, 0.8, 0.9, 0.5)));
+        assert!(!selection.is_best(scored(6, 0.8, 0.9, 0.5)), "the earlier of equals stays");
+        assert_eq!(selection.best().unwrap().epoch, 5);
     }
 
     #[test]
-    fn patience_runs_out_after_the_best_epoch() {
+    fn patience_runs_out_after_the_best_epoch_of_the_attempt() {
         let mut selection = Selection::default();
-        selection.is_best(2, scores(1.0, 1.0, 1.0));
+        selection.is_best(scored(2, 1.0, 1.0, 1.0));
         assert!(!selection.is_exhausted(5, 3));
         assert!(selection.is_exhausted(6, 3));
+        selection.begin_attempt();
+        assert!(!selection.is_exhausted(6, 3));
+        assert!(!selection.is_best(scored(7, 0.5, 0.5, 0.5)));
+        assert!(!selection.is_exhausted(8, 3) && selection.is_exhausted(11, 3));
+        assert_eq!(selection.best().unwrap().epoch, 2);
+    }
+
+    #[test]
+    fn maps_below_the_least_faithfulness_ask_for_another_attempt() {
+        let mut selection = Selection::default();
+        assert!(selection.is_unfaithful(0.5));
+        selection.is_best(scored(1, 1.0, 1.0, 0.3));
+        assert!(selection.is_unfaithful(0.5) && !selection.is_unfaithful(0.2));
     }
 }

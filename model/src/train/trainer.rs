@@ -1,28 +1,19 @@
-//! The loop: epoch, step, validation, checkpoint, until it is done, exhausted or stopped.
+//! The loop: epoch, step, validation, checkpoint, until it is done, exhausted or stopped; then perhaps once more from
+//! other first weights.
 
-use std::collections::BTreeMap;
+use candle_core::Device;
 
-use candle_core::{Device, Var};
-use domain::progress::{CancelToken, Progress};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
-
-use super::adamw::AdamW;
-use super::batches::{self, TrainBatch};
 use super::dataset::Dataset;
-use super::ema::Ema;
 use super::event::{StopReason, TrainEvent};
+use super::learner::{Learner, LossSums};
 use super::run_folder::RunFolder;
-use super::schedule::learning_rate;
-use super::selection::{Selection, ValScores};
+use super::selection::{Scored, Selection};
+use super::state::{Position, TrainState};
 use super::validate::validate;
-use super::{TrainConfig, TrainError};
-use crate::fmamil::Fmamil;
-use crate::fmamil::init::initial_weights;
-use crate::loss::mil::mil_loss;
+use super::{TrainConfig, TrainControl, TrainError};
+use crate::mil;
 use crate::pipeline::feature_space::FeatureSpace;
-use crate::pipeline::loaded_model::build;
-use crate::registry::weights::one_line;
+use crate::registry::weights::{Tensors, one_line};
 
 /// Where events go besides the run folder.
 pub(super) type OnEvent<'a> = &'a mut dyn FnMut(&TrainEvent);
@@ -30,34 +21,39 @@ pub(super) type OnEvent<'a> = &'a mut dyn FnMut(&TrainEvent);
 /// What a finished loop reached.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    pub(super) best_epoch: usize,
-    pub(super) best: ValScores,
+    pub(super) best: Scored,
     pub(super) n_epochs: usize,
     pub(super) stopped: StopReason,
 }
 
-/// A network in training.
-pub(super) struct Trainer<'a> {
-    config: &'a TrainConfig,
-    dataset: &'a Dataset,
-    space: &'a FeatureSpace,
-    device: Device,
-    network: Fmamil,
-    n_parameters: usize,
-    optimizer: AdamW,
-    average: Ema,
-    rng: ChaCha8Rng,
-    /// Steps taken.
-    step: usize,
+/// What a training learns, from what, and where.
+pub(super) struct Setup<'a> {
+    pub(super) config: &'a TrainConfig,
+    pub(super) dataset: &'a Dataset,
+    pub(super) space: &'a FeatureSpace,
+    /// About the labelled folder.
+    pub(super) warnings: Vec<String>,
+    /// Names what is learned from.
+    pub(super) data: String,
+    /// First weights, if not drawn.
+    pub(super) start: Option<Tensors>,
+    pub(super) device: Device,
 }
 
-/// Sums over the bags of an epoch.
-#[derive(Clone, Copy, Debug, Default)]
-struct LossSums {
-    total: f64,
-    bag: f64,
-    instance: f64,
-    n: usize,
+/// A training under way.
+pub(super) struct Trainer<'a> {
+    setup: &'a Setup<'a>,
+    folder: &'a mut RunFolder,
+    on_event: OnEvent<'a>,
+    control: &'a TrainControl<'a>,
+    learner: Learner<'a>,
+    /// Counted from 1.
+    attempt: usize,
+    /// Epochs of the attempt that are done.
+    epoch: usize,
+    /// Epochs of all attempts that are done.
+    n_epochs: usize,
+    selection: Selection,
 }
 
 pub(super) fn compute_error(error: candle_core::Error) -> TrainError {
@@ -65,108 +61,131 @@ pub(super) fn compute_error(error: candle_core::Error) -> TrainError {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network with the first weights of the configuration's seed.
+    /// A training at its beginning, or where the run folder's state says.
     pub(super) fn new(
-        config: &'a TrainConfig,
-        dataset: &'a Dataset,
-        space: &'a FeatureSpace,
-        device: Device,
+        setup: &'a Setup<'a>,
+        folder: &'a mut RunFolder,
+        on_event: OnEvent<'a>,
+        control: &'a TrainControl<'a>,
     ) -> Result<Self, TrainError> {
-        let mut vars: BTreeMap<String, Var> = BTreeMap::new();
-        let first = initial_weights(&config.model.network, config.seed)
-            .map_err(|error| TrainError::Config(one_line(&error)))?;
-        for (name, tensor) in first {
-            let tensor = tensor.to_device(&device).map_err(compute_error)?;
-            vars.insert(name, Var::from_tensor(&tensor).map_err(compute_error)?);
+        let state = folder.state()?;
+        if let Some(state) = &state
+            && state.position.data != setup.data
+        {
+            let problem = "the labelled folder has changed since the run began";
+            return Err(TrainError::Resume(problem.to_owned()));
         }
-        let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
-        let network =
-            build(&config.model.network, tensors.collect(), &device).map_err(compute_error)?;
-        Ok(Self {
-            config,
-            dataset,
-            space,
-            network,
-            n_parameters: vars.values().map(|var| var.elem_count()).sum(),
-            optimizer: AdamW::new(&vars, config.optimizer).map_err(compute_error)?,
-            average: Ema::new(&vars).map_err(compute_error)?,
-            rng: ChaCha8Rng::seed_from_u64(config.seed),
-            step: 0,
-            device,
-        })
+        let attempt = state.as_ref().map_or(1, |it| it.position.attempt);
+        let mut trainer = Self {
+            learner: learner(setup, attempt)?,
+            setup,
+            folder,
+            on_event,
+            control,
+            attempt,
+            epoch: 0,
+            n_epochs: 0,
+            selection: Selection::default(),
+        };
+        match state {
+            Some(state) => trainer.go_back_to(state)?,
+            None => trainer.begin()?,
+        }
+        Ok(trainer)
+    }
+
+    fn go_back_to(&mut self, state: TrainState) -> Result<(), TrainError> {
+        let TrainState { position, tensors } = state;
+        self.learner
+            .restore(&tensors, position.step, position.random_words)
+            .map_err(|error| TrainError::Resume(one_line(&error)))?;
+        self.folder.forget_events_after(position.events_bytes)?;
+        self.epoch = position.epoch;
+        self.n_epochs = position.n_epochs;
+        self.selection = position.selection;
+        self.emit(TrainEvent::Resumed { epoch: self.epoch + 1, attempt: self.attempt })
     }
 
     /// Trains to the end and leaves the best averaged weights in the run folder.
-    pub(super) fn run(
-        &mut self,
-        folder: &mut RunFolder,
-        on_event: OnEvent<'_>,
-        progress: &dyn Progress,
-        cancel: &CancelToken,
-    ) -> Result<Outcome, TrainError> {
-        let mut emit = |folder: &mut RunFolder, event: TrainEvent| {
-            on_event(&event);
-            folder.log(&event)
+    pub(super) fn run(&mut self) -> Result<Outcome, TrainError> {
+        let stopped = loop {
+            let stopped = self.run_attempt()?;
+            let config = &self.setup.config.restart;
+            if config.most < self.attempt || !self.selection.is_unfaithful(config.faithfulness) {
+                break stopped;
+            }
+            self.restart()?;
         };
-        emit(folder, self.started())?;
-        let mut selection = Selection::default();
-        let mut stopped = StopReason::Finished;
-        let mut n_epochs = 0;
-        for epoch in 1..=self.config.epochs {
-            let learned = self.epoch(epoch, &mut |event| emit(folder, event), (progress, cancel));
-            if matches!(learned, Err(TrainError::Cancelled(_))) {
-                emit(folder, TrainEvent::Stopped { reason: StopReason::Cancelled })?;
-            }
-            emit(folder, learned?)?;
-            n_epochs = epoch;
-            let scores = self.validate(epoch, folder, &mut selection, &mut emit)?;
-            tracing::debug!(?scores, epoch, "validated");
-            if selection.is_exhausted(epoch, self.config.patience_epochs) {
-                stopped = StopReason::EarlyStop;
-                break;
-            }
-        }
-        emit(folder, TrainEvent::Stopped { reason: stopped })?;
-        let (best_epoch, best) = selection
-            .best()
-            .ok_or_else(|| TrainError::Compute("no epoch could be validated".to_owned()))?;
-        Ok(Outcome { best_epoch, best, n_epochs, stopped })
+        self.emit(TrainEvent::Stopped { reason: stopped })?;
+        let best = self.selection.best();
+        let best = best.ok_or_else(|| TrainError::Compute("no epoch was run".to_owned()))?;
+        Ok(Outcome { best, n_epochs: self.n_epochs, stopped })
     }
 
-    fn started(&self) -> TrainEvent {
-        TrainEvent::Started {
-            n_train: self.dataset.train.len(),
-            n_val: self.dataset.val.len(),
-            epochs: self.config.epochs,
-            n_parameters: self.n_parameters,
+    fn run_attempt(&mut self) -> Result<StopReason, TrainError> {
+        let config = self.setup.config;
+        while self.epoch < config.epochs {
+            if self.selection.is_exhausted(self.epoch, config.patience_epochs) {
+                return Ok(StopReason::EarlyStop);
+            }
+            let learned = self.run_epoch(self.epoch + 1);
+            if matches!(learned, Err(TrainError::Cancelled(_))) {
+                self.emit(TrainEvent::Stopped { reason: StopReason::Cancelled })?;
+            }
+            let learned = learned?;
+            self.emit(learned)?;
+            self.epoch += 1;
+            self.n_epochs += 1;
+            self.finish_epoch()?;
         }
+        Ok(StopReason::Finished)
+    }
+
+    fn restart(&mut self) -> Result<(), TrainError> {
+        self.attempt += 1;
+        self.epoch = 0;
+        self.selection.begin_attempt();
+        self.learner = learner(self.setup, self.attempt)?;
+        let seed = seed_of(self.setup.config, self.attempt);
+        self.emit(TrainEvent::Restarted { attempt: self.attempt, seed })
+    }
+
+    fn begin(&mut self) -> Result<(), TrainError> {
+        for text in &self.setup.warnings {
+            self.emit(TrainEvent::Warning { text: text.clone() })?;
+        }
+        self.emit(TrainEvent::Started {
+            n_train: self.setup.dataset.train.len(),
+            n_val: self.setup.dataset.val.len(),
+            epochs: self.setup.config.epochs,
+            n_parameters: self.learner.n_parameters(),
+        })
+    }
+
+    fn emit(&mut self, event: TrainEvent) -> Result<(), TrainError> {
+        (self.on_event)(&event);
+        self.folder.log(&event)
     }
 
     /// One pass over the training bags.
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        emit: &mut dyn FnMut(TrainEvent) -> Result<(), TrainError>,
-        (progress, cancel): (&dyn Progress, &CancelToken),
-    ) -> Result<TrainEvent, TrainError> {
+    fn run_epoch(&mut self, epoch: usize) -> Result<TrainEvent, TrainError> {
+        let TrainControl { progress, cancel, pause } = *self.control;
         progress.stage("Training");
-        let order = batches::order(&self.dataset.train, self.config.batch, &mut self.rng);
+        let Setup { dataset, space, config, .. } = self.setup;
+        let order = self.learner.order(&dataset.train);
         let n_steps = order.len();
         let mut sums = LossSums::default();
-        for (i, indices) in order.iter().enumerate() {
+        for (i, group) in order.iter().enumerate() {
             cancel.check()?;
+            pause.wait(cancel)?;
             let done = (epoch - 1) * n_steps + i;
-            progress.report(done as u64, (self.config.epochs * n_steps) as u64);
-            let rate = self.rate(n_steps);
-            let batch = batches::gather(
-                &self.dataset.train,
-                indices,
-                self.space,
-                &self.config.augment,
-                &mut self.rng,
-            );
-            let loss = self.learn(&batch, rate, &mut sums).map_err(compute_error)?;
-            emit(TrainEvent::Step { epoch, step: i + 1, n_steps, loss, learning_rate: rate })?;
+            progress.report(done as u64, (config.epochs * n_steps) as u64);
+            let learning_rate = self.learner.rate(n_steps);
+            let loss = self
+                .learner
+                .learn(&dataset.train, group, space, learning_rate, &mut sums)
+                .map_err(compute_error)?;
+            self.emit(TrainEvent::Step { epoch, step: i + 1, n_steps, loss, learning_rate })?;
         }
         let mean = |sum: f64| sum / sums.n.max(1) as f64;
         Ok(TrainEvent::Epoch {
@@ -177,57 +196,45 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// The learning rate of the next step; every epoch has as many steps.
-    fn rate(&self, steps_per_epoch: usize) -> f64 {
-        let schedule = &self.config.learning_rate;
-        let n_warmup = schedule.warmup_epochs * steps_per_epoch;
-        learning_rate(schedule, self.step, n_warmup, self.config.epochs * steps_per_epoch)
-    }
-
-    /// One optimizer step; the loss of the batch.
-    fn learn(
-        &mut self,
-        batch: &TrainBatch,
-        rate: f64,
-        sums: &mut LossSums,
-    ) -> candle_core::Result<f64> {
-        let (features, mask) = batch.bags.tensors(&self.device)?;
-        let tokens = self.network.tokens(&features, batch.bags.grid)?; // [n, P, D]
-        let output = self.network.head(&tokens, &mask)?;
-        let target = batch.target(&self.device)?; //                      [n, C]
-        let loss = mil_loss(&output, &target, &mask, &self.config.loss)?;
-        self.optimizer.step(&loss.total.backward()?, rate)?;
-        self.average.update()?;
-        self.step += 1;
-        let n = batch.positive.len();
-        let value = |tensor: &candle_core::Tensor| tensor.to_scalar::<f32>().map(f64::from);
-        let total = value(&loss.total)?;
-        sums.total += total * n as f64;
-        sums.bag += value(&loss.bag)? * n as f64;
-        sums.instance += value(&loss.instance)? * n as f64;
-        sums.n += n;
-        Ok(total)
-    }
-
-    /// Scores the averaged weights and writes them as a checkpoint.
-    fn validate(
-        &self,
-        epoch: usize,
-        folder: &mut RunFolder,
-        selection: &mut Selection,
-        emit: &mut dyn FnMut(&mut RunFolder, TrainEvent) -> Result<(), TrainError>,
-    ) -> Result<ValScores, TrainError> {
-        let weights = self.average.weights().map_err(compute_error)?;
-        let network = build(&self.config.model.network, weights.clone(), &self.device)
-            .map_err(compute_error)?;
-        let scores = validate(&network, &self.dataset.val, self.space, &self.device)
-            .map_err(compute_error)?;
+    /// Scores the averaged weights and writes the epoch's checkpoint. The state is written last: until then the run
+    /// goes on from the epoch before, and writes these files again.
+    fn finish_epoch(&mut self) -> Result<(), TrainError> {
+        let Setup { config, dataset, space, device, data, .. } = self.setup;
+        let epoch = self.epoch;
+        let weights = self.learner.averaged().map_err(compute_error)?;
+        let network =
+            mil::build(&config.model.network, weights.clone(), device).map_err(compute_error)?;
+        let scores =
+            validate(network.as_ref(), &dataset.val, space, device).map_err(compute_error)?;
+        tracing::debug!(?scores, epoch, "validated");
         for (name, value) in scores.named() {
-            emit(folder, TrainEvent::Metric { epoch, name: name.to_owned(), value })?;
+            self.emit(TrainEvent::Metric { epoch, name: name.to_owned(), value })?;
         }
-        let is_best = selection.is_best(epoch, scores);
-        folder.checkpoint(epoch, &weights, is_best)?;
-        emit(folder, TrainEvent::Checkpoint { epoch, is_best })?;
-        Ok(scores)
+        let is_best = self.selection.is_best(Scored { attempt: self.attempt, epoch, scores });
+        self.folder.checkpoint(epoch, &weights, is_best)?;
+        self.emit(TrainEvent::Checkpoint { epoch, is_best })?;
+        let position = Position {
+            data: data.clone(),
+            attempt: self.attempt,
+            epoch,
+            n_epochs: self.n_epochs,
+            step: self.learner.step,
+            random_words: self.learner.random_words(),
+            selection: self.selection.clone(),
+            events_bytes: self.folder.events_bytes()?,
+        };
+        let tensors = self.learner.tensors().map_err(compute_error)?;
+        self.folder.write_state(&TrainState { position, tensors })
     }
+}
+
+/// First weights and randomness of an attempt.
+fn learner<'a>(setup: &'a Setup<'a>, attempt: usize) -> Result<Learner<'a>, TrainError> {
+    let seed = seed_of(setup.config, attempt);
+    Learner::new(setup.config, seed, setup.start.as_ref(), &setup.device).map_err(compute_error)
+}
+
+/// Attempts of one training and trainings of neighbouring seeds do not share seeds.
+fn seed_of(config: &TrainConfig, attempt: usize) -> u64 {
+    config.seed.wrapping_add(1_000_003 * (attempt as u64 - 1))
 }

@@ -6,7 +6,7 @@ use super::dataset::Bag;
 use super::selection::ValScores;
 use crate::cam::stitch::POSITIVE;
 use crate::eval::labels::{accuracy, auc};
-use crate::fmamil::Fmamil;
+use crate::mil::MilNetwork;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::pipeline::loaded_model::{BATCH, BagBatch, forward, kept_probabilities};
 
@@ -15,7 +15,7 @@ use crate::pipeline::loaded_model::{BATCH, BagBatch, forward, kept_probabilities
 /// # Errors
 /// If the device fails.
 pub(crate) fn validate(
-    network: &Fmamil,
+    network: &dyn MilNetwork,
     bags: &[Bag],
     space: &FeatureSpace,
     device: &Device,

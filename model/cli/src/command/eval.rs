@@ -1,7 +1,7 @@
 //! `eval`: a model against labels and masks.
 
 use model::analysis::{AnalysisSettings, default_feature_cache};
-use model::eval::{EvalReport, evaluate};
+use model::eval::{EvalReport, EvalSettings, evaluate};
 use serde_json::json;
 use slide::export;
 
@@ -16,11 +16,14 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
     recommended_threshold(&entry, args.refine)?;
-    let settings = AnalysisSettings {
+    let analysis = AnalysisSettings {
         device: args.device.into(),
         feature_cache: default_feature_cache(),
         refine: args.refine,
+        map: args.map.map(Into::into),
     };
+    let settings =
+        EvalSettings { analysis, split: args.split.map(Into::into), threshold: args.threshold };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)
@@ -35,7 +38,10 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
 
 fn in_words(report: &EvalReport) -> String {
     let labels = &report.classification;
-    let auc = labels.auc.map_or("not defined".to_owned(), |auc| format!("{auc:.3}"));
+    let auc = match (labels.auc, labels.auc_interval) {
+        (Some(auc), Some([low, high])) => format!("{auc:.3} ({low:.3} to {high:.3})"),
+        _ => "not defined".to_owned(),
+    };
     let mut lines = vec![format!(
         "{} images ({} positive) of split {}: AUC {auc}, accuracy {:.3}",
         report.n_images, report.n_positive, report.split, labels.accuracy

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::progress::PauseToken;
 use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
-use model::train::{StopReason, TrainConfig, TrainEvent, TrainReport, train_fmamil};
+use model::train::{
+    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
+};
 use serde_json::json;
 
 use super::find_model;
@@ -22,15 +25,12 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
         }
     };
     let report = match args.stage {
-        StageArg::Fmamil => fmamil(args, session, &mut on_event)?,
-        StageArg::Camseg => camseg(args, session, &mut on_event)?,
-    };
+        StageArg::Fmamil => fmamil(args, session, &mut on_event),
+        StageArg::Camseg => camseg(args, session, &mut on_event),
+    }?;
     session.progress.clear();
     if args.json {
         answer_json(&json!(report))?;
-    }
-    if report.stopped == StopReason::Cancelled {
-        return Err(Failure::new(&"cancelled"));
     }
     say(&format!("best epoch {}; model in {}", report.best_epoch, report.model_dir.display()));
     Ok(())
@@ -39,50 +39,70 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
 /// Stage 1, from labels to heatmaps.
 fn fmamil(
     args: &TrainArgs,
-    session: &Session,
+    Session { cancel, progress }: &Session,
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, Failure> {
-    let config =
-        config(args.config.as_deref(), TrainConfig::shipped, |text| TrainConfig::from_json(text))?;
-    let Session { cancel, progress } = session;
-    let device = args.device.into();
-    train_fmamil(&args.folder, &args.out, &config, device, on_event, progress, cancel)
-        .map_err(|error| Failure::at(&args.folder)(&error))
+    let job = TrainJob {
+        folder: &args.folder,
+        run_dir: &args.out,
+        config: config(args.config.as_deref(), TrainConfig::from_json)?,
+        device: args.device.into(),
+        resume: args.resume,
+    };
+    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
+    train(&job, on_event, control).map_err(|error| failure(args, &error))
 }
 
 /// Stage 2, from heatmaps to sharper masks.
 fn camseg(
     args: &TrainArgs,
-    session: &Session,
+    Session { cancel, progress }: &Session,
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, Failure> {
-    let config =
-        config(args.config.as_deref(), CamsegConfig::paper, |text| CamsegConfig::from_json(text))?;
+    if args.resume {
+        return Err(Failure::new(&"a training of --stage camseg cannot be continued"));
+    }
+    let config = config(args.config.as_deref(), CamsegConfig::from_json)?;
+    let config = config.unwrap_or_else(CamsegConfig::paper);
     let Some(model) = args.model.as_deref() else {
         return Err(Failure::new(&"--stage camseg needs the --model that draws the heatmaps"));
     };
     let model = find_model(model)?;
     let sources =
         CamsegSources { folder: &args.folder, masks: args.masks.as_deref(), model: &model };
-    let Session { cancel, progress } = session;
-    let device = args.device.into();
-    train_camseg(sources, &args.out, &config, device, on_event, progress, cancel)
-        .map_err(|error| Failure::at(&args.folder)(&error))
+    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
+    train_camseg(sources, &args.out, &config, args.device.into(), on_event, control)
+        .map_err(|error| failure(args, &error))
 }
 
-/// The settings of a file, or those that are used without one.
+/// Each problem of a folder is a cause of its own; a run that is there already may be meant to go on.
+fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
+    match error {
+        TrainError::Folder(problems) => {
+            let causes = problems.iter().map(|problem| Failure::at(&args.folder)(problem));
+            Failure::of_all(causes.collect()).unwrap_or_else(|| Failure::at(&args.folder)(error))
+        }
+        TrainError::Resume(_) if !args.resume && args.stage == StageArg::Fmamil => {
+            Failure::at(&args.out)(&format!("{error} (--resume continues)"))
+        }
+        TrainError::Resume(_) | TrainError::Write(_) => Failure::at(&args.out)(error),
+        _ => Failure::at(&args.folder)(error),
+    }
+}
+
+/// The settings of a file; without one the run's own or the defaults.
 fn config<T>(
     file: Option<&Path>,
-    usual: impl Fn() -> T,
     parse: impl Fn(&str) -> Result<T, serde_json::Error>,
-) -> Result<T, Failure> {
-    let Some(file) = file else { return Ok(usual()) };
+) -> Result<Option<T>, Failure> {
+    let Some(file) = file else { return Ok(None) };
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::at(file)(&format!("cannot read the training configuration: {error}"))
     })?;
-    parse(&text).map_err(|error| {
+    let config = parse(&text).map_err(|error| {
         Failure::at(file)(&format!("the training configuration cannot be used: {error}"))
-    })
+    })?;
+    Ok(Some(config))
 }
 
 /// One line per epoch, said when its checkpoint is written; `figures` collects it until then.
@@ -91,6 +111,11 @@ fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<S
         TrainEvent::Started { n_train, n_val, epochs, n_parameters } => Some(format!(
             "training {n_parameters} parameters on {n_train} images or windows for {epochs} epochs, \
              with a look at {n_val} others"
+        )),
+        TrainEvent::Warning { text } => Some(format!("warning: {text}")),
+        TrainEvent::Resumed { epoch, .. } => Some(format!("going on with epoch {epoch}")),
+        TrainEvent::Restarted { attempt, seed } => Some(format!(
+            "no map is faithful yet: attempt {attempt} from other first weights (seed {seed})"
         )),
         TrainEvent::Step { .. } => None,
         TrainEvent::Epoch { loss, .. } => {

@@ -40,8 +40,9 @@ pub(crate) fn weight_gradient<T: Vectors>(
     let bands = bands(x.len() / x_image, walk);
     let n_groups = MIN_TASKS.div_ceil(n_panels).clamp(1, bands.len());
     let group = bands.len().div_ceil(n_groups);
-    let tasks: Vec<_> =
-        (0..n_panels).flat_map(|panel| bands.chunks(group).map(move |bands| (panel, bands))).collect();
+    let tasks: Vec<_> = (0..n_panels)
+        .flat_map(|panel| bands.chunks(group).map(move |bands| (panel, bands)))
+        .collect();
     let parts: Vec<(usize, Vec<T>)> = tasks
         .into_par_iter()
         .map(|(panel, bands)| {

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Trains and measures the rows of an experiment list, one after the other, and prints mean and spread over seeds.
+
+    python3 docs/recipes/measure.py docs/recipes/mosaics.json --data FOLDER... --out OUT [--rows NAME...] [--seeds 0 1 2]
+
+A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
+data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
+rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
+on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again.
+Needs nothing but Python and `slidelight-cli` (--cli names it).
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+
+FIGURES = ("acc", "auc", "t", "miou", "iou", "dice", "spec", "miou50", "kept")
+
+
+def merged(base, patch):
+    if not (isinstance(base, dict) and isinstance(patch, dict)):
+        return patch
+    if "architecture" in patch and patch["architecture"] != base.get("architecture", "fmamil"):
+        base = {}
+    return {**base, **{key: merged(base.get(key, {}), value) for key, value in patch.items()}}
+
+
+def run(arguments):
+    subprocess.run([str(it) for it in arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def measure(cli, config, data, out):
+    """One training and its figures."""
+    out.mkdir(parents=True, exist_ok=True)
+    settings = out / "settings.json"
+    settings.write_text(json.dumps(config, indent=2) + "\n")
+    run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume"])
+    has_test = ",test" in (data / "labels.csv").read_text()
+
+    def report(name, *options):
+        file = out / f"{name}.json"
+        if not file.exists():
+            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, *options])
+        return json.loads(file.read_text())
+
+    val = report("val", "--split", "val")
+    t = val["best_threshold"]["threshold"]
+    final = report("test" if has_test else "val-at-t", "--split", "test" if has_test else "val", "--threshold", t)
+    pixels, labels = final["segmentation"]["pooled"], final["classification"]
+    at_half = next(it for it in final["thresholds"] if abs(it["threshold"] - 0.5) < 1e-3)["pooled"]
+    return {
+        "acc": labels["accuracy"], "auc": labels["auc"], "t": t, "miou": pixels["miou"], "iou": pixels["iou"],
+        "dice": pixels["dice"], "spec": pixels["specificity"], "miou50": at_half["miou"],
+        "kept": final["faithfulness"] or 0.0,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("list", type=pathlib.Path)
+    parser.add_argument("--data", type=pathlib.Path, nargs="+", required=True)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--cli", default="slidelight-cli")
+    parser.add_argument("--rows", nargs="*")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    args = parser.parse_args()
+    experiments = json.loads(args.list.read_text())
+    print("| row | n | " + " | ".join(FIGURES) + " |\n" + "|---" * (len(FIGURES) + 2) + "|")
+    for name in args.rows or experiments["rows"]:
+        config = merged(experiments["base"], experiments["rows"][name])
+        config.setdefault("description", {})["name"] = name
+        found = []
+        for seed in args.seeds:
+            data = args.data[seed % len(args.data)]
+            found.append(measure(args.cli, {**config, "seed": seed}, data, args.out / name / str(seed)))
+        cells = []
+        for figure in FIGURES:
+            values = [it[figure] for it in found]
+            spread = f" ± {statistics.stdev(values):.3f}" if 1 < len(values) else ""
+            cells.append(f"{statistics.mean(values):.3f}{spread}")
+        print(f"| {name} | {len(found)} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

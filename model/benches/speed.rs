@@ -1,0 +1,93 @@
+//! One computation, timed: what `against_torch.py` compares with the same computation in PyTorch.
+//!
+//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder` prints
+//! `{"seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs and by how much the process grew (Linux).
+//! Without arguments it runs every case once, small.
+
+use std::time::{Duration, Instant};
+
+use domain::progress::CancelToken;
+use model::encoder::{self, PatchBatch};
+use model::fmamil::{FmamilConfig, Grid};
+use model::timing::{self, Pass, Workload};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Repeats until this long has passed.
+const ENOUGH: Duration = Duration::from_secs(3);
+const MOST_RUNS: u32 = 200;
+
+fn main() -> Outcome<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [case, length, pass] => report(case, length.parse()?, parse(pass)?),
+        _ => ["scan", "filter", "step"]
+            .into_iter()
+            .try_for_each(|case| report(case, 122, Pass::Training)),
+    }
+}
+
+fn parse(pass: &str) -> Outcome<Pass> {
+    match pass {
+        "forward" => Ok(Pass::Forward),
+        "training" => Ok(Pass::Training),
+        _ => Err(format!("expected forward or training, found {pass}").into()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its result")]
+fn report(case: &str, length: usize, pass: Pass) -> Outcome<()> {
+    let mut workload = workload(case, length, pass)?;
+    let before = memory("VmRSS:");
+    let (mut best, mut runs) = (Duration::MAX, 0);
+    let start = Instant::now();
+    while runs < MOST_RUNS && (runs < 2 || start.elapsed() < ENOUGH) {
+        let run = Instant::now();
+        workload()?;
+        best = best.min(run.elapsed());
+        runs += 1;
+    }
+    let grown = memory("VmHWM:").zip(before).map(|(peak, before)| peak.saturating_sub(before));
+    let grown = grown.map_or("null".to_owned(), |bytes| bytes.to_string());
+    println!(r#"{{"seconds": {:.6}, "runs": {runs}, "peak_bytes": {grown}}}"#, best.as_secs_f64());
+    Ok(())
+}
+
+fn workload(case: &str, length: usize, pass: Pass) -> Outcome<Workload> {
+    Ok(match case {
+        "scan" => timing::scan(length, 512, 16, pass)?,
+        "filter" => timing::frequency_filter(length, 512, pass)?,
+        "step" => timing::training_step(&FmamilConfig::paper(1024), nearly_square(length))?,
+        "encoder" => encode(length)?,
+        _ => return Err(format!("expected scan, filter, step or encoder, found {case}").into()),
+    })
+}
+
+/// A grid of `patches` patches, or a few less.
+fn nearly_square(patches: usize) -> Grid {
+    let rows = patches.isqrt();
+    Grid { rows, columns: patches / rows }
+}
+
+/// `count` patches of 100 px, as a window of 1100 x 1100 px has 121 of.
+fn encode(count: usize) -> Outcome<Workload> {
+    const SIDE_PX: u32 = 100;
+    let encoder = encoder::load(encoder::SHIPPED[0].name)?;
+    let len = count * (SIDE_PX * SIDE_PX * 3) as usize;
+    let rgb = (0..len).map(|it| (it.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let batch = PatchBatch { side_px: SIDE_PX, rgb };
+    Ok(Box::new(move || {
+        if let Err(error) = encoder.encode(&batch, SIDE_PX, &CancelToken::default()) {
+            return Err(timing::TimingError::new(&error));
+        }
+        Ok(())
+    }))
+}
+
+/// A line of `/proc/self/status` in bytes; `None` on other systems.
+fn memory(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

@@ -1,0 +1,66 @@
+//! Attention-based MIL (Ilse et al. 2018): the floor, without any context between patches. Map: attention.
+
+use candle_core::{Result, Tensor};
+use candle_nn::VarBuilder;
+use rand_chacha::ChaCha8Rng;
+
+use super::attention::{self, AttentionPool};
+use super::config::AbmilConfig;
+use super::{Bags, Judgement, MilNetwork, of_bag_alone, probabilities};
+use crate::fmamil::init::List;
+use crate::loss::mil::{LossConfig, MilLoss};
+use crate::nn::linear::Linear;
+
+#[derive(Clone, Debug)]
+pub(super) struct AbMil {
+    encode: Linear,
+    pool: AttentionPool,
+    classify: Linear,
+}
+
+/// Its weights.
+pub(super) fn weights(config: &AbmilConfig) -> List {
+    let mut list = List::default();
+    list.xavier("enc", config.hidden, config.feature_dim);
+    attention::weights(&mut list, "att", (config.hidden, config.attention_dim), false);
+    list.xavier("cls", 2, config.hidden);
+    list
+}
+
+impl AbMil {
+    pub(super) fn new(config: &AbmilConfig, vb: VarBuilder<'_>) -> Result<Self> {
+        Ok(Self {
+            encode: Linear::new(config.feature_dim, config.hidden, vb.pp("enc"))?,
+            pool: AttentionPool::new((config.hidden, config.attention_dim), false, &vb.pp("att"))?,
+            classify: Linear::new(config.hidden, 2, vb.pp("cls"))?,
+        })
+    }
+
+    /// Attention `[b, P]` and logits `[b, 2]`.
+    fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
+        let hidden = self.encode.forward(bags.features)?.relu()?;
+        let (attention, bag) = self.pool.forward(&hidden, bags.mask)?;
+        Ok((attention, self.classify.forward(&bag)?))
+    }
+}
+
+impl MilNetwork for AbMil {
+    fn loss(
+        &self,
+        bags: Bags<'_>,
+        target: &Tensor,
+        config: &LossConfig,
+        _rng: &mut ChaCha8Rng,
+    ) -> Result<MilLoss> {
+        of_bag_alone(&self.forward(bags)?.1, target, config)
+    }
+
+    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
+        probabilities(&self.forward(bags)?.1)
+    }
+
+    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
+        let (map, logits) = self.forward(bags)?;
+        Ok(Judgement { probabilities: probabilities(&logits)?, map })
+    }
+}

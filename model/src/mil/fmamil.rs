@@ -1,0 +1,31 @@
+//! `FMaMIL` as one of the networks.
+
+use candle_core::{Result, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Bags, Judgement, MilNetwork};
+use crate::fmamil::Fmamil;
+use crate::loss::mil::{LossConfig, MilLoss, mil_loss};
+
+impl MilNetwork for Fmamil {
+    fn loss(
+        &self,
+        bags: Bags<'_>,
+        target: &Tensor,
+        config: &LossConfig,
+        _rng: &mut ChaCha8Rng,
+    ) -> Result<MilLoss> {
+        let tokens = self.tokens(bags.features, bags.grid)?; // [b, P, D]
+        mil_loss(&self.head(&tokens, bags.mask)?, target, bags.mask, config)
+    }
+
+    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
+        self.head(&self.tokens(bags.features, bags.grid)?, bags.mask)?.probabilities()
+    }
+
+    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
+        let tokens = self.tokens(bags.features, bags.grid)?;
+        let probabilities = self.head(&tokens, bags.mask)?.probabilities()?;
+        Ok(Judgement { probabilities, map: self.map(&tokens, bags.mask)? })
+    }
+}

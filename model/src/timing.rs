@@ -1,0 +1,171 @@
+//! The costly computations on made-up data, for benchmarks.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_nn::VarBuilder;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+
+use crate::fmamil::init::initial_weights;
+use crate::fmamil::{Fmamil, FmamilConfig, Grid};
+use crate::loss::mil::{LossConfig, mil_loss};
+use crate::nn::ScanDirection;
+use crate::nn::selective_scan::{ScanParams, selective_scan};
+use crate::nn::spectrum::learned_filter;
+use crate::registry::weights::one_line;
+use crate::train::adamw::{AdamW, AdamWConfig};
+
+/// How much of an operation is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Outputs alone.
+    Forward,
+    /// Outputs, then gradients in every input.
+    Training,
+}
+
+/// Why a computation failed, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the computation failed: {0}")]
+pub struct TimingError(String);
+
+impl TimingError {
+    /// From the cause.
+    pub fn new(cause: &dyn std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl From<candle_core::Error> for TimingError {
+    fn from(error: candle_core::Error) -> Self {
+        Self(one_line(&error))
+    }
+}
+
+/// Runs a computation once; its inputs are already there.
+pub type Workload = Box<dyn FnMut() -> std::result::Result<(), TimingError>>;
+
+/// One forward scan of `length` tokens with its step-size projection of rank `channels / 32`, one bag.
+///
+/// # Errors
+/// If the inputs cannot be made.
+pub fn scan(
+    length: usize,
+    channels: usize,
+    state: usize,
+    pass: Pass,
+) -> std::result::Result<Workload, TimingError> {
+    let rank = channels / 32;
+    let inputs = [
+        normal(&[1, length, channels], 1)?,
+        normal(&[1, length, rank + 2 * state], 2)?,
+        normal(&[channels, state], 3)?.abs()?.neg()?,
+        normal(&[channels], 4)?,
+        normal(&[channels], 5)?,
+        (normal(&[channels, rank], 6)? * 0.1)?,
+    ];
+    operation(inputs, pass, |inputs| {
+        let [x, projected, decay, skip, dt_bias, dt_weight] = inputs;
+        let params = ScanParams { decay, skip, dt_bias, dt_weight };
+        selective_scan(x, projected, params, ScanDirection::Forward)
+    })
+}
+
+/// The learned filter of 62 nodes along `length` tokens, one bag.
+///
+/// # Errors
+/// If the inputs cannot be made.
+pub fn frequency_filter(
+    length: usize,
+    channels: usize,
+    pass: Pass,
+) -> std::result::Result<Workload, TimingError> {
+    let inputs = [
+        normal(&[1, length, channels], 1)?,
+        normal(&[channels, 62], 2)?,
+        normal(&[channels, 62], 3)?,
+    ];
+    operation(inputs, pass, |[x, re, im]| learned_filter(x, re, im))
+}
+
+/// A training step of a network on one bag: forward, loss, gradients, optimizer.
+///
+/// # Errors
+/// If the network cannot be built.
+pub fn training_step(
+    config: &FmamilConfig,
+    grid: Grid,
+) -> std::result::Result<Workload, TimingError> {
+    let (model, vars) = network(config)?;
+    let features = normal(&[1, grid.patches(), config.feature_dim], 7)?;
+    let mask = Tensor::ones((1, grid.patches()), features.dtype(), &Device::Cpu)?;
+    let target = Tensor::new(&[[0f32, 1.0]], &Device::Cpu)?;
+    let mut optimizer = AdamW::<f32>::new(&vars, AdamWConfig::paper())?;
+    Ok(Box::new(move || {
+        let output = model.head(&model.tokens(&features, grid)?, &mask)?;
+        let loss = mil_loss(&output, &target, &mask, &LossConfig::paper())?;
+        optimizer.step(&loss.total.backward()?, 1e-3)?;
+        Ok(())
+    }))
+}
+
+fn network(config: &FmamilConfig) -> Result<(Fmamil, BTreeMap<String, Var>)> {
+    let mut vars = BTreeMap::new();
+    for (name, first) in initial_weights(config, 0)? {
+        vars.insert(name, Var::from_tensor(&first)?);
+    }
+    let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    Ok((Fmamil::new(config, vb)?, vars))
+}
+
+/// An operation on variables; for training, the gradients of the sum of its outputs.
+fn operation<const N: usize>(
+    inputs: [Tensor; N],
+    pass: Pass,
+    run: impl Fn([&Tensor; N]) -> Result<Tensor> + 'static,
+) -> std::result::Result<Workload, TimingError> {
+    let vars: Vec<Var> = inputs.iter().map(Var::from_tensor).collect::<Result<_>>()?;
+    Ok(Box::new(move || {
+        if pass == Pass::Forward {
+            run(inputs.each_ref())?;
+            return Ok(());
+        }
+        let mut leaves = inputs.each_ref();
+        for (leaf, var) in leaves.iter_mut().zip(&vars) {
+            *leaf = var.as_tensor();
+        }
+        run(leaves)?.sum_all()?.backward()?;
+        Ok(())
+    }))
+}
+
+fn normal(shape: &[usize], seed: u64) -> Result<Tensor> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let count = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|_| StandardNormal.sample(&mut rng)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_runs() {
+        let small = FmamilConfig { dim: 8, dt_rank: 1, head_dim: 8, ..FmamilConfig::small(4) };
+        let workloads = [
+            scan(9, 32, 4, Pass::Forward),
+            scan(9, 32, 4, Pass::Training),
+            frequency_filter(9, 4, Pass::Forward),
+            frequency_filter(9, 4, Pass::Training),
+            training_step(&small, Grid { rows: 2, columns: 3 }),
+        ];
+        for workload in workloads {
+            let mut workload = workload.unwrap();
+            assert_eq!((workload(), workload()), (Ok(()), Ok(())));
+        }
+    }
+}

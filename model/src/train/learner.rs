@@ -1,0 +1,201 @@
+//! A network in training: weights, optimizer, average and randomness of one attempt.
+
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Result, Tensor, Var, bail};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::TrainConfig;
+use super::adamw::AdamW;
+use super::batches::{self, TrainBatch};
+use super::dataset::Bag;
+use super::ema::Ema;
+use super::schedule::learning_rate;
+use crate::mil::{self, Bags, MilNetwork};
+use crate::pipeline::feature_space::FeatureSpace;
+use crate::registry::weights::Tensors;
+
+/// Prefixes of the three parts of a saved learner.
+const WEIGHT: &str = "weight.";
+const OPTIMIZER: &str = "optimizer.";
+const AVERAGE: &str = "average.";
+
+/// Everything that learning changes.
+pub(super) struct Learner<'a> {
+    config: &'a TrainConfig,
+    device: Device,
+    vars: BTreeMap<String, Var>,
+    network: Box<dyn MilNetwork>,
+    optimizer: AdamW,
+    average: Ema,
+    rng: ChaCha8Rng,
+    /// Optimizer steps taken.
+    pub(super) step: usize,
+}
+
+/// Sums over the bags of an epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LossSums {
+    pub(super) total: f64,
+    pub(super) bag: f64,
+    pub(super) instance: f64,
+    pub(super) n: usize,
+}
+
+impl<'a> Learner<'a> {
+    /// A network with the first weights of `seed`, or with those of `start`.
+    pub(super) fn new(
+        config: &'a TrainConfig,
+        seed: u64,
+        start: Option<&Tensors>,
+        device: &Device,
+    ) -> Result<Self> {
+        let first = match start {
+            Some(weights) => weights.clone(),
+            None => mil::initial_weights(&config.model.network, seed)?,
+        };
+        let mut vars = BTreeMap::new();
+        for (name, tensor) in first {
+            vars.insert(name, Var::from_tensor(&tensor.to_device(device)?)?);
+        }
+        let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+        Ok(Self {
+            config,
+            network: mil::build(&config.model.network, tensors.collect(), device)?,
+            optimizer: AdamW::new(&vars, config.optimizer)?,
+            average: Ema::new(&vars)?,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            step: 0,
+            device: device.clone(),
+            vars,
+        })
+    }
+
+    /// Trainable numbers.
+    pub(super) fn n_parameters(&self) -> usize {
+        self.vars.values().map(|var| var.elem_count()).sum()
+    }
+
+    /// The batches of the next epoch, in groups that make up one optimizer step each.
+    pub(super) fn order(&mut self, bags: &[Bag]) -> Vec<Vec<Vec<usize>>> {
+        let batches = batches::order(bags, self.config.batch, &mut self.rng);
+        batches.chunks(self.config.accumulate).map(<[_]>::to_vec).collect()
+    }
+
+    /// One optimizer step over the batches of `group`; the mean loss of its bags.
+    pub(super) fn learn(
+        &mut self,
+        bags: &[Bag],
+        group: &[Vec<usize>],
+        space: &FeatureSpace,
+        rate: f64,
+        sums: &mut LossSums,
+    ) -> Result<f64> {
+        let n_bags: usize = group.iter().map(Vec::len).sum();
+        let (mut grads, mut total): (Option<GradStore>, f64) = (None, 0.0);
+        for indices in group {
+            let config = &self.config.augment;
+            let batch = batches::gather(bags, indices, space, config, &mut self.rng);
+            let share = indices.len() as f64 / n_bags.max(1) as f64;
+            let (of_batch, loss) = self.gradients(&batch, share, sums)?;
+            total += share * loss;
+            match &mut grads {
+                Some(grads) => grads.extend(of_batch)?,
+                None => grads = Some(of_batch),
+            }
+        }
+        let Some(grads) = grads else { bail!("a step needs at least one bag") };
+        self.optimizer.step(&grads, rate)?;
+        self.average.update()?;
+        self.step += 1;
+        Ok(total)
+    }
+
+    /// Gradients of `share` of a batch's loss, and the whole loss.
+    fn gradients(
+        &mut self,
+        batch: &TrainBatch,
+        share: f64,
+        sums: &mut LossSums,
+    ) -> Result<(GradStore, f64)> {
+        let (features, mask) = batch.bags.tensors(&self.device)?;
+        let bags = Bags { features: &features, mask: &mask, grid: batch.bags.grid };
+        let target = batch.target(&self.device)?; // [n, C]
+        let loss = self.network.loss(bags, &target, &self.config.loss, &mut self.rng)?;
+        let n = batch.positive.len();
+        let value = |tensor: &Tensor| tensor.to_scalar::<f32>().map(f64::from);
+        let total = value(&loss.total)?;
+        sums.total += total * n as f64;
+        sums.bag += value(&loss.bag)? * n as f64;
+        sums.instance += value(&loss.instance)? * n as f64;
+        sums.n += n;
+        Ok(((loss.total * share)?.backward()?, total))
+    }
+
+    /// The learning rate of the next step; every epoch has as many steps.
+    pub(super) fn rate(&self, steps_per_epoch: usize) -> f64 {
+        let schedule = &self.config.learning_rate;
+        let n_warmup = schedule.warmup_epochs * steps_per_epoch;
+        learning_rate(schedule, self.step, n_warmup, self.config.epochs * steps_per_epoch)
+    }
+
+    /// The averaged weights, which are what is measured and kept.
+    pub(super) fn averaged(&self) -> Result<Tensors> {
+        if self.config.average_weights {
+            return self.average.weights();
+        }
+        let on_cpu = |(name, var): (&String, &Var)| {
+            Ok((name.clone(), var.as_tensor().copy()?.to_device(&Device::Cpu)?))
+        };
+        self.vars.iter().map(on_cpu).collect()
+    }
+
+    /// Random words drawn so far.
+    pub(super) fn random_words(&self) -> u64 {
+        u64::try_from(self.rng.get_word_pos()).unwrap_or(u64::MAX)
+    }
+
+    /// Everything but step count and randomness, for [`Self::restore`].
+    pub(super) fn tensors(&self) -> Result<Tensors> {
+        let mut all = Tensors::new();
+        for (name, var) in &self.vars {
+            let weight = var.as_tensor().copy()?.to_device(&Device::Cpu)?;
+            all.insert(format!("{WEIGHT}{name}"), weight);
+        }
+        let of = |prefix: &'static str, state: HashMap<String, Tensor>| {
+            state.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+        };
+        all.extend(of(OPTIMIZER, self.optimizer.state()?));
+        all.extend(of(AVERAGE, self.average.state()?));
+        Ok(all)
+    }
+
+    /// Goes back to where [`Self::tensors`] was called.
+    pub(super) fn restore(
+        &mut self,
+        saved: &Tensors,
+        step: usize,
+        random_words: u64,
+    ) -> Result<()> {
+        let of = |prefix: &str| -> HashMap<String, Tensor> {
+            let named = saved.iter().filter_map(|(name, tensor)| {
+                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
+            });
+            named.collect()
+        };
+        let weights = of(WEIGHT);
+        for (name, var) in &self.vars {
+            match weights.get(name) {
+                Some(weight) => var.set(&weight.to_device(&self.device)?)?,
+                None => bail!("the saved state lacks the weight {name}"),
+            }
+        }
+        self.optimizer.load_state(&of(OPTIMIZER))?;
+        self.average.load_state(&of(AVERAGE))?;
+        self.rng.set_word_pos(random_words.into());
+        self.step = step;
+        Ok(())
+    }
+}
