@@ -63,7 +63,7 @@ pub(super) struct Source<'a> {
 enum Label {
     Nothing,
     Map(Heatmap),
-    Mask(Slide),
+    Mask(Box<Slide>),
 }
 
 impl Source<'_> {
@@ -102,7 +102,7 @@ impl Source<'_> {
         let slide = Slide::open(&image.path)?;
         let tissue = tissue::find(&slide, &(), cancel)?;
         let label = match (self.corrected(image), image.is_positive) {
-            (Some(mask), _) => Label::Mask(same_size(Slide::open(&mask)?, &slide)?),
+            (Some(mask), _) => Label::Mask(Box::new(same_size(Slide::open(&mask)?, &slide)?)),
             (None, true) => Label::Map(self.map(&slide, &tissue, cancel)?),
             (None, false) => Label::Nothing,
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::nn::storage::to_vec;
 
-/// How much an edge counts more than flat parts of a label (PraNet's structure loss).
+/// How much an edge counts more than flat parts of a label (the structure loss of `PraNet`).
 const EDGE_GAIN: f64 = 5.0;
 
 /// How confident predictions change the map, always starting from the original one.

@@ -106,7 +106,7 @@ impl Unet {
             let above = skips.last().map_or_else(|| images.clone(), Tensor::clone);
             skips.push(level.forward(&max_pool2(&above)?, mode)?);
         }
-        let mut x = skips.pop().map_or_else(|| images.clone(), |it| it);
+        let mut x = skips.pop().unwrap_or_else(|| images.clone());
         for ((weight, bias), decode) in self.up.iter().zip(&self.decode) {
             let up = up_conv(&x, weight, bias)?;
             x = match skips.pop() {

@@ -139,7 +139,7 @@ pub(crate) fn dice_loss(probability: &Tensor, mask: &Tensor) -> Result<Tensor> {
     (shared / sum)?.mean_all()?.affine(-1.0, 1.0)
 }
 
-/// `1 -` the mean of the lesion's and the background's IoU, pixels near label edges counting more.
+/// `1 -` the mean of the lesion's and the background's `IoU`, pixels near label edges counting more.
 pub(crate) fn structure_loss(
     probability: &Tensor,
     mask: &Tensor,

@@ -2,7 +2,7 @@
 //!
 //! Candle's fused layer norm has no gradient and its scan would be a tape of thousands of ops, so the
 //! costly operations are ours: one forward and one backward pass on the CPU, generic over `f32` and
-//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere.
+//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
 
 pub(crate) mod activation;
 pub(crate) mod batch_norm;

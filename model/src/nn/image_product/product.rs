@@ -48,21 +48,12 @@ impl<T: Vectors> Product<'_, T> {
             for row in 0..self.walk.rows {
                 for first in (0..self.walk.columns).step_by(ROWS) {
                     let n = ROWS.min(self.walk.columns - first);
-                    let sums = block::<T, S, ROWS, REGISTERS>(
-                        simd,
-                        &self.x[row * self.walk.row_step + first * self.walk.pixel_step..],
-                        self.walk,
-                        panel,
-                        [shift; ROWS],
-                        n,
-                    );
+                    let seen = &self.x[row * self.walk.row_step + first * self.walk.pixel_step..];
+                    let sums = [shift; ROWS];
+                    let sums = block::<T, S, _, _>(simd, seen, self.walk, panel, sums, n);
                     let y = &mut self.y[row * self.y_step + first * outputs..][..n * outputs];
-                    for (mut sums, y) in sums.into_iter().zip(y.chunks_exact_mut(*outputs)) {
-                        if *rectifies {
-                            let zero = T::splat(simd, T::zero());
-                            sums = sums.map(|sum| T::larger(simd, sum, zero));
-                        }
-                        store::<T, S, REGISTERS>(&sums, &mut y[from..to]);
+                    for (sums, y) in sums.iter().zip(y.chunks_exact_mut(*outputs)) {
+                        store::<T, S, _>(simd, *sums, *rectifies, &mut y[from..to]);
                     }
                 }
             }
@@ -96,17 +87,23 @@ fn block<T: Vectors, S: Simd, const ROWS: usize, const REGISTERS: usize>(
     sums
 }
 
-/// Writes one pixel's sums; `y` is narrower than the panel at the last outputs.
+/// Writes one pixel's sums, negative ones as 0 if asked for; `y` is narrower than the panel at the last outputs.
 #[inline(always)]
 fn store<T: Vectors, S: Simd, const REGISTERS: usize>(
-    sums: &[T::Vector<S>; REGISTERS],
+    simd: S,
+    mut sums: [T::Vector<S>; REGISTERS],
+    rectifies: bool,
     y: &mut [T],
 ) {
+    if rectifies {
+        let zero = T::splat(simd, T::zero());
+        sums = sums.map(|sum| T::larger(simd, sum, zero));
+    }
     if y.len() == REGISTERS * T::lanes::<S>() {
-        T::view_mut::<S>(y).copy_from_slice(sums);
+        T::view_mut::<S>(y).copy_from_slice(&sums);
         return;
     }
     let mut whole = [T::zero(); MAX_PANEL];
-    T::view_mut::<S>(&mut whole)[..REGISTERS].copy_from_slice(sums);
+    T::view_mut::<S>(&mut whole)[..REGISTERS].copy_from_slice(&sums);
     y.copy_from_slice(&whole[..y.len()]);
 }
