@@ -82,7 +82,8 @@ impl CamsegConfig {
 
     /// Model px per network px for a stage 1 with such bags.
     pub(crate) fn ratio(&self, bag: &BagConfig) -> f64 {
-        let window_px = f64::from(bag.patch_px) * f64::from(bag.window_patches);
+        let steps = bag.step_px() * bag.window_patches.saturating_sub(1);
+        let window_px = f64::from(steps + bag.patch_px);
         self.pixel_ratio.unwrap_or_else(|| (window_px / self.tile_px as f64).max(1.0))
     }
 
@@ -153,14 +154,8 @@ mod tests {
 
     #[test]
     fn large_windows_are_reduced_to_the_tile_and_small_ones_kept() {
-        let bag = |patch_px, window_patches| BagConfig {
-            mpp: 0.25,
-            patch_px,
-            window_patches,
-            stride_patches: 1,
-            pad_value: 0,
-            tissue_min: 0.0,
-        };
+        let bag =
+            |patch_px, window_patches| BagConfig { window_patches, ..BagConfig::of(patch_px) };
         let config = CamsegConfig::paper();
         assert_eq!(config.ratio(&bag(32, 7)), 1.0);
         assert_eq!(config.ratio(&bag(64, 8)), 2.0);

@@ -134,7 +134,7 @@ impl Source<'_> {
     ) -> Result<Heatmap, AnalyzeError> {
         let bag = &self.model.config.bag;
         let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
-        let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+        let grid = PatchGrid::cover(slide.size(), scale, bag);
         let mut windows = slide_run::windows_with_tissue(&grid, bag, tissue);
         if windows.is_empty() {
             windows = grid.windows_of(bag);
@@ -158,7 +158,7 @@ impl Source<'_> {
 /// Squares of [`ALIGNMENT`] network px over a slide.
 pub(super) fn network_grid(slide: &Slide, scale: ModelScale, ratio: f64) -> PatchGrid {
     let scale = ModelScale { x: scale.x * ratio, y: scale.y * ratio };
-    PatchGrid::cover(slide.size(), scale, ALIGNMENT as u32)
+    PatchGrid::of_patches(slide.size(), scale, (ALIGNMENT as u32, ALIGNMENT as u32))
 }
 
 fn same_size(mask: Slide, slide: &Slide) -> Result<Slide, AnalyzeError> {

@@ -18,7 +18,7 @@ use crate::bag::extract::read_block;
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue::TissueShare;
-use crate::cam::stitch::cropped;
+use crate::cam::stitch::on_slide;
 use crate::registry::weights::one_line;
 
 /// Side of a window, in units of 16 px: 512 px.
@@ -179,7 +179,7 @@ impl Blend {
             height: px(rows) * grid.scale.y,
         };
         let size = PixelSize { width: self.columns as u32, height: rows as u32 };
-        cropped(Heatmap::new(size, values, frame)?, Level0Rect::of_size(slide))
+        on_slide(Heatmap::new(size, values, frame)?, Level0Rect::of_size(slide))
     }
 }
 
