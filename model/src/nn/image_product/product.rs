@@ -38,24 +38,38 @@ impl<T: Vectors> WithSimd for Product<'_, T> {
 
 impl<T: Vectors> Product<'_, T> {
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const REGISTERS: usize>(self, simd: S) {
-        let Panels { values, shift, rectifies, inner, outputs, width, .. } = self.panels;
+    fn run<S: Simd, const ROWS: usize, const REGISTERS: usize>(mut self, simd: S) {
+        let Panels { values, shift, inner, outputs, width, .. } = self.panels;
         let panels = values.chunks_exact(inner * width).zip(shift.chunks_exact(*width));
         for (index, (panel, shift)) in panels.enumerate() {
             let panel = T::view::<S>(panel).as_chunks::<REGISTERS>().0;
             let shift = T::view::<S>(shift).as_chunks::<REGISTERS>().0[0];
-            let (from, to) = (index * width, ((index + 1) * width).min(*outputs));
+            let columns = (index * width, ((index + 1) * width).min(*outputs));
             for row in 0..self.walk.rows {
-                for first in (0..self.walk.columns).step_by(ROWS) {
-                    let n = ROWS.min(self.walk.columns - first);
-                    let seen = &self.x[row * self.walk.row_step + first * self.walk.pixel_step..];
-                    let sums = [shift; ROWS];
-                    let sums = block::<T, S, _, _>(simd, seen, self.walk, panel, sums, n);
-                    let y = &mut self.y[row * self.y_step + first * outputs..][..n * outputs];
-                    for (sums, y) in sums.iter().zip(y.chunks_exact_mut(*outputs)) {
-                        store::<T, S, _>(simd, *sums, *rectifies, &mut y[from..to]);
-                    }
-                }
+                self.row::<S, ROWS, REGISTERS>(simd, row, panel, shift, columns);
+            }
+        }
+    }
+
+    /// The output columns `from..to` of one row of pixels.
+    #[inline(always)]
+    fn row<S: Simd, const ROWS: usize, const REGISTERS: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        panel: &[[T::Vector<S>; REGISTERS]],
+        shift: [T::Vector<S>; REGISTERS],
+        (from, to): (usize, usize),
+    ) {
+        let Panels { rectifies, outputs, .. } = self.panels;
+        for first in (0..self.walk.columns).step_by(ROWS) {
+            let n = ROWS.min(self.walk.columns - first);
+            let seen = &self.x[row * self.walk.row_step + first * self.walk.pixel_step..];
+            let sums = [shift; ROWS];
+            let sums = block::<T, S, _, _>(simd, seen, self.walk, panel, sums, n);
+            let y = &mut self.y[row * self.y_step + first * outputs..][..n * outputs];
+            for (sums, y) in sums.iter().zip(y.chunks_exact_mut(*outputs)) {
+                store::<T, S, _>(simd, *sums, *rectifies, &mut y[from..to]);
             }
         }
     }
