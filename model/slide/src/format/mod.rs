@@ -10,6 +10,7 @@ mod levels;
 mod mirax;
 mod ndpi;
 mod ome;
+mod openslide;
 mod philips;
 mod qptiff;
 mod resolution;
@@ -140,7 +141,9 @@ const DIALECTS: [Dialect; 7] = [
 /// TIFF in all its dialects.
 fn open_tiff(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
     let Some(tiff) = TiffFile::open(candidate.file)? else { return Ok(None) };
-    foreign::refuse_by_directory(&tiff)?;
+    if foreign::is_trestle(&tiff) {
+        return openslide::open(candidate, "Trestle TIFF").map(Some);
+    }
     let open = DIALECTS.iter().find(|it| (it.is)(&tiff)).map_or(tiff::open as _, |it| it.open);
     open(tiff, candidate).map(Some)
 }
