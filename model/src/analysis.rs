@@ -37,6 +37,38 @@ pub struct AnalysisSettings {
     pub feature_cache: Option<PathBuf>,
     /// Which map is drawn; `None` is the model's own.
     pub map: Option<MapKind>,
+    /// How much finer than a patch the map is.
+    pub finer: Finer,
+}
+
+/// A finer map: windows are run again over grids that begin a part of a patch later, and all maps are averaged
+/// (MODELS 6.5). Costs as many times more features as there are grids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finer {
+    /// One cell per patch.
+    #[default]
+    Off,
+    /// Cells of half a patch, from four grids.
+    Half,
+    /// Cells of a quarter of a patch, from sixteen grids.
+    Quarter,
+}
+
+impl Finer {
+    /// Cells along a patch.
+    fn cells(self) -> usize {
+        match self {
+            Self::Off => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+        }
+    }
+
+    /// How many cells down and right each further grid begins.
+    fn later(self) -> impl Iterator<Item = (usize, usize)> {
+        let n = self.cells();
+        (0..n).flat_map(move |down| (0..n).map(move |right| (down, right))).skip(1)
+    }
 }
 
 /// Names another folder for cached features.
@@ -164,30 +196,53 @@ pub(crate) fn analyze_with(
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
     let work = (progress, cancel);
     let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
+    let finer = settings.finer;
+    let mut passes = vec![Pass { later: (0, 0), windows, run }];
+    for later in finer.later() {
+        let part = f64::from(bag.patch_px) / finer.cells() as f64;
+        let origin = (later.1 as f64 * part, later.0 as f64 * part);
+        let grid = PatchGrid::cover_from(origin, slide.size(), scale, bag.patch_px);
+        let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
+        let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
+        passes.push(Pass { later, windows, run });
+    }
     progress.stage("Drawing the heatmap");
     let heatmap = watch
-        .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
+        .time("Drawing the heatmap", || stitch(&grid, finer, &passes, slide))
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    let run = &passes[0].run;
     Ok(Analysis {
         probability: run.probability(),
         heatmap,
         tissue,
-        training_fit: training_fit(&run, notes),
+        training_fit: training_fit(run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry),
+        provenance: provenance(slide, model, entry, settings),
     })
 }
 
+/// The windows of one grid and what came of them.
+struct Pass {
+    /// How many cells further down and right the grid begins.
+    later: (usize, usize),
+    windows: Vec<Window>,
+    run: SlideRun,
+}
+
+/// `grid` is that of the first pass.
 fn stitch(
     grid: &PatchGrid,
-    windows: &[Window],
-    run: &SlideRun,
+    finer: Finer,
+    passes: &[Pass],
     slide: &Slide,
 ) -> Result<Heatmap, domain::heatmap::HeatmapError> {
-    let mut stitcher = Stitcher::new(grid, windows.len());
-    for (window, output) in windows.iter().zip(&run.outputs) {
-        stitcher.add(*window, &output.cam, output.probability);
+    let n_windows = passes.iter().map(|it| it.windows.len()).sum();
+    let mut stitcher = Stitcher::new(grid, n_windows, finer.cells());
+    for Pass { later, windows, run } in passes {
+        for (window, output) in windows.iter().zip(&run.outputs) {
+            stitcher.add(*window, *later, &output.cam, output.probability);
+        }
     }
     stitcher.finish(grid, slide.size())
 }
@@ -219,7 +274,12 @@ fn training_fit(run: &SlideRun, run_notes: Vec<String>) -> TrainingFit {
     TrainingFit { outside_share, is_outside, notes }
 }
 
-fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMap<String, String> {
+fn provenance(
+    slide: &Slide,
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    settings: &AnalysisSettings,
+) -> BTreeMap<String, String> {
     let (manifest, config) = (&entry.manifest, &model.config);
     let bag = &config.bag;
     [
@@ -238,6 +298,7 @@ fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMa
         ("window_patches", bag.window_patches.to_string()),
         ("stride_patches", bag.stride_patches.to_string()),
         ("cam", config.network.map_description().to_owned()),
+        ("cells_per_patch", settings.finer.cells().to_string()),
         ("device", model.device.status.name.to_owned()),
     ]
     .into_iter()

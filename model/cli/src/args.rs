@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::analysis::Finer;
 use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
@@ -88,6 +89,9 @@ pub(crate) struct PredictArgs {
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
+    /// Cells of the map smaller than a patch, at as many times the work
+    #[arg(long, value_enum, default_value = "off")]
+    pub(crate) finer: FinerArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -142,6 +146,9 @@ pub(crate) struct EvalArgs {
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
+    /// Cells of the map smaller than a patch, at as many times the work
+    #[arg(long, value_enum, default_value = "off")]
+    pub(crate) finer: FinerArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -241,6 +248,26 @@ impl From<MapArg> for MapKind {
             MapArg::Lift => Self::Lift,
             MapArg::AttentionGate => Self::AttentionGate,
             MapArg::Instance => Self::Instance,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FinerArg {
+    /// One cell per patch
+    Off,
+    /// Half a patch: four times the work
+    Half,
+    /// A quarter of a patch: sixteen times the work
+    Quarter,
+}
+
+impl From<FinerArg> for Finer {
+    fn from(finer: FinerArg) -> Self {
+        match finer {
+            FinerArg::Off => Self::Off,
+            FinerArg::Half => Self::Half,
+            FinerArg::Quarter => Self::Quarter,
         }
     }
 }

@@ -56,13 +56,14 @@ pub(crate) fn read_block(
         .levels()
         .get(usize::from(level.0))
         .map_or((slide.size(), 1.0), |it| (it.size, it.downsample.get()));
-    let axis = |start: usize, n: usize, scale: f64, length: u32| {
-        let (start, n, ratio) = ((start * side) as f64, n * side, scale / downsample);
+    let axis = |origin: f64, start: usize, n: usize, scale: f64, length: u32| {
+        let (start, n, ratio) = (origin + (start * side) as f64, n * side, scale / downsample);
         let (first, end) = AxisTaps::extent(n, start, ratio, length as usize);
         (AxisTaps::new(n, start, ratio, length as usize, first), first, end - first)
     };
-    let (columns, left, width) = axis(block.column, block.columns, grid.scale.x, size.width);
-    let (rows, top, height) = axis(block.row, block.rows, grid.scale.y, size.height);
+    let (columns, left, width) =
+        axis(grid.left, block.column, block.columns, grid.scale.x, size.width);
+    let (rows, top, height) = axis(grid.top, block.row, block.rows, grid.scale.y, size.height);
     let rect = LevelRect {
         x: left as i64,
         y: top as i64,

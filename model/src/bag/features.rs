@@ -225,6 +225,11 @@ impl<'a> FeatureReader<'a> {
             grid.columns,
             self.recipe.jitter,
         );
+        let origin = match (grid.left, grid.top) {
+            (0.0, 0.0) => String::new(),
+            (left, top) => format!(" from {left} {top}"),
+        };
+        let numbers = numbers + &origin;
         let wanted = &self.is_wanted[rows.start * grid.columns..rows.end * grid.columns];
         let wanted: Vec<u8> = wanted.iter().map(|it| u8::from(*it)).collect();
         let encoder = self.recipe.encoder.weights_sha256();

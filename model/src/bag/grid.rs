@@ -5,7 +5,7 @@ use domain::coords::{Level0Rect, PixelSize};
 use super::BagConfig;
 use super::scale::ModelScale;
 
-/// The patches of one slide: patch `(row, column)` begins at model px `(column * patch_px, row * patch_px)`.
+/// The patches of one slide: patch `(row, column)` begins at model px `(left + column * patch_px, top + row * patch_px)`.
 /// The last row and column may reach past the slide.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PatchGrid {
@@ -13,6 +13,9 @@ pub(crate) struct PatchGrid {
     pub(crate) columns: usize,
     pub(crate) patch_px: u32,
     pub(crate) scale: ModelScale,
+    /// Where the first patch begins, in model px.
+    pub(crate) left: f64,
+    pub(crate) top: f64,
     /// The slide in model px.
     model_width: f64,
     model_height: f64,
@@ -44,15 +47,27 @@ impl Window {
 impl PatchGrid {
     /// Covers a slide of `size` level-0 px; at least one patch.
     pub(crate) fn cover(size: PixelSize, scale: ModelScale, patch_px: u32) -> Self {
+        Self::cover_from((0.0, 0.0), size, scale, patch_px)
+    }
+
+    /// Covers what of a slide lies right of and below `(left, top)`, in model px.
+    pub(crate) fn cover_from(
+        (left, top): (f64, f64),
+        size: PixelSize,
+        scale: ModelScale,
+        patch_px: u32,
+    ) -> Self {
         let model_width = f64::from(size.width) / scale.x;
         let model_height = f64::from(size.height) / scale.y;
         // A thousandth of a pixel past the last patch is rounding, not a further patch.
         let count = |side: f64| ((side - 1e-3) / f64::from(patch_px)).ceil().max(1.0) as usize;
         Self {
-            rows: count(model_height),
-            columns: count(model_width),
+            rows: count(model_height - top),
+            columns: count(model_width - left),
             patch_px,
             scale,
+            left,
+            top,
             model_width,
             model_height,
         }
@@ -63,15 +78,16 @@ impl PatchGrid {
         let side = f64::from(self.patch_px);
         let covered =
             |index: usize, length: f64| ((length - index as f64 * side) / side).clamp(0.0, 1.0);
-        0.5 <= covered(row, self.model_height) * covered(column, self.model_width)
+        let (height, width) = (self.model_height - self.top, self.model_width - self.left);
+        0.5 <= covered(row, height) * covered(column, width)
     }
 
     /// The part of the slide plane under a window.
     pub(crate) fn level0_rect(&self, window: Window) -> Level0Rect {
         let side = f64::from(self.patch_px);
         self.scale.level0_from_model(
-            window.column as f64 * side,
-            window.row as f64 * side,
+            self.left + window.column as f64 * side,
+            self.top + window.row as f64 * side,
             window.columns as f64 * side,
             window.rows as f64 * side,
         )
@@ -134,6 +150,17 @@ mod tests {
         assert_eq!((grid.rows, grid.columns), (6, 6));
         assert!(grid.is_real(4, 5), "half of it lies on the slide");
         assert!(!grid.is_real(5, 0), "a quarter of it lies on the slide");
+    }
+
+    #[test]
+    fn a_grid_that_begins_half_a_patch_later_covers_the_rest_of_the_slide() {
+        let size = PixelSize { width: 1100, height: 1100 };
+        let grid = PatchGrid::cover_from((50.0, 0.0), size, PIXEL_FOR_PIXEL, 100);
+        assert_eq!((grid.rows, grid.columns), (11, 11));
+        assert_eq!(grid.level0_rect(grid.whole()).x, 50.0);
+        assert!(grid.is_real(0, 10), "half of it lies on the slide");
+        let later = PatchGrid::cover_from((75.0, 0.0), size, PIXEL_FOR_PIXEL, 100);
+        assert!(!later.is_real(0, 10), "a quarter of it lies on the slide");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::bag::grid::{PatchGrid, Window};
 /// From this probability on a window is predicted positive; below, its map is 0.
 pub(crate) const POSITIVE: f32 = 0.5;
 
-/// Sums windows' maps, one cell per patch.
+/// Sums windows' maps; a patch is `finer` cells wide and high.
 #[derive(Debug)]
 pub(crate) struct Stitcher {
     /// Sum of gated maps, weighted if there are several windows.
@@ -17,34 +17,49 @@ pub(crate) struct Stitcher {
     n_covers: Vec<u16>,
     columns: usize,
     rows: usize,
+    finer: usize,
     is_weighted: bool,
 }
 
 impl Stitcher {
-    /// For `n_windows` windows over `grid`. The map of a single window is kept as it is; several are averaged where
-    /// they overlap, each weighted with its probability.
-    pub(crate) fn new(grid: &PatchGrid, n_windows: usize) -> Self {
-        let n = grid.rows * grid.columns;
+    /// For `n_windows` windows over `grid` and over grids that begin some of `finer` cells to a patch later. The map of a
+    /// single window is kept as it is; several are averaged where they overlap, each weighted with its probability.
+    pub(crate) fn new(grid: &PatchGrid, n_windows: usize, finer: usize) -> Self {
+        let (rows, columns) = (grid.rows * finer, grid.columns * finer);
         Self {
-            sums: vec![0.0; n],
-            n_covers: vec![0; n],
-            columns: grid.columns,
-            rows: grid.rows,
+            sums: vec![0.0; rows * columns],
+            n_covers: vec![0; rows * columns],
+            columns,
+            rows,
+            finer,
             is_weighted: 1 < n_windows,
         }
     }
 
-    /// Adds the map of a window; a window predicted negative adds zeros.
-    pub(crate) fn add(&mut self, window: Window, cam: &[f32], probability: f32) {
+    /// Adds the map of a window of the grid that begins `later` cells further down and right; a window predicted
+    /// negative adds zeros.
+    pub(crate) fn add(
+        &mut self,
+        window: Window,
+        later: (usize, usize),
+        cam: &[f32],
+        probability: f32,
+    ) {
         let weight = match (probability < POSITIVE, self.is_weighted) {
             (true, _) => 0.0,
             (false, true) => probability,
             (false, false) => 1.0,
         };
         for ((row, column), value) in window.patches().zip(cam) {
-            let cell = row * self.columns + column;
-            self.sums[cell] += weight * value;
-            self.n_covers[cell] = self.n_covers[cell].saturating_add(1);
+            let top = row * self.finer + later.0;
+            let left = column * self.finer + later.1;
+            for row in top..self.rows.min(top + self.finer) {
+                for column in left..self.columns.min(left + self.finer) {
+                    let cell = row * self.columns + column;
+                    self.sums[cell] += weight * value;
+                    self.n_covers[cell] = self.n_covers[cell].saturating_add(1);
+                }
+            }
         }
     }
 
@@ -96,9 +111,9 @@ mod tests {
     fn stitched(width: u32, windows: &[(Window, Vec<f32>, f32)]) -> Heatmap {
         let size = PixelSize { width, height: 10 };
         let grid = PatchGrid::cover(size, SCALE, 10);
-        let mut stitcher = Stitcher::new(&grid, windows.len());
+        let mut stitcher = Stitcher::new(&grid, windows.len(), 1);
         for (window, cam, probability) in windows {
-            stitcher.add(*window, cam, *probability);
+            stitcher.add(*window, (0, 0), cam, *probability);
         }
         stitcher.finish(&grid, size).unwrap()
     }
@@ -119,6 +134,19 @@ mod tests {
         let heatmap = stitched(30, &windows);
         let expected = [0.8, (0.8 * 0.5 + 0.6) / 2.0, 0.6];
         assert!(heatmap.values().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn grids_that_begin_half_a_patch_later_are_averaged_on_cells_of_half_a_patch() {
+        let size = PixelSize { width: 20, height: 10 };
+        let grid = PatchGrid::cover(size, SCALE, 10);
+        let mut stitcher = Stitcher::new(&grid, 2, 2);
+        stitcher.add(window(0, 2), (0, 0), &[1.0, 0.0], 1.0);
+        stitcher.add(window(0, 2), (0, 1), &[0.5, 1.0], 1.0);
+        let heatmap = stitcher.finish(&grid, size).unwrap();
+        assert_eq!((heatmap.size().width, heatmap.size().height), (4, 2));
+        assert_eq!(heatmap.values()[..4], [1.0, 0.75, 0.25, 0.5]);
+        assert_eq!(heatmap.frame().width, 20.0);
     }
 
     #[test]

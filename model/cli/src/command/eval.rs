@@ -19,6 +19,7 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
         device: args.device.into(),
         feature_cache: default_feature_cache(),
         map: args.map.map(Into::into),
+        finer: args.finer.into(),
     };
     let settings =
         EvalSettings { analysis, split: args.split.map(Into::into), threshold: args.threshold };

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             device: args.device.into(),
             feature_cache: default_feature_cache(),
             map: args.map.map(Into::into),
+            finer: args.finer.into(),
         },
         entry,
         out: &args.out,
