@@ -19,6 +19,7 @@ const ENOUGH: Duration = Duration::from_secs(3);
 const MOST_RUNS: u32 = 200;
 
 fn main() -> Outcome<()> {
+    model::threads::keep_tensors_on_their_thread()?;
     let words: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
