@@ -98,6 +98,7 @@ impl App {
 
     fn apply(&mut self, commands: Vec<Command>) {
         for command in commands {
+            tracing::trace!(?command, "apply");
             let effects = command::apply(&mut self.state, command);
             self.perform(effects);
         }

@@ -16,6 +16,7 @@ use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueError};
 use crate::cam::MapKind;
 use crate::cam::stitch::{POSITIVE, Stitcher};
+use crate::camseg::infer;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::pipeline::slide_run::{self, SlideRun};
@@ -35,40 +36,10 @@ pub struct AnalysisSettings {
     pub device: DeviceChoice,
     /// Folder of cached features; `None` computes afresh and keeps nothing.
     pub feature_cache: Option<PathBuf>,
+    /// Whether the model's refiner, stage 2, draws a sharper map as well.
+    pub refine: bool,
     /// Which map is drawn; `None` is the model's own.
     pub map: Option<MapKind>,
-    /// How much finer than a patch the map is.
-    pub finer: Finer,
-}
-
-/// A finer map: windows are run again over grids that begin a part of a patch later, and all maps are averaged
-/// (MODELS 6.5). Costs as many times more features as there are grids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Finer {
-    /// One cell per patch.
-    #[default]
-    Off,
-    /// Cells of half a patch, from four grids.
-    Half,
-    /// Cells of a quarter of a patch, from sixteen grids.
-    Quarter,
-}
-
-impl Finer {
-    /// Cells along a patch.
-    fn cells(self) -> usize {
-        match self {
-            Self::Off => 1,
-            Self::Half => 2,
-            Self::Quarter => 4,
-        }
-    }
-
-    /// How many cells down and right each further grid begins.
-    fn later(self) -> impl Iterator<Item = (usize, usize)> {
-        let n = self.cells();
-        (0..n).flat_map(move |down| (0..n).map(move |right| (down, right))).skip(1)
-    }
 }
 
 /// Names another folder for cached features.
@@ -105,6 +76,8 @@ pub struct Analysis {
     pub probability: f64,
     /// CAM on the slide, gated by the prediction; all 0 if predicted negative.
     pub heatmap: Heatmap,
+    /// Lesion probability per pixel by stage 2, where it was asked for.
+    pub refined: Option<Heatmap>,
     /// Where tissue was found.
     pub tissue: BinaryMask,
     /// Whether the slide resembles the training data.
@@ -187,7 +160,7 @@ pub(crate) fn analyze_with(
     let bag = &model.config.bag;
     let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
     notes.extend(model.device.status.note.clone());
-    let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+    let grid = PatchGrid::cover(slide.size(), scale, bag);
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
         return Err(AnalyzeError::NoTissue);
@@ -196,53 +169,56 @@ pub(crate) fn analyze_with(
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
     let work = (progress, cancel);
     let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
-    let finer = settings.finer;
-    let mut passes = vec![Pass { later: (0, 0), windows, run }];
-    for later in finer.later() {
-        let part = f64::from(bag.patch_px) / finer.cells() as f64;
-        let origin = (later.1 as f64 * part, later.0 as f64 * part);
-        let grid = PatchGrid::cover_from(origin, slide.size(), scale, bag.patch_px);
-        let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
-        let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
-        passes.push(Pass { later, windows, run });
-    }
     progress.stage("Drawing the heatmap");
     let heatmap = watch
-        .time("Drawing the heatmap", || stitch(&grid, finer, &passes, slide))
+        .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
-    let run = &passes[0].run;
+    let refined = if settings.refine {
+        progress.stage("Refining");
+        let run = || refined(slide, model, &tissue, &heatmap, work);
+        Some(watch.time("Refining", run)?)
+    } else {
+        None
+    };
     Ok(Analysis {
+        refined,
         probability: run.probability(),
         heatmap,
         tissue,
-        training_fit: training_fit(run, notes),
+        training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry, settings),
+        provenance: provenance(slide, model, entry, settings.refine),
     })
 }
 
-/// The windows of one grid and what came of them.
-struct Pass {
-    /// How many cells further down and right the grid begins.
-    later: (usize, usize),
-    windows: Vec<Window>,
-    run: SlideRun,
+/// Stage 2 over a slide on which stage 1 has drawn `heatmap`.
+fn refined(
+    slide: &Slide,
+    model: &LoadedModel,
+    tissue: &BinaryMask,
+    heatmap: &Heatmap,
+    work: (&dyn Progress, &CancelToken),
+) -> Result<Heatmap, AnalyzeError> {
+    let Some(refiner) = &model.refiner else {
+        return Err(AnalyzeError::Model(
+            "it has no refiner; train one with --stage camseg".to_owned(),
+        ));
+    };
+    let (scale, _) = ModelScale::of(slide.mpp(), model.config.bag.mpp);
+    let gate = refiner.description.is_gated.then_some(heatmap);
+    infer::refined(refiner, slide, scale, tissue, gate, work)
 }
 
-/// `grid` is that of the first pass.
 fn stitch(
     grid: &PatchGrid,
-    finer: Finer,
-    passes: &[Pass],
+    windows: &[Window],
+    run: &SlideRun,
     slide: &Slide,
 ) -> Result<Heatmap, domain::heatmap::HeatmapError> {
-    let n_windows = passes.iter().map(|it| it.windows.len()).sum();
-    let mut stitcher = Stitcher::new(grid, n_windows, finer.cells());
-    for Pass { later, windows, run } in passes {
-        for (window, output) in windows.iter().zip(&run.outputs) {
-            stitcher.add(*window, *later, &output.cam, output.probability);
-        }
+    let mut stitcher = Stitcher::new(grid, windows.len());
+    for (window, output) in windows.iter().zip(&run.outputs) {
+        stitcher.add(*window, &output.cam, output.probability);
     }
     stitcher.finish(grid, slide.size())
 }
@@ -278,10 +254,12 @@ fn provenance(
     slide: &Slide,
     model: &LoadedModel,
     entry: &ModelEntry,
-    settings: &AnalysisSettings,
+    is_refined: bool,
 ) -> BTreeMap<String, String> {
     let (manifest, config) = (&entry.manifest, &model.config);
     let bag = &config.bag;
+    let refiner = model.refiner.as_ref().filter(|_| is_refined);
+    let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("notice", RESEARCH_USE_ONLY.to_owned()),
@@ -298,10 +276,10 @@ fn provenance(
         ("window_patches", bag.window_patches.to_string()),
         ("stride_patches", bag.stride_patches.to_string()),
         ("cam", config.network.map_description().to_owned()),
-        ("cells_per_patch", settings.finer.cells().to_string()),
         ("device", model.device.status.name.to_owned()),
     ]
     .into_iter()
+    .chain(refiner)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

@@ -16,6 +16,7 @@ const DOUBLE_CLICK_ZOOM: f64 = 2.0;
 /// Takes the rest of `ui` as canvas and pushes what the pointer asks for.
 pub(crate) fn sense(ui: &mut Ui, view: &ViewState, commands: &mut Commands) -> Response {
     let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Slide"));
     let canvas = ScreenPt { x: f64::from(rect.width()), y: f64::from(rect.height()) };
     let pixels_per_pt = ui.pixels_per_point();
     if canvas != view.camera.canvas || pixels_per_pt != view.pixels_per_pt {

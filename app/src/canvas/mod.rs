@@ -45,6 +45,8 @@ impl Canvas {
             tiles: tiles.quads(view),
             overlay: state.overlay.frame(),
         };
+        let threshold = frame.overlay.as_ref().map(|overlay| overlay.threshold.get());
+        tracing::trace!(threshold, tiles = frame.tiles.len(), "frame");
         ui.painter().rect_filled(rect, 0.0, theme::CANVAS);
         ui.painter().add(callback::shape(rect, frame, ui.ctx().clone()));
         for area in tiles.damaged(view) {

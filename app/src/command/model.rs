@@ -39,7 +39,12 @@ fn run(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.models.chosen() {
-        Some(entry) => vec![Effect::Analyze(Box::new(entry.clone()))],
+        Some(entry) => {
+            let run = Effect::Analyze(Box::new(entry.clone()));
+            // Whoever runs a model no longer needs the first words.
+            state.dialogs.is_welcome_shown = false;
+            vec![run]
+        }
         None => {
             state.notices.error("There is no model to run");
             Vec::new()

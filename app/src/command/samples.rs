@@ -8,12 +8,13 @@ use ::model::analysis::TrainingFit;
 use ::model::registry::{Manifest, ModelEntry};
 use domain::coords::{Downsample, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
-use domain::mask::{AreaCurve, BinaryMask, BinaryThreshold};
+use domain::lesion_curve::LesionCurve;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::scale::Mpp;
 use slide::Level;
 
 use crate::state::State;
-use crate::state::overlay::SlideResult;
+use crate::state::overlay::{HISTOGRAM_BINS, SlideResult};
 use crate::state::view::SlideFacts;
 
 /// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
@@ -60,12 +61,15 @@ pub(crate) fn result(is_outside: bool) -> SlideResult {
     let frame = Level0Rect { x: 0.0, y: 0.0, width: 4000.0, height: 2000.0 };
     let values = (0..8_u8).map(|i| f32::from(i) / 7.0).collect();
     let heatmap = Heatmap::new(PixelSize { width: 4, height: 2 }, values, frame).unwrap();
+    let lesions = LesionCurve::new(&heatmap);
     SlideResult {
         model_name: "a".to_owned(),
         model_title: "Model a".to_owned(),
         recommended: BinaryThreshold::clamped(0.4),
         probability: 0.83,
-        area_curve: AreaCurve::new(&heatmap),
+        histogram: lesions.histogram(HISTOGRAM_BINS),
+        otsu: Some(BinaryThreshold::clamped(0.6)),
+        lesions,
         heatmap: Arc::new(heatmap),
         tissue: BinaryMask::new(PixelSize { width: 2, height: 1 }, vec![true, false], frame)
             .unwrap(),

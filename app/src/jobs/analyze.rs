@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::mask::{AreaCurve, BinaryThreshold};
+use domain::lesion_curve::{LesionCurve, otsu};
+use domain::mask::BinaryThreshold;
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::registry::ModelEntry;
@@ -12,7 +13,7 @@ use super::runner::Runner;
 use super::{JobError, Outcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
-use crate::state::overlay::SlideResult;
+use crate::state::overlay::{HISTOGRAM_BINS, SlideResult};
 
 pub(super) fn start(entry: ModelEntry, state: &mut State, runner: &mut Runner) {
     let Some(slide) = state.slide.clone() else { return };
@@ -41,14 +42,18 @@ fn run(
     Ok(prepared(analysis, entry))
 }
 
-/// Sorts the field once, so that every position of the slider costs a binary search.
+/// Floods the field once, so that every position of the slider costs a binary search.
 fn prepared(analysis: Analysis, entry: &ModelEntry) -> SlideResult {
+    let lesions = LesionCurve::new(&analysis.heatmap);
+    let histogram = lesions.histogram(HISTOGRAM_BINS);
     SlideResult {
         model_name: entry.manifest.name.clone(),
         model_title: entry.manifest.title.clone(),
         recommended: BinaryThreshold::clamped(entry.manifest.recommended_threshold),
         probability: analysis.probability,
-        area_curve: AreaCurve::new(&analysis.heatmap),
+        otsu: otsu_threshold(&histogram),
+        lesions,
+        histogram,
         heatmap: Arc::new(analysis.heatmap),
         tissue_area_level0_px: analysis.tissue.area_level0_px(),
         tissue: analysis.tissue,
@@ -57,4 +62,11 @@ fn prepared(analysis: Analysis, entry: &ModelEntry) -> SlideResult {
         timings: analysis.timings,
         provenance: analysis.provenance,
     }
+}
+
+/// The upper end of the last bin that Otsu's rule calls low.
+#[expect(clippy::cast_precision_loss, reason = "a hundred bins")]
+fn otsu_threshold(histogram: &[u32]) -> Option<BinaryThreshold> {
+    let last_low = otsu(histogram)?;
+    Some(BinaryThreshold::clamped((last_low + 1) as f32 / f32::from(HISTOGRAM_BINS)))
 }

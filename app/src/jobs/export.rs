@@ -61,6 +61,7 @@ fn write(
         caution: Caution {
             is_outside_training_data: fit.is_outside,
             outside_share: fit.outside_share,
+            faithfulness: result.faithfulness,
             notes: &fit.notes,
         },
         timings: &result.timings,
@@ -69,6 +70,7 @@ fn write(
     let failed = |error: &dyn std::fmt::Display| {
         JobError::Failed(format!("Nothing was exported: {error}: {}", folder.display()))
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| failed(&format!("the folder cannot be made: {error}")))?;
     write_bundle(&request, folder, stem, formats).map_err(|error| failed(&error))
 }

@@ -73,6 +73,7 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.slide = slide;
     state.view.open(facts);
     state.overlay.result = None;
+    state.notices.dismiss_errors();
     state.dialogs.export_folder.clear();
     state.dialogs.path_text.clear();
     let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));

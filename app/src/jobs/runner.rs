@@ -47,6 +47,7 @@ impl Runner {
     {
         self.next_id += 1;
         let id = JobId(self.next_id);
+        tracing::debug!(job = id.0, name = thread_name, "job starts");
         let cancel = CancelToken::default();
         let reporter = Reporter::new(id, self.events.clone(), self.egui_ctx.clone());
         let seen_by_job = cancel.clone();
@@ -82,6 +83,7 @@ impl Runner {
     pub(crate) fn next_event(&mut self) -> Option<JobEvent> {
         let event = self.inbox.try_recv().ok()?;
         if let JobEvent::Done(id, _) | JobEvent::Cancelled(id) | JobEvent::Failed(id, _) = &event {
+            tracing::debug!(job = id.0, "job ends");
             self.cancels.remove(id);
         }
         Some(event)

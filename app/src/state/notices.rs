@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SHOWN: Duration = Duration::from_secs(8);
 
 /// Older messages make room.
-const NOTICES_MAX: usize = 5;
+const NOTICES_MAX: usize = 3;
 
 /// Good or bad news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,11 @@ impl Notices {
         self.shown.push(Notice { id: self.next_id, kind, text, born: Instant::now() });
         let surplus = self.shown.len().saturating_sub(NOTICES_MAX);
         self.shown.drain(..surplus);
+    }
+
+    /// Drops what went wrong before: it is about something that is no longer shown.
+    pub(crate) fn dismiss_errors(&mut self) {
+        self.shown.retain(|notice| notice.kind != NoticeKind::Error);
     }
 
     pub(crate) fn dismiss(&mut self, id: u64) {

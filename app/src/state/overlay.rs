@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::heatmap::Heatmap;
-use domain::mask::{AreaCurve, BinaryMask, BinaryThreshold};
+use domain::lesion_curve::LesionCurve;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use model::analysis::TrainingFit;
 use render::frame::{Colormap, OverlayFrame, OverlayStyle};
 
 /// Strong enough to see, weak enough to see through.
 pub(crate) const DEFAULT_OPACITY: f32 = 0.45;
+
+/// As many as the histogram has bars.
+pub(crate) const HISTOGRAM_BINS: u16 = 100;
 
 /// A finished run, ready to be cut at any *t*.
 #[derive(Clone, Debug)]
@@ -23,8 +27,12 @@ pub(crate) struct SlideResult {
     /// Of the positive class, for the whole slide.
     pub(crate) probability: f64,
     pub(crate) heatmap: Arc<Heatmap>,
-    /// Lesion area for every *t*, prepared by the job.
-    pub(crate) area_curve: AreaCurve,
+    /// Area, number and largest of the lesions for every *t*, prepared by the job.
+    pub(crate) lesions: LesionCurve,
+    /// How often the heatmap takes which value above 0, in [`HISTOGRAM_BINS`] equal parts.
+    pub(crate) histogram: Vec<u32>,
+    /// *t* that parts high from low values by Otsu's rule, if there are both.
+    pub(crate) otsu: Option<BinaryThreshold>,
     pub(crate) tissue: BinaryMask,
     /// That of `tissue`, counted once.
     pub(crate) tissue_area_level0_px: f64,
@@ -43,7 +51,7 @@ impl SlideResult {
 
     /// Lesion area at `threshold` as a share of the tissue, `0.0..=1.0`; `None` without tissue.
     pub(crate) fn tissue_share(&self, threshold: BinaryThreshold) -> Option<f64> {
-        let lesion = self.area_curve.area_level0_px(threshold);
+        let lesion = self.lesions.at(threshold).area_level0_px;
         (0.0 < self.tissue_area_level0_px)
             .then(|| (lesion / self.tissue_area_level0_px).clamp(0.0, 1.0))
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use egui::{Id, Modal, RichText, TextEdit, Ui};
+use egui::text::CCursorRange;
+use egui::text_edit::TextEditState;
+use egui::{Id, Modal, Response, RichText, TextEdit, Ui};
 use slide::export::ExportFormat;
 
 use super::{about, shortcut_sheet, start_page, theme};
@@ -25,7 +27,11 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
             Dialog::About => about::about_ui(ui),
         }
         ui.add_space(8.0);
-        if ui.button("Close").clicked() {
+        let close = ui.button("Close");
+        if matches!(dialog, Dialog::Shortcuts | Dialog::About) {
+            focus_first(ui, &close);
+        }
+        if close.clicked() {
             commands.push(WindowCommand::CloseDialog);
         }
     });
@@ -34,10 +40,27 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
     }
 }
 
+/// Gives a dialog's main control the keyboard unless something has it, so that one can type or
+/// press Enter at once. Answers whether it did.
+fn focus_first(ui: &Ui, control: &Response) -> bool {
+    let is_free = ui.memory(|memory| memory.focused().is_none());
+    if is_free {
+        control.request_focus();
+    }
+    is_free
+}
+
 fn open_path_ui(ui: &mut Ui, dialogs: &Dialogs, commands: &mut Commands) {
     ui.set_width(520.0);
     ui.heading("Open a slide by its path");
-    start_page::path_field_ui(ui, &dialogs.path_text, commands);
+    let field = start_page::path_field_ui(ui, &dialogs.path_text, commands);
+    if focus_first(ui, &field) {
+        // A path that failed can be mended, or typed over at once.
+        let mut edit = TextEditState::load(ui.ctx(), field.id).unwrap_or_default();
+        let all = CCursorRange::select_all_str(&dialogs.path_text);
+        edit.cursor.set_char_range(Some(all));
+        edit.store(ui.ctx(), field.id);
+    }
 }
 
 fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
@@ -50,7 +73,9 @@ fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.add_space(4.0);
     let is_ready =
         !state.dialogs.export_folder.trim().is_empty() && !state.dialogs.export_formats.is_empty();
-    if ui.add_enabled(is_ready, theme::primary_button("Export")).clicked() {
+    let export = ui.add_enabled(is_ready, theme::primary_button("Export"));
+    focus_first(ui, &export);
+    if export.clicked() {
         commands.push(FileCommand::Export);
     }
     let note = "Files are named after the slide. Files of the same name are replaced.";

@@ -53,3 +53,42 @@ fn job_ui(ui: &mut egui::Ui, job: &RunningJob, now: Instant, commands: &mut Comm
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::state::jobs::JobId;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    /// The tray with one job that has been running for `age`.
+    fn tray(age: Duration) -> JobTray {
+        let started = Instant::now().checked_sub(age).unwrap();
+        let title = "Exporting a".to_owned();
+        let job = RunningJob::new(JobId(7), JobKind::Export, title, started);
+        JobTray { running: vec![job] }
+    }
+
+    #[test]
+    fn a_long_job_is_named_and_can_be_cancelled() {
+        let jobs = tray(Duration::from_secs(3));
+        let mut commands = Commands::default();
+        let corner = egui::pos2(10.0, 500.0);
+        let mut harness = Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, &mut commands));
+        harness.run();
+        harness.get_by_label("Exporting a");
+        harness.get_by_label("Cancel").click();
+        harness.run();
+        drop(harness);
+        assert_eq!(commands.take(), [Command::Window(WindowCommand::CancelJob(JobId(7)))]);
+    }
+
+    #[test]
+    fn a_job_of_a_moment_is_not_shown() {
+        let jobs = tray(Duration::ZERO);
+        let mut commands = Commands::default();
+        let corner = egui::pos2(10.0, 500.0);
+        let harness = Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, &mut commands));
+        assert!(harness.query_by_label("Exporting a").is_none());
+    }
+}

@@ -48,3 +48,35 @@ fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Command, ViewCommand, samples};
+    use egui_kittest::{Harness, kittest::Queryable as _};
+    use std::path::PathBuf;
+
+    fn asked(menu: &str, item: &str) -> Vec<Command> {
+        let mut state = samples::state();
+        state.session.remember(&PathBuf::from("/slides/earlier.svs"));
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| menu_bar_ui(ui, &state, &mut commands));
+        harness.get_by_label(menu).click();
+        harness.run();
+        harness.get_by_label_contains(item).click();
+        harness.run();
+        drop(harness);
+        commands.take()
+    }
+
+    #[test]
+    fn a_menu_item_asks_for_its_command() {
+        assert_eq!(asked("View", "Fit the slide"), [Command::View(ViewCommand::Fit)]);
+    }
+
+    #[test]
+    fn a_recent_slide_is_opened_by_its_name() {
+        let path = PathBuf::from("/slides/earlier.svs");
+        assert_eq!(asked("File", "earlier.svs"), [Command::File(FileCommand::Open(path))]);
+    }
+}

@@ -19,7 +19,11 @@ pub(crate) fn model_panel_ui(ui: &mut Ui, state: &State, commands: &mut Commands
         }
         Some([]) => no_model_ui(ui, commands),
         Some(entries) => {
-            choice_ui(ui, entries, state.models.chosen(), commands);
+            let chosen = state.models.chosen();
+            choice_ui(ui, entries, chosen, commands);
+            if let Some(entry) = chosen {
+                about_model_ui(ui, &entry.manifest, state.overlay.result.is_some());
+            }
             run_ui(ui, state, commands);
         }
     }
@@ -56,28 +60,34 @@ fn choice_ui(
     response
         .response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Model to run"));
-    if let Some(entry) = chosen {
-        manifest_ui(ui, &entry.manifest);
-    }
 }
 
-fn manifest_ui(ui: &mut Ui, manifest: &Manifest) {
-    let weak = |text: String| RichText::new(text).color(theme::TEXT_WEAK).small();
-    ui.add(egui::Label::new(weak(format!("Trained on: {}", manifest.trained_on))).wrap());
-    egui::CollapsingHeader::new("Measured figures and licence").show(ui, |ui| {
-        egui::Grid::new("metrics").num_columns(2).spacing([14.0, 2.0]).show(ui, |ui| {
-            for (name, value) in &manifest.metrics {
-                ui.label(weak(name.replace('_', " ")));
-                ui.label(RichText::new(format!("{value:.3}")).small());
-                ui.end_row();
-            }
+/// What a user must know before a run; folded away by itself once there is a result to look at.
+fn about_model_ui(ui: &mut Ui, manifest: &Manifest, has_result: bool) {
+    egui::CollapsingHeader::new("About this model")
+        .id_salt(("about-model", has_result))
+        .default_open(!has_result)
+        .show(ui, |ui| {
+            paragraph_ui(ui, &format!("Trained on: {}", manifest.trained_on));
+            metrics_ui(ui, manifest);
+            let (mpp, threshold) = (manifest.mpp, manifest.recommended_threshold);
+            paragraph_ui(ui, &format!("Works at {mpp} µm/px; recommended t = {threshold:.2}"));
+            paragraph_ui(ui, &format!("Licence: {}", manifest.licence));
         });
-        let scale = format!(
-            "Works at {} µm/px; recommended t {}",
-            manifest.mpp, manifest.recommended_threshold
-        );
-        ui.label(weak(scale));
-        ui.add(egui::Label::new(weak(format!("Licence: {}", manifest.licence))).wrap());
+}
+
+fn paragraph_ui(ui: &mut Ui, text: &str) {
+    ui.add(egui::Label::new(RichText::new(text).color(theme::TEXT_WEAK).small()).wrap());
+}
+
+fn metrics_ui(ui: &mut Ui, manifest: &Manifest) {
+    let grid = egui::Grid::new("metrics").num_columns(2).spacing([14.0, 2.0]).min_row_height(0.0);
+    grid.show(ui, |ui| {
+        for (name, value) in &manifest.metrics {
+            ui.label(RichText::new(name.replace('_', " ")).color(theme::TEXT_WEAK).small());
+            ui.label(RichText::new(format!("{value:.3}")).small());
+            ui.end_row();
+        }
     });
 }
 

@@ -2,7 +2,7 @@
 
 use domain::mask::BinaryThreshold;
 use domain::scale::{Area, Mpp};
-use egui::{ComboBox, DragValue, RichText, Slider, Ui};
+use egui::{ComboBox, DragValue, Rangef, RichText, Slider, Ui};
 use render::frame::{Colormap, OverlayStyle};
 
 use super::theme;
@@ -10,6 +10,7 @@ use crate::command::{Commands, FileCommand, OverlayCommand};
 use crate::state::overlay::{OverlayState, SlideResult};
 
 mod color_bar;
+mod histogram;
 
 const COLORMAPS: [(Colormap, &str); 4] = [
     (Colormap::Cividis, "Cividis"),
@@ -41,8 +42,8 @@ pub(crate) fn overlay_panel_ui(
         commands.push(OverlayCommand::SetVisible(is_visible));
     }
     ui.add_enabled_ui(overlay.is_visible, |ui| {
-        threshold_ui(ui, overlay.threshold, result.recommended, commands);
-        area_ui(ui, result, overlay.threshold, mpp);
+        threshold_ui(ui, overlay, result, commands);
+        lesions_ui(ui, result, overlay.threshold, mpp);
         color_bar::color_bar_ui(ui, overlay.colormap, overlay.threshold);
         look_ui(ui, overlay, commands);
     });
@@ -53,21 +54,25 @@ pub(crate) fn overlay_panel_ui(
     }
 }
 
-/// The slider, the typed value, and the marker of the model's own *t*.
+/// The histogram, the slider under it, the typed value, and what *t* could be set to.
 fn threshold_ui(
     ui: &mut Ui,
-    threshold: BinaryThreshold,
-    recommended: BinaryThreshold,
+    overlay: &OverlayState,
+    result: &SlideResult,
     commands: &mut Commands,
 ) {
     let label = ui.label("Threshold t, keys [ and ]");
-    let mut value = threshold.get();
+    let left = ui.cursor().left();
+    let slider_width = ui.available_width() - 66.0;
+    // The rail ends half a handle before the slider does.
+    let rail = Rangef::new(left, left + slider_width).shrink(ui.spacing().interact_size.y / 2.5);
+    histogram::histogram_ui(ui, rail, overlay, result);
+    let mut value = overlay.threshold.get();
     ui.horizontal(|ui| {
-        ui.spacing_mut().slider_width = ui.available_width() - 66.0;
+        ui.spacing_mut().slider_width = slider_width;
         let circle = egui::style::HandleShape::Circle;
         let slider = Slider::new(&mut value, 0.0..=1.0).show_value(false).handle_shape(circle);
         let slider = ui.add(slider).labelled_by(label.id);
-        marker(ui, slider.rect, recommended);
         let typed = DragValue::new(&mut value).range(0.0..=1.0).speed(0.002).fixed_decimals(3);
         let typed = ui.add(typed).labelled_by(label.id);
         if slider.changed() || typed.changed() {
@@ -75,31 +80,52 @@ fn threshold_ui(
             commands.push(OverlayCommand::SetThreshold(threshold));
         }
     });
-    let text = format!("Set to the model's own t = {:.2}", recommended.get());
-    if ui.add_enabled(threshold != recommended, egui::Button::new(text).small()).clicked() {
-        commands.push(OverlayCommand::ResetThreshold);
-    }
+    proposals_ui(ui, overlay.threshold, result, commands);
 }
 
-/// A tick under the slider at the model's *t*.
-fn marker(ui: &Ui, rail: egui::Rect, recommended: BinaryThreshold) {
-    // The rail ends half a handle before the widget does.
-    let range = rail.x_range().shrink(rail.height() / 2.5);
-    let x = egui::lerp(range, recommended.get());
-    let stroke = egui::Stroke::new(2.0, theme::WARNING);
-    ui.painter().vline(x, rail.center().y + 6.0..=rail.bottom() + 1.0, stroke);
+/// The model's own *t* and Otsu's, in the colours of their ticks.
+fn proposals_ui(
+    ui: &mut Ui,
+    threshold: BinaryThreshold,
+    result: &SlideResult,
+    commands: &mut Commands,
+) {
+    ui.horizontal(|ui| {
+        let recommended = result.recommended;
+        let text = format!("Model's t = {:.2}  (T)", recommended.get());
+        let button = egui::Button::new(RichText::new(text).color(theme::WARNING)).small();
+        if ui.add_enabled(threshold != recommended, button).clicked() {
+            commands.push(OverlayCommand::ResetThreshold);
+        }
+        if let Some(otsu) = result.otsu {
+            let text = format!("Otsu's t = {:.2}", otsu.get());
+            let button = egui::Button::new(RichText::new(text).color(theme::ACCENT)).small();
+            if ui.add_enabled(threshold != otsu, button).clicked() {
+                commands.push(OverlayCommand::SetThreshold(otsu));
+            }
+        }
+    });
 }
 
-/// Lesion area at *t*, from the curve that the job prepared.
-fn area_ui(ui: &mut Ui, result: &SlideResult, threshold: BinaryThreshold, mpp: Option<Mpp>) {
-    let area = Area::from_level0_px(result.area_curve.area_level0_px(threshold), mpp);
+/// The lesions at *t*, from the curve that the job prepared.
+fn lesions_ui(ui: &mut Ui, result: &SlideResult, threshold: BinaryThreshold, mpp: Option<Mpp>) {
+    let lesions = result.lesions.at(threshold);
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.label(RichText::new("Lesion area at t").color(theme::TEXT_WEAK).small());
-        ui.label(RichText::new(area.to_string()).size(18.0).color(theme::TEXT_STRONG));
-        if let Some(share) = result.tissue_share(threshold) {
-            ui.label(format!("{:.1} % of the tissue", 100.0 * share));
-        }
+        let area = Area::from_level0_px(lesions.area_level0_px, mpp).to_string();
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(area).size(18.0).color(theme::TEXT_STRONG));
+            if let Some(share) = result.tissue_share(threshold) {
+                ui.label(format!("{:.1} % of the tissue", 100.0 * share));
+            }
+        });
+        let largest = Area::from_level0_px(lesions.largest_level0_px, mpp);
+        ui.label(match lesions.n_lesions {
+            0 => "no lesion".to_owned(),
+            1 => "1 lesion".to_owned(),
+            n => format!("{n} lesions, the largest {largest}"),
+        });
     });
 }
 
@@ -165,12 +191,23 @@ mod tests {
         let overlay = overlay();
         let mut commands = Commands::default();
         let mpp = Mpp::new(0.5, 0.5);
-        let level0_px =
-            overlay.result.as_ref().unwrap().area_curve.area_level0_px(overlay.threshold);
-        let expected = Area::from_level0_px(level0_px, mpp).to_string();
+        let lesions = overlay.result.as_ref().unwrap().lesions.at(overlay.threshold);
+        let expected = Area::from_level0_px(lesions.area_level0_px, mpp).to_string();
         assert!(expected.ends_with("mm²"));
         let harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, mpp, &mut commands));
         harness.get_by_label(&expected);
+    }
+
+    #[test]
+    fn otsus_t_is_one_click_away() {
+        let overlay = overlay();
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("Otsu's t = 0.60").click();
+        harness.run();
+        drop(harness);
+        let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.6));
+        assert_eq!(commands.take(), [Command::Overlay(moved)]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ const POINTER: [(&str, &str); 4] = [
     ("Click the overview", "Go there"),
 ];
 
+/// Wide enough for the longest of them.
+const KEYS_PT: f32 = 150.0;
+
 /// Draws the content of the dialog.
 pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
     ui.heading("Keys and pointer");
@@ -24,7 +27,7 @@ pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
             group_ui(right, menu);
         }
         super::section_title(left, "Pointer");
-        egui::Grid::new("pointer").num_columns(2).show(left, |ui| {
+        keys_grid("pointer").show(left, |ui| {
             for (keys, text) in POINTER {
                 row_ui(ui, keys, text);
             }
@@ -34,13 +37,18 @@ pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
 
 fn group_ui(ui: &mut Ui, menu: Menu) {
     super::section_title(ui, menu.title());
-    egui::Grid::new(menu.title()).num_columns(2).show(ui, |ui| {
+    keys_grid(menu.title()).show(ui, |ui| {
         let has_key = |entry: &&Entry| entry.menu == menu && !entry.keys.is_empty();
         for entry in ENTRIES.iter().filter(has_key) {
             let keys: Vec<_> = entry.keys.iter().map(|shortcut| shortcut.label).collect();
             row_ui(ui, &keys.join(", "), entry.text);
         }
     });
+}
+
+/// Keys in one column as wide in every group, what they do in the next.
+fn keys_grid(id: &str) -> egui::Grid {
+    egui::Grid::new(id).num_columns(2).min_col_width(KEYS_PT)
 }
 
 fn row_ui(ui: &mut Ui, keys: &str, text: &str) {

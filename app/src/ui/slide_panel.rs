@@ -47,3 +47,25 @@ fn properties_ui(ui: &mut Ui, facts: &SlideFacts) {
         ui.add(egui::Label::new(text).wrap());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::samples;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    #[test]
+    fn the_panel_names_the_slide_its_size_and_its_scale() {
+        let facts = samples::facts();
+        let harness = Harness::new_ui(|ui| slide_panel_ui(ui, &facts));
+        for text in ["sample.svs", "4000 x 2000 px", "0.5000 µm/px", "20x"] {
+            harness.get_by_label(text);
+        }
+    }
+
+    #[test]
+    fn unequal_pixel_sides_are_both_named() {
+        assert_eq!(calibration(Mpp::new(0.25, 0.5)), "0.2500 x 0.5000 µm/px");
+        assert_eq!(calibration(None), "none: lengths are in px");
+    }
+}

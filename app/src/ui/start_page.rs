@@ -1,7 +1,7 @@
 //! What is shown while no slide is open.
 
 use domain::RESEARCH_USE_ONLY;
-use egui::{RichText, TextEdit, Ui};
+use egui::{Response, RichText, TextEdit, Ui};
 
 use super::theme;
 use crate::command::{Commands, FileCommand};
@@ -41,7 +41,8 @@ fn buttons_ui(ui: &mut Ui, commands: &mut Commands) {
 }
 
 /// A field for the path of a slide, which also serves where the system has no file dialog.
-pub(crate) fn path_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
+/// Answers with the field itself.
+pub(crate) fn path_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) -> Response {
     ui.horizontal(|ui| {
         let label = ui.label("Path");
         let mut typed = text.to_owned();
@@ -56,7 +57,9 @@ pub(crate) fn path_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
         if ui.button("Open").clicked() || is_entered {
             commands.push(FileCommand::OpenTyped);
         }
-    });
+        response
+    })
+    .inner
 }
 
 fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {

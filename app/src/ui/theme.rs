@@ -7,10 +7,10 @@ use egui::{Color32, CornerRadius, FontId, Stroke, TextStyle, Theme, Visuals};
 pub(crate) const CANVAS: Color32 = Color32::from_gray(24);
 const PANEL: Color32 = Color32::from_gray(36);
 const FIELD: Color32 = Color32::from_gray(22);
-const CONTROL: Color32 = Color32::from_gray(62);
+pub(crate) const CONTROL: Color32 = Color32::from_gray(62);
 const CONTROL_HOVERED: Color32 = Color32::from_gray(78);
 const CONTROL_PRESSED: Color32 = Color32::from_gray(94);
-const LINE: Color32 = Color32::from_gray(58);
+pub(crate) const LINE: Color32 = Color32::from_gray(58);
 pub(crate) const CARD: Color32 = Color32::from_gray(46);
 
 pub(crate) const TEXT: Color32 = Color32::from_gray(212);

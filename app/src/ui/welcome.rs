@@ -24,3 +24,23 @@ pub(crate) fn welcome_ui(ctx: &egui::Context, top_center: egui::Pos2, commands: 
         });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    #[test]
+    fn the_card_says_what_the_program_is_not_for_and_goes_when_asked() {
+        let mut commands = Commands::default();
+        let place = egui::pos2(400.0, 0.0);
+        let mut harness = Harness::new_ui(|ui| welcome_ui(ui.ctx(), place, &mut commands));
+        harness.run();
+        harness.get_by_label(RESEARCH_USE_ONLY);
+        harness.get_by_label("Got it").click();
+        harness.run();
+        drop(harness);
+        assert_eq!(commands.take(), [Command::Window(WindowCommand::CloseWelcome)]);
+    }
+}

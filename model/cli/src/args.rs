@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::analysis::Finer;
 use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
@@ -83,15 +82,15 @@ pub(crate) struct PredictArgs {
     /// The cut-off t of masks and outlines, 0 to 1; the model's recommendation if left out
     #[arg(long, value_name = "T", value_parser = threshold)]
     pub(crate) threshold: Option<f32>,
+    /// Export what the model's refiner makes of the heatmap
+    #[arg(long)]
+    pub(crate) refine: bool,
     /// What to save, comma separated; the .json record is always written
     #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
     pub(crate) format: Vec<FormatArg>,
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
-    /// Cells of the map smaller than a patch, at as many times the work
-    #[arg(long, value_enum, default_value = "off")]
-    pub(crate) finer: FinerArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -110,6 +109,12 @@ pub(crate) struct TrainArgs {
     /// Which network to train
     #[arg(long, default_value = "fmamil")]
     pub(crate) stage: StageArg,
+    /// With --stage camseg: the trained stage 1, by name or folder
+    #[arg(long, value_name = "NAME|DIR", required_if_eq("stage", "camseg"))]
+    pub(crate) model: Option<String>,
+    /// With --stage camseg: folder of corrected masks, `STEM.png`, that replace the heatmaps of these images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) masks: Option<PathBuf>,
     /// JSON file of settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -134,21 +139,24 @@ pub(crate) struct EvalArgs {
     /// Folder of masks, one `STEM.png` per positive image
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
+    /// Measure what the model's refiner makes of the heatmap
+    #[arg(long)]
+    pub(crate) refine: bool,
     /// Which rows to measure; without it test, else val, else all
     #[arg(long)]
     pub(crate) split: Option<SplitArg>,
     /// The cut-off t of the masks, 0 to 1; the model's recommendation if left out
     #[arg(long, value_name = "T", value_parser = threshold)]
     pub(crate) threshold: Option<f32>,
+    /// Leave out the simple methods that a model must beat
+    #[arg(long)]
+    pub(crate) no_baselines: bool,
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
-    /// Cells of the map smaller than a patch, at as many times the work
-    #[arg(long, value_enum, default_value = "off")]
-    pub(crate) finer: FinerArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -248,26 +256,6 @@ impl From<MapArg> for MapKind {
             MapArg::Lift => Self::Lift,
             MapArg::AttentionGate => Self::AttentionGate,
             MapArg::Instance => Self::Instance,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FinerArg {
-    /// One cell per patch
-    Off,
-    /// Half a patch: four times the work
-    Half,
-    /// A quarter of a patch: sixteen times the work
-    Quarter,
-}
-
-impl From<FinerArg> for Finer {
-    fn from(finer: FinerArg) -> Self {
-        match finer {
-            FinerArg::Off => Self::Off,
-            FinerArg::Half => Self::Half,
-            FinerArg::Quarter => Self::Quarter,
         }
     }
 }

@@ -12,9 +12,9 @@ mod walk;
 
 use std::collections::HashMap;
 
-use crate::coords::{Level0Px, PixelSize};
+use crate::coords::Level0Px;
 use crate::heatmap::Heatmap;
-use crate::mask::{BinaryThreshold, mask_raster};
+use crate::mask::{BinaryThreshold, mask_raster, pixel_area_level0_px};
 use grid::Grid;
 use straighten::straightened;
 use walk::Walk;
@@ -73,14 +73,9 @@ pub fn lesions(
     for row in 0..grid.rows() {
         scan.row(row);
     }
-    let pixel_area = pixel_area_level0_px(heatmap, raster);
+    let pixel_area = pixel_area_level0_px(heatmap.frame(), raster);
     let measured = scan.found.into_iter().map(|found| found.into_lesion(pixel_area));
     measured.filter(|lesion| min_area_level0_px <= lesion.area_level0_px).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "raster sizes are far below 2^53")]
-fn pixel_area_level0_px(heatmap: &Heatmap, raster: PixelSize) -> f64 {
-    heatmap.frame().width * heatmap.frame().height / raster.area().max(1) as f64
 }
 
 /// A lesion while its rows are being scanned.

@@ -17,6 +17,7 @@ pub mod contour;
 pub mod coords;
 pub mod heatmap;
 pub mod id;
+pub mod lesion_curve;
 pub mod mask;
 pub mod pixels;
 pub mod progress;

@@ -1,4 +1,4 @@
-//! Cutting a heatmap at *t*: the mask, its area, and the curve that makes the area follow a slider.
+//! Cutting a heatmap at *t*: the mask and its area.
 
 use serde::{Deserialize, Serialize};
 
@@ -128,45 +128,15 @@ impl BinaryMask {
     }
 }
 
+/// What one pixel of a raster that fills `frame` covers.
 #[expect(clippy::cast_precision_loss, reason = "raster sizes are far below 2^53")]
-fn pixel_area_level0_px(frame: Level0Rect, size: PixelSize) -> f64 {
+pub(crate) fn pixel_area_level0_px(frame: Level0Rect, size: PixelSize) -> f64 {
     frame.width * frame.height / (size.area().max(1)) as f64
-}
-
-/// Area above *t* for every *t*, prepared once so that a slider costs a binary search.
-#[derive(Clone, Debug)]
-pub struct AreaCurve {
-    ascending: Vec<f32>,
-    pixel_area_level0_px: f64,
-}
-
-impl AreaCurve {
-    /// Sorts the field of `heatmap` on its [`mask_raster`]; tens of milliseconds, so not for the UI thread.
-    pub fn new(heatmap: &Heatmap) -> Self {
-        let size = mask_raster(heatmap.frame());
-        let mut ascending: Vec<f32> =
-            heatmap.resampled(size).into_iter().filter(|value| 0.0 < *value).collect();
-        ascending.sort_unstable_by(f32::total_cmp);
-        Self { ascending, pixel_area_level0_px: pixel_area_level0_px(heatmap.frame(), size) }
-    }
-
-    /// Area in level-0 pixels where the field exceeds `threshold`; equals that of [`BinaryMask::cut`].
-    #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^53")]
-    pub fn area_level0_px(&self, threshold: BinaryThreshold) -> f64 {
-        let below = self.ascending.partition_point(|value| !threshold.is_exceeded_by(*value));
-        (self.ascending.len() - below) as f64 * self.pixel_area_level0_px
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ramp() -> Heatmap {
-        let frame = Level0Rect { x: 0.0, y: 0.0, width: 300.0, height: 120.0 };
-        let values = (0..12_u8).map(|i| f32::from(i) / 11.0).collect();
-        Heatmap::new(PixelSize { width: 4, height: 3 }, values, frame).unwrap()
-    }
 
     #[test]
     fn a_value_equal_to_t_is_background() {
@@ -174,17 +144,6 @@ mod tests {
         let flat = Heatmap::new(PixelSize { width: 1, height: 1 }, vec![0.5], frame).unwrap();
         assert_eq!(BinaryMask::cut(&flat, BinaryThreshold::HALF).count(), 0);
         assert_eq!(BinaryMask::cut(&flat, BinaryThreshold::clamped(0.499)).count(), 2);
-    }
-
-    #[test]
-    fn the_area_curve_equals_the_mask_at_every_threshold() {
-        let heatmap = ramp();
-        let curve = AreaCurve::new(&heatmap);
-        for step in 0..=200_u8 {
-            let threshold = BinaryThreshold::clamped(f32::from(step) / 200.0);
-            let mask = BinaryMask::cut(&heatmap, threshold);
-            assert!((curve.area_level0_px(threshold) - mask.area_level0_px()).abs() < 1e-6);
-        }
     }
 
     #[test]

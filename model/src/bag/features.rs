@@ -216,20 +216,20 @@ impl<'a> FeatureReader<'a> {
     fn strip_key(&self, rows: &std::ops::Range<usize>) -> String {
         let grid = self.grid;
         let numbers = format!(
-            "{:?} {:?} patch {} input {} pad {} columns {} jitter {:?}",
+            "{:?} {:?} patch {}{} input {} pad {} columns {} jitter {:?}",
             grid.scale,
             rows,
             grid.patch_px,
+            if grid.step_px == grid.patch_px {
+                String::new()
+            } else {
+                format!("/{}", grid.step_px)
+            },
             self.recipe.input_px,
             self.recipe.pad_value,
             grid.columns,
             self.recipe.jitter,
         );
-        let origin = match (grid.left, grid.top) {
-            (0.0, 0.0) => String::new(),
-            (left, top) => format!(" from {left} {top}"),
-        };
-        let numbers = numbers + &origin;
         let wanted = &self.is_wanted[rows.start * grid.columns..rows.end * grid.columns];
         let wanted: Vec<u8> = wanted.iter().map(|it| u8::from(*it)).collect();
         let encoder = self.recipe.encoder.weights_sha256();

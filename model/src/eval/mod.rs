@@ -15,9 +15,10 @@ pub use report::{
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Cancelled, Progress};
 
-use crate::analysis::{AnalysisSettings, AnalyzeError, analyze_with, open_model};
+use crate::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze_with, open_model};
 use crate::data::folder::{LabelledFolder, LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
@@ -67,6 +68,8 @@ pub struct EvalSettings {
     pub split: Option<Split>,
     /// The *t* to cut at instead of the model's recommended one.
     pub threshold: Option<f32>,
+    /// Whether the simple methods are left out, which takes half of the time where features are cached.
+    pub without_baselines: bool,
 }
 
 /// What was measured on the images so far.
@@ -99,20 +102,22 @@ pub fn evaluate(
 ) -> Result<EvalReport, EvalError> {
     let folder = LabelledFolder::read(folder).map_err(EvalError::Folder)?;
     let (split, images) = measured_rows(&folder.images, settings.split)?;
-    let train: Vec<&LabelledImage> =
-        folder.images.iter().filter(|it| it.split == Some(Split::Train)).collect();
     progress.stage("Loading the model");
     let loaded = open_model(model, &settings.analysis)?;
-    let t = settings.threshold.unwrap_or(model.manifest.recommended_threshold);
-    let mut baselines = Baselines::new(&train, (progress, cancel))?;
+    let recommended = recommended_threshold(&loaded, model, &settings.analysis);
+    let t = settings.threshold.unwrap_or(recommended);
+    let mut baselines = match settings.without_baselines {
+        true => None,
+        false => Some(Baselines::new(&rows_of(&folder.images, Split::Train), (progress, cancel))?),
+    };
     let mut measured = Measured::default();
     progress.stage("Measuring");
     for (i, image) in images.iter().enumerate() {
         cancel.check()?;
         progress.report(i as u64, images.len() as u64);
-        let subject = Subject::open(image, masks)?;
+        let subject = Subject::open(image, masks, baselines.is_some())?;
         measured.add(&subject, &loaded, model, (&settings.analysis, t), cancel)?;
-        baselines.add(&subject);
+        baselines.iter_mut().for_each(|it| it.add(&subject));
     }
     Ok(report((split, t), &measured, baselines, masks.is_some(), model))
 }
@@ -127,9 +132,8 @@ fn measured_rows(
             Some(asked) => asked == split,
             None => split != Split::Train,
         };
-        let rows: Vec<&LabelledImage> =
-            images.iter().filter(|it| is_meant && it.split == Some(split)).collect();
-        if !rows.is_empty() {
+        let rows = rows_of(images, split);
+        if is_meant && !rows.is_empty() {
             return Ok((name, rows));
         }
     }
@@ -138,6 +142,10 @@ fn measured_rows(
         return Err(EvalError::Folder(vec![problem]));
     }
     Ok(("all", images.iter().collect()))
+}
+
+fn rows_of(images: &[LabelledImage], split: Split) -> Vec<&LabelledImage> {
+    images.iter().filter(|it| it.split == Some(split)).collect()
 }
 
 impl Measured {
@@ -162,12 +170,12 @@ impl Measured {
         self.kept.extend(analysis.as_ref().and_then(|it| it.faithfulness));
         self.n_outside +=
             usize::from(analysis.as_ref().is_some_and(|it| it.training_fit.is_outside));
-        if let Some(analysis) = analysis.as_ref().filter(|it| 0.0 < it.heatmap.max()) {
-            suggest::add_values(&mut self.map_values, analysis.heatmap.values());
+        if let Some(map) = analysis.as_ref().map(measured_map).filter(|it| 0.0 < it.max()) {
+            suggest::add_values(&mut self.map_values, map.values());
         }
         if let Some(truth) = &subject.truth {
             let field = match &analysis {
-                Some(analysis) => analysis.heatmap.resampled(subject.slide.size()),
+                Some(analysis) => measured_map(analysis).resampled(subject.slide.size()),
                 None => vec![0.0; truth.len()],
             };
             self.at_threshold.push(Counts::of(field.iter().map(|value| t < *value), truth));
@@ -175,6 +183,21 @@ impl Measured {
         }
         Ok(())
     }
+}
+
+/// The map under measurement: that of the last stage which was run.
+fn measured_map(analysis: &Analysis) -> &Heatmap {
+    analysis.refined.as_ref().unwrap_or(&analysis.heatmap)
+}
+
+/// The *t* that is recommended for the map under measurement.
+fn recommended_threshold(
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    settings: &AnalysisSettings,
+) -> f32 {
+    let refiner = model.refiner.as_ref().filter(|_| settings.refine);
+    refiner.map_or(entry.manifest.recommended_threshold, |it| it.description.recommended_threshold)
 }
 
 /// The *t* of a ladder step.
@@ -204,7 +227,7 @@ fn add_ladder(ladder: &mut Vec<Counts>, field: &[f32], truth: &[bool]) {
 fn report(
     (split, t): (&str, f32),
     measured: &Measured,
-    baselines: Baselines,
+    baselines: Option<Baselines>,
     has_masks: bool,
     model: &ModelEntry,
 ) -> EvalReport {
@@ -219,7 +242,7 @@ fn report(
         .collect();
     let n_images = measured.p.len();
     let mut notes = vec![domain::RESEARCH_USE_ONLY.to_owned()];
-    notes.extend(baselines.note());
+    notes.extend(baselines.as_ref().and_then(Baselines::note));
     if 0 < measured.n_outside {
         let n = measured.n_outside;
         notes.push(format!("{n} of {n_images} images lie outside what the model was trained on."));
@@ -239,7 +262,7 @@ fn report(
         suggested_thresholds: suggest::suggestions(&thresholds, &measured.map_values),
         thresholds,
         faithfulness: (!measured.kept.is_empty()).then(|| kept / measured.kept.len() as f64),
-        baselines: baselines.finish(),
+        baselines: baselines.map_or_else(Vec::new, Baselines::finish),
         provenance: provenance(model),
         notes,
     }

@@ -202,6 +202,7 @@ fn shipped_model() -> ModelConfig {
         bag: BagConfig {
             mpp: 0.25,
             patch_px: 32,
+            patch_step_px: None,
             window_patches: 7,
             stride_patches: 4,
             pad_value: 0,
@@ -220,7 +221,7 @@ fn shipped_model() -> ModelConfig {
 }
 
 /// Replaces the leaves of `base` that `patch` names.
-fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
+pub(crate) fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
     match (base, patch) {
         (serde_json::Value::Object(base), serde_json::Value::Object(patch)) => {
             for (key, value) in patch {

@@ -1,7 +1,7 @@
 //! The legend: which colour stands for which value, and what *t* cuts away.
 
 use domain::mask::BinaryThreshold;
-use egui::{Align2, Color32, FontId, Rect, RichText, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Mesh, Rect, RichText, Sense, Ui, pos2, vec2};
 use render::colormap::colors;
 use render::frame::Colormap;
 
@@ -20,6 +20,8 @@ pub(super) fn color_bar_ui(ui: &mut Ui, colormap: Colormap, threshold: BinaryThr
     let strip = Rect::from_min_size(place.min, vec2(place.width(), 12.0));
     let x_at = |value: f32| egui::lerp(strip.x_range(), value);
     let painter = ui.painter();
+    // One mesh: single rectangles would be smoothed at their edges and show as stripes.
+    let mut cells = Mesh::default();
     for (index, [red, green, blue]) in (0_u16..).zip(colors(colormap)) {
         let (from, to) = (f32::from(index) / COLORS, f32::from(index + 1) / COLORS);
         if to <= threshold.get() {
@@ -27,8 +29,9 @@ pub(super) fn color_bar_ui(ui: &mut Ui, colormap: Colormap, threshold: BinaryThr
         }
         let left = x_at(from.max(threshold.get()));
         let cell = Rect::from_min_max(pos2(left, strip.top()), pos2(x_at(to), strip.bottom()));
-        painter.rect_filled(cell, 0.0, Color32::from_rgb(red, green, blue));
+        cells.add_colored_rect(cell, Color32::from_rgb(red, green, blue));
     }
+    painter.add(cells);
     let outline = egui::Stroke::new(1.0, theme::TEXT_WEAK);
     painter.rect_stroke(strip, 0.0, outline, egui::StrokeKind::Outside);
     let font = FontId::proportional(12.0);

@@ -5,7 +5,7 @@ use model::eval::{EvalReport, EvalSettings, evaluate};
 use serde_json::json;
 use slide::export;
 
-use super::find_model;
+use super::{find_model, recommended_threshold};
 use crate::Session;
 use crate::args::EvalArgs;
 use crate::console::{answer_json, say};
@@ -15,14 +15,19 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     let entry = find_model(&args.model)?;
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
+    recommended_threshold(&entry, args.refine)?;
     let analysis = AnalysisSettings {
         device: args.device.into(),
         feature_cache: default_feature_cache(),
+        refine: args.refine,
         map: args.map.map(Into::into),
-        finer: args.finer.into(),
     };
-    let settings =
-        EvalSettings { analysis, split: args.split.map(Into::into), threshold: args.threshold };
+    let settings = EvalSettings {
+        analysis,
+        split: args.split.map(Into::into),
+        threshold: args.threshold,
+        without_baselines: args.no_baselines,
+    };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)

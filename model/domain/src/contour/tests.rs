@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::coords::Level0Rect;
+use crate::coords::{Level0Rect, PixelSize};
 use crate::mask::BinaryMask;
 
 fn heatmap(columns: u32, values: Vec<f32>, frame: Level0Rect) -> Heatmap {
