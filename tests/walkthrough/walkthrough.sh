@@ -151,6 +151,11 @@ keys 1
 picture 10-one-to-one
 keys f
 
+pause 3
+mark
+pause 5
+check "nothing is drawn while nothing happens" test "$(n_said frame)" -eq 0
+
 echo "== export"
 keys ctrl+e
 picture 11-export
