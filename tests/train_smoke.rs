@@ -316,9 +316,15 @@ fn a_report_measures_labels_pixels_and_baselines() {
     let sensitive =
         report.suggested_thresholds.iter().find(|it| it.rule == ThresholdRule::Sensitivity90);
     assert!(sensitive.is_none_or(|it| 0.9 <= it.pooled.unwrap().recall));
-    let train = EvalSettings { split: Some(Split::Train), threshold: Some(0.6), ..settings };
+    let train = EvalSettings {
+        split: Some(Split::Train),
+        threshold: Some(0.6),
+        without_baselines: true,
+        ..settings
+    };
     let report = evaluate(folder, Some(&masks), &model(), &train, &(), &cancel).unwrap();
     assert_eq!((report.split.as_str(), report.n_images, report.threshold), ("train", 16, 0.6));
+    assert!(report.baselines.is_empty());
 }
 
 #[test]

@@ -41,7 +41,7 @@ def measure(cli, config, data, out):
     def report(name, *options):
         file = out / f"{name}.json"
         if not file.exists():
-            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, *options])
+            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, "--no-baselines", *options])
         return json.loads(file.read_text())
 
     val = report("val", "--split", "val")

@@ -155,7 +155,7 @@ pub(crate) fn analyze_with(
     let bag = &model.config.bag;
     let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
     notes.extend(model.device.status.note.clone());
-    let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+    let grid = PatchGrid::cover(slide.size(), scale, bag);
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
         return Err(AnalyzeError::NoTissue);

@@ -61,6 +61,7 @@ fn write(
         caution: Caution {
             is_outside_training_data: fit.is_outside,
             outside_share: fit.outside_share,
+            faithfulness: result.faithfulness,
             notes: &fit.notes,
         },
         timings: &result.timings,

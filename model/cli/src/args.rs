@@ -136,6 +136,9 @@ pub(crate) struct EvalArgs {
     /// The cut-off t of the masks, 0 to 1; the model's recommendation if left out
     #[arg(long, value_name = "T", value_parser = threshold)]
     pub(crate) threshold: Option<f32>,
+    /// Leave out the simple methods that a model must beat
+    #[arg(long)]
+    pub(crate) no_baselines: bool,
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,

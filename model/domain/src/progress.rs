@@ -91,14 +91,13 @@ mod tests {
     fn paused_work_waits_until_it_is_let_go() {
         let (pause, cancel) = (PauseToken::default(), CancelToken::default());
         pause.set_paused(true);
-        let waiting = std::thread::spawn({
-            let (pause, cancel) = (pause.clone(), cancel.clone());
-            move || pause.wait(&cancel)
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| pause.wait(&cancel));
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(pause.is_paused() && !waiting.is_finished());
+            pause.set_paused(false);
+            assert_eq!(waiting.join().ok(), Some(Ok(())));
         });
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(pause.is_paused() && !waiting.is_finished());
-        pause.set_paused(false);
-        assert_eq!(waiting.join().ok(), Some(Ok(())));
     }
 
     #[test]

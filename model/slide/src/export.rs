@@ -84,13 +84,15 @@ impl SlideFacts {
     }
 }
 
-/// Whether the slide resembles what the model was trained on.
+/// How far the result can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Caution<'a> {
     /// Whether the result should not be relied on because the slide is unlike the training data.
     pub is_outside_training_data: bool,
     /// Share of the slide's windows that are, `0.0..=1.0`.
     pub outside_share: f64,
+    /// Probability that remains with the patches under the heatmap alone; `None` if predicted negative.
+    pub faithfulness: Option<f64>,
     /// Everything a reader must be told, one sentence each.
     pub notes: &'a [String],
 }

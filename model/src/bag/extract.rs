@@ -26,13 +26,13 @@ pub(crate) fn read_patches(
     pad_value: u8,
     is_wanted: impl Fn(usize, usize) -> bool,
 ) -> Result<Patches, SlideError> {
-    let side = grid.patch_px as usize;
-    let block_width = block.columns * side;
+    let (side, step) = (grid.patch_px as usize, grid.step_px as usize);
+    let block_width = grid.extent_px(block.columns);
     let (pixels, damaged_tiles) = read_block(slide, grid, block, pad_value)?;
     let mut rgb = Vec::new();
     for (row, column) in block.patches().filter(|&(row, column)| is_wanted(row, column)) {
-        let left = (column - block.column) * side;
-        let top = (row - block.row) * side;
+        let left = (column - block.column) * step;
+        let top = (row - block.row) * step;
         for y in top..top + side {
             rgb.extend_from_slice(&pixels[(y * block_width + left) * 3..][..side * 3]);
         }
@@ -50,14 +50,14 @@ pub(crate) fn read_block(
     block: Window,
     pad_value: u8,
 ) -> Result<(Vec<u8>, u32), SlideError> {
-    let side = grid.patch_px as usize;
+    let step = grid.step_px as usize;
     let level = slide.level_for(grid.scale.x.min(grid.scale.y));
     let (size, downsample) = slide
         .levels()
         .get(usize::from(level.0))
         .map_or((slide.size(), 1.0), |it| (it.size, it.downsample.get()));
     let axis = |start: usize, n: usize, scale: f64, length: u32| {
-        let (start, n, ratio) = ((start * side) as f64, n * side, scale / downsample);
+        let (start, n, ratio) = ((start * step) as f64, grid.extent_px(n), scale / downsample);
         let (first, end) = AxisTaps::extent(n, start, ratio, length as usize);
         (AxisTaps::new(n, start, ratio, length as usize, first), first, end - first)
     };

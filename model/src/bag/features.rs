@@ -216,10 +216,15 @@ impl<'a> FeatureReader<'a> {
     fn strip_key(&self, rows: &std::ops::Range<usize>) -> String {
         let grid = self.grid;
         let numbers = format!(
-            "{:?} {:?} patch {} input {} pad {} columns {} jitter {:?}",
+            "{:?} {:?} patch {}{} input {} pad {} columns {} jitter {:?}",
             grid.scale,
             rows,
             grid.patch_px,
+            if grid.step_px == grid.patch_px {
+                String::new()
+            } else {
+                format!("/{}", grid.step_px)
+            },
             self.recipe.input_px,
             self.recipe.pad_value,
             grid.columns,

@@ -5,13 +5,15 @@ use domain::coords::{Level0Rect, PixelSize};
 use super::BagConfig;
 use super::scale::ModelScale;
 
-/// The patches of one slide: patch `(row, column)` begins at model px `(column * patch_px, row * patch_px)`.
+/// The patches of one slide: patch `(row, column)` begins at model px `(column * step_px, row * step_px)`.
 /// The last row and column may reach past the slide.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PatchGrid {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) patch_px: u32,
+    /// From one patch to the next; at most `patch_px`.
+    pub(crate) step_px: u32,
     pub(crate) scale: ModelScale,
     /// The slide in model px.
     model_width: f64,
@@ -43,15 +45,20 @@ impl Window {
 
 impl PatchGrid {
     /// Covers a slide of `size` level-0 px; at least one patch.
-    pub(crate) fn cover(size: PixelSize, scale: ModelScale, patch_px: u32) -> Self {
+    pub(crate) fn cover(size: PixelSize, scale: ModelScale, bag: &BagConfig) -> Self {
+        let (patch_px, step_px) = (bag.patch_px, bag.step_px());
         let model_width = f64::from(size.width) / scale.x;
         let model_height = f64::from(size.height) / scale.y;
         // A thousandth of a pixel past the last patch is rounding, not a further patch.
-        let count = |side: f64| ((side - 1e-3) / f64::from(patch_px)).ceil().max(1.0) as usize;
+        let count = |side: f64| {
+            let further = (side - 1e-3 - f64::from(patch_px)) / f64::from(step_px);
+            further.ceil().max(0.0) as usize + 1
+        };
         Self {
             rows: count(model_height),
             columns: count(model_width),
             patch_px,
+            step_px,
             scale,
             model_width,
             model_height,
@@ -60,24 +67,38 @@ impl PatchGrid {
 
     /// Whether at least half of a patch lies on the slide; others are masked.
     pub(crate) fn is_real(&self, row: usize, column: usize) -> bool {
-        let side = f64::from(self.patch_px);
+        let (side, step) = (f64::from(self.patch_px), f64::from(self.step_px));
         let covered =
-            |index: usize, length: f64| ((length - index as f64 * side) / side).clamp(0.0, 1.0);
+            |index: usize, length: f64| ((length - index as f64 * step) / side).clamp(0.0, 1.0);
         0.5 <= covered(row, self.model_height) * covered(column, self.model_width)
+    }
+
+    /// Model px across or down under `n` patches side by side.
+    pub(crate) fn extent_px(&self, n: usize) -> usize {
+        n.saturating_sub(1) * self.step_px as usize + self.patch_px as usize
     }
 
     /// The part of the slide plane under a window.
     pub(crate) fn level0_rect(&self, window: Window) -> Level0Rect {
-        let side = f64::from(self.patch_px);
+        let step = f64::from(self.step_px);
         self.scale.level0_from_model(
-            window.column as f64 * side,
-            window.row as f64 * side,
-            window.columns as f64 * side,
-            window.rows as f64 * side,
+            window.column as f64 * step,
+            window.row as f64 * step,
+            self.extent_px(window.columns) as f64,
+            self.extent_px(window.rows) as f64,
         )
     }
 
+    /// The part of the slide plane where each patch has a cell of its own around its center.
+    pub(crate) fn cells_rect(&self) -> Level0Rect {
+        let step = f64::from(self.step_px);
+        let overlap = 0.5 * (f64::from(self.patch_px) - step);
+        let (columns, rows) = (self.columns as f64, self.rows as f64);
+        self.scale.level0_from_model(overlap, overlap, columns * step, rows * step)
+    }
+
     /// The window of all patches.
+    #[cfg(test)]
     pub(crate) fn whole(&self) -> Window {
         Window { row: 0, column: 0, rows: self.rows, columns: self.columns }
     }
@@ -118,7 +139,20 @@ mod tests {
     const PIXEL_FOR_PIXEL: ModelScale = ModelScale { x: 1.0, y: 1.0 };
 
     fn grid(width: u32, height: u32, patch_px: u32) -> PatchGrid {
-        PatchGrid::cover(PixelSize { width, height }, PIXEL_FOR_PIXEL, patch_px)
+        PatchGrid::cover(PixelSize { width, height }, PIXEL_FOR_PIXEL, &BagConfig::of(patch_px))
+    }
+
+    #[test]
+    fn patches_at_half_their_side_overlap_and_reach_the_edge() {
+        let bag = BagConfig { patch_step_px: Some(50), ..BagConfig::of(100) };
+        let size = PixelSize { width: 1100, height: 1120 };
+        let long = PatchGrid::cover(size, PIXEL_FOR_PIXEL, &bag);
+        assert_eq!((long.rows, long.columns), (22, 21));
+        assert!(long.is_real(21, 0), "70 of its 100 px lie on the slide");
+        let rect = long.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1 });
+        assert_eq!((rect.x, rect.y, rect.width, rect.height), (100.0, 50.0, 100.0, 150.0));
+        let cells = long.cells_rect();
+        assert_eq!((cells.x, cells.width), (25.0, 1050.0));
     }
 
     #[test]
@@ -162,7 +196,8 @@ mod tests {
     #[test]
     fn a_window_lies_where_the_scale_says() {
         let scale = ModelScale { x: 0.5, y: 2.0 };
-        let grid = PatchGrid::cover(PixelSize { width: 64, height: 256 }, scale, 32);
+        let grid =
+            PatchGrid::cover(PixelSize { width: 64, height: 256 }, scale, &BagConfig::of(32));
         assert_eq!((grid.rows, grid.columns), (4, 4));
         let rect = grid.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1 });
         assert_eq!((rect.x, rect.y, rect.width, rect.height), (32.0, 64.0, 16.0, 128.0));

@@ -20,6 +20,10 @@ pub struct BagConfig {
     pub mpp: f64,
     /// Side of a patch in model px.
     pub patch_px: u32,
+    /// From one patch to the next in model px; smaller than the patch overlaps (long sequences, finer maps). The patch's
+    /// side if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_step_px: Option<u32>,
     /// Side of a window in patches.
     pub window_patches: u32,
     /// From one window of a large slide to the next, in patches; smaller than the window overlaps.
@@ -31,8 +35,17 @@ pub struct BagConfig {
 }
 
 impl BagConfig {
+    /// From one patch to the next in model px.
+    pub(crate) fn step_px(&self) -> u32 {
+        self.patch_step_px.unwrap_or(self.patch_px)
+    }
+
     /// Says what is out of range, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
+        let step = self.step_px();
+        if !(1..=self.patch_px).contains(&step) {
+            return Some(format!("patch_step_px must lie in 1 to {}, found {step}", self.patch_px));
+        }
         let Self { mpp, patch_px, window_patches, stride_patches, tissue_min, .. } = self;
         if !(0.01..=100.0).contains(mpp) {
             return Some(format!("mpp must lie in 0.01 to 100 um/px, found {mpp}"));
@@ -50,5 +63,21 @@ impl BagConfig {
         }
         (!(0.0..=1.0).contains(tissue_min))
             .then(|| format!("tissue_min must lie in 0 to 1, found {tissue_min}"))
+    }
+}
+
+#[cfg(test)]
+impl BagConfig {
+    /// Patches of that side, one beside the other.
+    pub(crate) fn of(patch_px: u32) -> Self {
+        Self {
+            mpp: 0.25,
+            patch_px,
+            patch_step_px: None,
+            window_patches: 7,
+            stride_patches: 4,
+            pad_value: 0,
+            tissue_min: 0.25,
+        }
     }
 }

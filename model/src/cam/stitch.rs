@@ -60,26 +60,34 @@ impl Stitcher {
         let mean = |(sum, n): (&f32, &u16)| (sum / f32::from((*n).max(1))).clamp(0.0, 1.0);
         let values = self.sums.iter().zip(&self.n_covers).map(mean).collect();
         let size = PixelSize { width: self.columns as u32, height: self.rows as u32 };
-        let heatmap = Heatmap::new(size, values, grid.level0_rect(grid.whole()))?;
-        cropped(heatmap, Level0Rect::of_size(slide))
+        let cells = Heatmap::new(size, values, grid.cells_rect())?;
+        on_slide(cells, Level0Rect::of_size(slide))
     }
 }
 
-/// The same field on `frame`, which ends within the last cells: as many cells, a little narrower, each with the
-/// field's value at its center.
-fn cropped(heatmap: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
-    let old = heatmap.frame();
+/// The same field on the slide's `frame`, which may end within the last cells or, where patches overlap, reach past
+/// all of them: about as many cells, each with the field's value nearest to its center.
+fn on_slide(cells: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
+    let old = cells.frame();
     if (old.width - frame.width).abs() < 1e-6 && (old.height - frame.height).abs() < 1e-6 {
-        return Ok(heatmap);
+        return Ok(cells);
     }
-    let size = heatmap.size();
-    let center = |i: u32, n: u32, side: f64| (f64::from(i) + 0.5) / f64::from(n) * side;
+    let side =
+        |length: f64, old: f64, n: u32| (length / old * f64::from(n) - 1e-6).ceil().max(1.0) as u32;
+    let size = PixelSize {
+        width: side(frame.width, old.width, cells.size().width),
+        height: side(frame.height, old.height, cells.size().height),
+    };
+    let center = |i: u32, n: u32, side: f64, (start, length): (f64, f64)| {
+        let end = start + length * (1.0 - 1e-9);
+        ((f64::from(i) + 0.5) / f64::from(n) * side).clamp(start, end)
+    };
     let values = (0..size.height)
         .flat_map(|row| (0..size.width).map(move |column| (row, column)))
         .map(|(row, column)| {
-            heatmap.sample(Level0Px {
-                x: center(column, size.width, frame.width),
-                y: center(row, size.height, frame.height),
+            cells.sample(Level0Px {
+                x: center(column, size.width, frame.width, (old.x, old.width)),
+                y: center(row, size.height, frame.height, (old.y, old.height)),
             })
         })
         .collect();
@@ -89,13 +97,14 @@ fn cropped(heatmap: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bag::BagConfig;
     use crate::bag::scale::ModelScale;
 
     const SCALE: ModelScale = ModelScale { x: 1.0, y: 1.0 };
 
     fn stitched(width: u32, windows: &[(Window, Vec<f32>, f32)]) -> Heatmap {
         let size = PixelSize { width, height: 10 };
-        let grid = PatchGrid::cover(size, SCALE, 10);
+        let grid = PatchGrid::cover(size, SCALE, &BagConfig::of(10));
         let mut stitcher = Stitcher::new(&grid, windows.len());
         for (window, cam, probability) in windows {
             stitcher.add(*window, cam, *probability);
@@ -129,6 +138,23 @@ mod tests {
     #[test]
     fn patches_that_no_window_covers_are_zero() {
         assert_eq!(stitched(30, &[(window(1, 1), vec![1.0], 0.9)]).values(), [0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn overlapping_patches_make_a_finer_field_that_reaches_the_edge() {
+        let size = PixelSize { width: 40, height: 10 };
+        let bag = BagConfig { patch_step_px: Some(5), ..BagConfig::of(10) };
+        let grid = PatchGrid::cover(size, SCALE, &bag);
+        assert_eq!((grid.rows, grid.columns), (1, 7));
+        let mut stitcher = Stitcher::new(&grid, 1);
+        stitcher.add(grid.whole(), &[1.0, 0.0, 0.0, 0.5, 0.0, 0.0, 1.0], 0.9);
+        let heatmap = stitcher.finish(&grid, size).unwrap();
+        assert_eq!((heatmap.size().width, heatmap.size().height), (8, 2));
+        assert_eq!((heatmap.frame().width, heatmap.frame().height), (40.0, 10.0));
+        let row = &heatmap.values()[..8];
+        for (found, expected) in row.iter().zip([1.0, 0.5, 0.0, 0.25, 0.25, 0.0, 0.5, 1.0]) {
+            assert!((found - expected).abs() < 1e-3, "{row:?}");
+        }
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Baselines {
 
     /// Measures every baseline on one image.
     pub(super) fn add(&mut self, subject: &Subject) {
-        let p = self.color.as_ref().map(|it| it.probability(mean_color(&subject.pixels)));
+        let Some(pixels) = &subject.pixels else { return };
+        let p = self.color.as_ref().map(|it| it.probability(mean_color(pixels)));
         self.is_positive.push(subject.is_positive);
         self.p_color.extend(p);
         let Some(truth) = &subject.truth else { return };
@@ -67,7 +68,7 @@ impl Baselines {
         self.everything.push(all(true));
         self.everything_of_positives.push(all(subject.is_positive));
         self.everything_by_color.extend(p.map(|p| all(0.5 <= p)));
-        let gray = grays(&subject.pixels);
+        let gray = grays(pixels);
         let cut = otsu(&gray);
         let dark = Counts::of(gray.iter().map(|gray| *gray <= cut), truth);
         self.dark.push(dark);

@@ -67,6 +67,8 @@ pub struct EvalSettings {
     pub split: Option<Split>,
     /// The *t* to cut at instead of the model's recommended one.
     pub threshold: Option<f32>,
+    /// Whether the simple methods are left out, which takes half of the time where features are cached.
+    pub without_baselines: bool,
 }
 
 /// What was measured on the images so far.
@@ -99,20 +101,21 @@ pub fn evaluate(
 ) -> Result<EvalReport, EvalError> {
     let folder = LabelledFolder::read(folder).map_err(EvalError::Folder)?;
     let (split, images) = measured_rows(&folder.images, settings.split)?;
-    let train: Vec<&LabelledImage> =
-        folder.images.iter().filter(|it| it.split == Some(Split::Train)).collect();
     progress.stage("Loading the model");
     let loaded = open_model(model, &settings.analysis)?;
     let t = settings.threshold.unwrap_or(model.manifest.recommended_threshold);
-    let mut baselines = Baselines::new(&train, (progress, cancel))?;
+    let mut baselines = match settings.without_baselines {
+        true => None,
+        false => Some(Baselines::new(&rows_of(&folder.images, Split::Train), (progress, cancel))?),
+    };
     let mut measured = Measured::default();
     progress.stage("Measuring");
     for (i, image) in images.iter().enumerate() {
         cancel.check()?;
         progress.report(i as u64, images.len() as u64);
-        let subject = Subject::open(image, masks)?;
+        let subject = Subject::open(image, masks, baselines.is_some())?;
         measured.add(&subject, &loaded, model, (&settings.analysis, t), cancel)?;
-        baselines.add(&subject);
+        baselines.iter_mut().for_each(|it| it.add(&subject));
     }
     Ok(report((split, t), &measured, baselines, masks.is_some(), model))
 }
@@ -127,9 +130,8 @@ fn measured_rows(
             Some(asked) => asked == split,
             None => split != Split::Train,
         };
-        let rows: Vec<&LabelledImage> =
-            images.iter().filter(|it| is_meant && it.split == Some(split)).collect();
-        if !rows.is_empty() {
+        let rows = rows_of(images, split);
+        if is_meant && !rows.is_empty() {
             return Ok((name, rows));
         }
     }
@@ -138,6 +140,10 @@ fn measured_rows(
         return Err(EvalError::Folder(vec![problem]));
     }
     Ok(("all", images.iter().collect()))
+}
+
+fn rows_of(images: &[LabelledImage], split: Split) -> Vec<&LabelledImage> {
+    images.iter().filter(|it| it.split == Some(split)).collect()
 }
 
 impl Measured {
@@ -204,7 +210,7 @@ fn add_ladder(ladder: &mut Vec<Counts>, field: &[f32], truth: &[bool]) {
 fn report(
     (split, t): (&str, f32),
     measured: &Measured,
-    baselines: Baselines,
+    baselines: Option<Baselines>,
     has_masks: bool,
     model: &ModelEntry,
 ) -> EvalReport {
@@ -219,7 +225,7 @@ fn report(
         .collect();
     let n_images = measured.p.len();
     let mut notes = vec![domain::RESEARCH_USE_ONLY.to_owned()];
-    notes.extend(baselines.note());
+    notes.extend(baselines.as_ref().and_then(Baselines::note));
     if 0 < measured.n_outside {
         let n = measured.n_outside;
         notes.push(format!("{n} of {n_images} images lie outside what the model was trained on."));
@@ -239,7 +245,7 @@ fn report(
         suggested_thresholds: suggest::suggestions(&thresholds, &measured.map_values),
         thresholds,
         faithfulness: (!measured.kept.is_empty()).then(|| kept / measured.kept.len() as f64),
-        baselines: baselines.finish(),
+        baselines: baselines.map_or_else(Vec::new, Baselines::finish),
         provenance: provenance(model),
         notes,
     }

@@ -25,13 +25,17 @@ pub(super) struct Subject {
     pub(super) is_positive: bool,
     /// Lesion or not, for every level-0 pixel; `None` if no masks were given.
     pub(super) truth: Option<Vec<bool>>,
-    /// The image, whole: level 0 where masks were given, else perhaps coarser.
-    pub(super) pixels: Pixels,
+    /// The image, whole, if asked for: level 0 where masks were given, else perhaps coarser.
+    pub(super) pixels: Option<Pixels>,
 }
 
 impl Subject {
     /// Opens an image and its mask `<stem>.png` in `masks`; a negative image needs none.
-    pub(super) fn open(image: &LabelledImage, masks: Option<&Path>) -> Result<Self, EvalError> {
+    pub(super) fn open(
+        image: &LabelledImage,
+        masks: Option<&Path>,
+        with_pixels: bool,
+    ) -> Result<Self, EvalError> {
         let unusable =
             |error: &dyn std::fmt::Display| EvalError::Image(format!("{}: {error}", image.file));
         let slide = Slide::open(&image.path).map_err(|error| unusable(&error))?;
@@ -44,9 +48,9 @@ impl Subject {
             return Err(unusable(&problem));
         }
         let truth = masks.map(|masks| truth(image, masks, size)).transpose()?;
-        let pixels = if truth.is_some() { whole(&slide) } else { colors(&slide) };
+        let pixels = || if truth.is_some() { whole(&slide) } else { colors(&slide) };
         Ok(Self {
-            pixels: pixels.map_err(|error| unusable(&error))?,
+            pixels: with_pixels.then(pixels).transpose().map_err(|error| unusable(&error))?,
             slide,
             file: image.file.clone(),
             is_positive: image.is_positive,

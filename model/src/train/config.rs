@@ -202,6 +202,7 @@ fn shipped_model() -> ModelConfig {
         bag: BagConfig {
             mpp: 0.25,
             patch_px: 32,
+            patch_step_px: None,
             window_patches: 7,
             stride_patches: 4,
             pad_value: 0,

@@ -94,7 +94,7 @@ impl Source<'_> {
         let slide = Slide::open(&image.path)?;
         let bag = &self.config.model.bag;
         let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
-        let grid = PatchGrid::cover(slide.size(), scale, bag.patch_px);
+        let grid = PatchGrid::cover(slide.size(), scale, bag);
         let windows = self.windows(&slide, &grid, cancel)?;
         let mut bags: Vec<Bag> = windows
             .iter()

@@ -20,8 +20,12 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
         feature_cache: default_feature_cache(),
         map: args.map.map(Into::into),
     };
-    let settings =
-        EvalSettings { analysis, split: args.split.map(Into::into), threshold: args.threshold };
+    let settings = EvalSettings {
+        analysis,
+        split: args.split.map(Into::into),
+        threshold: args.threshold,
+        without_baselines: args.no_baselines,
+    };
     let Session { cancel, progress } = session;
     let masks = args.masks.as_deref();
     let report = evaluate(&args.folder, masks, &entry, &settings, progress, cancel)

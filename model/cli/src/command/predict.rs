@@ -105,6 +105,7 @@ impl Run<'_> {
             caution: Caution {
                 is_outside_training_data: analysis.training_fit.is_outside,
                 outside_share: analysis.training_fit.outside_share,
+                faithfulness: analysis.faithfulness,
                 notes: &analysis.training_fit.notes,
             },
             timings: &analysis.timings,

@@ -35,6 +35,7 @@ pub(super) fn record(request: &ExportRequest<'_>, mask: &BinaryMask, n_lesions: 
             "is_outside": request.caution.is_outside_training_data,
             "share": request.caution.outside_share,
         },
+        "faithfulness": request.caution.faithfulness,
         "notes": request.caution.notes,
         "timings_s": timings(request.timings),
         "provenance": request.provenance,

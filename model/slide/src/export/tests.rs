@@ -56,6 +56,7 @@ impl Fixture {
             caution: Caution {
                 is_outside_training_data: true,
                 outside_share: 0.5,
+                faithfulness: Some(0.25),
                 notes: &self.notes,
             },
             timings: &TIMINGS,
