@@ -14,7 +14,7 @@ viewer=$(realpath "$bin/slidelight") cli=$(realpath "$bin/slidelight-cli")
 source "$here/drive.sh"
 need Xvfb openbox xdotool import python3
 
-home=$(mktemp -d)
+home=$(mktemp -d -t slides-XXXX)
 full=$home/full readonly_folder=/proc/slidelight
 mkdir -p "$out" "$home/run" "$home/files" "$home/exports" "$full"
 chmod 700 "$home/run"
@@ -37,8 +37,6 @@ open_display
 welcome_button=(280 182) cancel_button=(1195 404)
 slider=(985 444) typed_t=(1199 444) opacity=(978 652) colormap=(1140 682)
 folder_field=(600 426)
-
-json() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
 
 open_by_path() {
   mark
@@ -75,6 +73,8 @@ export_to() {
   keys Tab Tab Return
   wait_for_job export 60
 }
+
+every_t_is_drawn_at_once() { said | python3 "$here/t_in_the_next_frame.py"; }
 
 # The window and the command line write the same mask, outlines and area at the same t.
 export_equals_command_line() {
@@ -124,7 +124,7 @@ drag "${slider[@]}" 1100 444
 drag 1100 444 960 444
 set_t 0.333
 keys bracketleft
-check "every change of t is in the next frame and starts no work" bash -c "$(declare -f said); marked=$marked log='$log'; said | python3 '$here/t_in_the_next_frame.py'"
+check "every change of t is in the next frame and starts no work" every_t_is_drawn_at_once
 picture 04-threshold
 keys c
 picture 05-fill
@@ -158,8 +158,12 @@ check "nothing is drawn while nothing happens" test "$(n_said frame)" -eq 0
 
 echo "== export"
 keys ctrl+e
+pause 1
+click "${folder_field[@]}"
+keys ctrl+a
+type_text /home/you/results
 picture 11-export
-keys Escape
+keys Escape Escape
 for t in 0.15 0.25 0.6; do
   check "at t = $t the exported files equal the command line's" export_equals_command_line "$t"
 done
