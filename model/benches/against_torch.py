@@ -21,6 +21,8 @@ CASES = {
     "filter": [(122, "forward"), (122, "training"), (1024, "forward"), (1024, "training"), (10_000, "forward"),
                (10_000, "training")],
     "encoder": [(121, "forward")],
+    "unet16": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
+    "unet32": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
 }
 # The autograd tape of the loop would need tens of gigabytes.
 WITHOUT_TORCH = {("scan", 100_000, "training")}
@@ -119,11 +121,36 @@ def encoder_case(torch, count):
     return run
 
 
+def unet_case(torch, base, side, kind):
+    """The reference U-Net on one image; applied with batch norm as it stands, or gradients of all weights."""
+    from camseg_losses import UNet
+    torch.manual_seed(0)
+    forms = {form: UNet(3, 1, base).to(memory_format=form) for form in (torch.contiguous_format, torch.channels_last)}
+    images = {form: torch.randn(1, 3, side, side).to(memory_format=form) for form in forms}
+
+    def once(form):
+        if kind == "forward":
+            with torch.no_grad():
+                return forms[form].eval()(images[form])
+        forms[form].train()(images[form]).sum().backward()
+
+    def seconds(form):
+        once(form)
+        begin = time.perf_counter()
+        once(form)
+        return time.perf_counter() - begin
+
+    best = min(forms, key=seconds)
+    return lambda: once(best)
+
+
 def worker(case, length, kind, reference):
     sys.path.insert(0, reference)
     import torch
     if case == "step":
         run = step_case(torch, length)
+    elif case.startswith("unet"):
+        run = unet_case(torch, int(case[4:]), length, kind)
     elif case == "encoder":
         run = encoder_case(torch, length)
     else:
@@ -190,7 +217,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", required=True)
     parser.add_argument("--ours")
-    parser.add_argument("--only", default="scan,step,filter,encoder")
+    parser.add_argument("--only", default="scan,step,filter,encoder,unet16,unet32")
     parser.add_argument("--quick", action="store_true", help="lengths up to 2000 alone")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,12 +1,13 @@
 //! One computation, timed: what `against_torch.py` compares with the same computation in PyTorch.
 //!
-//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder` prints
+//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32` prints
 //! `{"seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs and by how much the process grew (Linux).
 //! Without arguments it runs every case once, small.
 
 use std::time::{Duration, Instant};
 
 use domain::progress::CancelToken;
+use model::camseg::network::NetworkConfig;
 use model::encoder::{self, PatchBatch};
 use model::fmamil::{FmamilConfig, Grid};
 use model::timing::{self, Pass, Workload};
@@ -60,7 +61,12 @@ fn workload(case: &str, length: usize, pass: Pass) -> Outcome<Workload> {
         "filter" => timing::frequency_filter(length, 512, pass)?,
         "step" => timing::training_step(&FmamilConfig::paper(1024), nearly_square(length))?,
         "encoder" => encode(length)?,
-        _ => return Err(format!("expected scan, filter, step or encoder, found {case}").into()),
+        "unet16" => timing::segmentation(&NetworkConfig::Unet { base: 16 }, length, pass)?,
+        "unet32" => timing::segmentation(&NetworkConfig::Unet { base: 32 }, length, pass)?,
+        _ => {
+            let known = "scan, filter, step, encoder, unet16 or unet32";
+            return Err(format!("expected {known}, found {case}").into());
+        }
     })
 }
 

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod assets;
 pub mod bag;
 pub mod cam;
+pub mod camseg;
 pub mod data;
 pub mod device;
 pub mod encoder;

@@ -12,6 +12,7 @@
 
 mod blit;
 mod cache;
+mod channel;
 mod codec;
 mod dicom_file;
 mod error;
@@ -27,8 +28,11 @@ mod properties;
 mod pyramid;
 mod region;
 mod slide;
+mod stack;
 mod tiff_file;
 mod tile;
 
+pub use channel::{Channel, ChannelValues, Window};
 pub use error::SlideError;
 pub use slide::{AssociatedImage, Level, Region, Slide};
+pub use stack::{Stack, StackPosition};

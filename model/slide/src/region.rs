@@ -9,6 +9,7 @@ use domain::pixels::Pixels;
 use crate::SlideError;
 use crate::blit::blit;
 use crate::cache::StoredKey;
+use crate::channel::ChannelValues;
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::to_u32;
 use crate::pyramid::{STEP, halved};
@@ -63,6 +64,30 @@ impl Slide {
         gather(rect, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
         })
+    }
+
+    /// Reads values of one channel, as the file has them, from a level that is stored.
+    ///
+    /// # Errors
+    /// If there is no such channel or stored level, or as [`Self::read_region`].
+    pub fn read_channel(
+        &self,
+        channel: usize,
+        level: LevelIndex,
+        rect: LevelRect,
+    ) -> Result<ChannelValues, SlideError> {
+        let index = usize::from(level.0);
+        let planes = self.channels.as_ref().and_then(|it| it.levels.get(index));
+        let planes = planes.ok_or_else(|| no_such("level of channels", index))?;
+        let plane = planes.get(channel).ok_or_else(|| no_such("channel", channel))?;
+        SlideError::check_limit("the pixels of a region", rect.size.area(), MAX_REGION_PIXELS)?;
+        let mut values = ChannelValues::empty(rect.size);
+        for placement in grid_under(plane.size(), plane.tile_size(), rect) {
+            if let Some(tile) = plane.read(placement.col, placement.row)?.values {
+                values.copy(&tile, plane.tile_size().width, placement, rect);
+            }
+        }
+        Ok(values)
     }
 
     fn level(&self, index: usize) -> Result<&Level, SlideError> {

@@ -11,9 +11,11 @@ use domain::scale::Mpp;
 
 use crate::SlideError;
 use crate::cache::TileCache;
+use crate::channel::{Channel, Channels};
 use crate::file::{Blob, SlideFile};
 use crate::format::{self, Opened};
 use crate::limits::CACHE_BYTES;
+use crate::stack::{Stack, StackPosition};
 use crate::tile::TileSource;
 use crate::{identity, properties, pyramid};
 
@@ -61,6 +63,8 @@ pub struct Slide {
     files: Vec<Arc<SlideFile>>,
     fingerprint: Vec<u8>,
     icc: Option<Blob>,
+    pub(crate) channels: Option<Arc<Channels>>,
+    stack: Stack,
     format: &'static str,
     levels: Vec<Level>,
     /// The sources of the levels by index; virtual levels have none.
@@ -79,8 +83,21 @@ impl Slide {
     /// # Errors
     /// If the file cannot be read, is no known format, or its directory is damaged.
     pub fn open(path: &Path) -> Result<Self, SlideError> {
+        Self::open_in_stack(path, None)
+    }
+
+    /// As [`Self::open`], with another focal plane or time point than the format shows at first. A position beyond the
+    /// stack is brought to its end.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(path: &Path, position: StackPosition) -> Result<Self, SlideError> {
+        Self::open_in_stack(path, Some(position))
+    }
+
+    fn open_in_stack(path: &Path, position: Option<StackPosition>) -> Result<Self, SlideError> {
         let file = Arc::new(SlideFile::open(path)?);
-        let mut opened = format::open(path, &file)?;
+        let mut opened = format::open(path, &file, position)?;
         let mut levels = stored_levels(&opened);
         let mut sources: Vec<_> =
             std::mem::take(&mut opened.levels).into_iter().map(Some).collect();
@@ -100,6 +117,8 @@ impl Slide {
             files,
             fingerprint: opened.fingerprint,
             icc: opened.icc,
+            channels: opened.channels,
+            stack: opened.stack,
             format: opened.format,
             levels,
             sources,
@@ -123,6 +142,17 @@ impl Slide {
     /// If it cannot be read, or is absurdly large.
     pub fn icc_profile(&self) -> Result<Option<Vec<u8>>, SlideError> {
         self.icc.as_ref().map(Blob::read).transpose()
+    }
+
+    /// The channels that the picture is made of and how they are shown; empty for slides in colours. The first call reads
+    /// the coarsest level for their windows.
+    pub fn channels(&self) -> &[Channel] {
+        self.channels.as_ref().map_or(&[], |channels| channels.shown())
+    }
+
+    /// Depths and times of the slide, and what of them is shown.
+    pub fn stack(&self) -> Stack {
+        self.stack
     }
 
     /// OpenSlide's vendor word: `aperio`, `generic-tiff`, or `image` for plain pictures.

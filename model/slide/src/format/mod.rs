@@ -6,9 +6,13 @@ mod dicom;
 mod foreign;
 mod image;
 mod leica;
+mod levels;
 mod mirax;
 mod ndpi;
+mod ome;
+mod openslide;
 mod philips;
+mod qptiff;
 mod resolution;
 mod text;
 mod tiff;
@@ -21,7 +25,9 @@ use std::sync::Arc;
 use domain::scale::Mpp;
 
 use crate::SlideError;
+use crate::channel::Channels;
 use crate::file::{Blob, SlideFile};
+use crate::stack::{Stack, StackPosition};
 use crate::tiff_file::TiffFile;
 use crate::tile::TileSource;
 
@@ -32,6 +38,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) path: &'a Path,
     /// The file itself.
     pub(crate) file: &'a Arc<SlideFile>,
+    /// What of a stack to show; `None` for what its format shows at first.
+    pub(crate) position: Option<StackPosition>,
     /// Its first bytes, 256 at most; never empty.
     pub(crate) head: &'a [u8],
 }
@@ -47,6 +55,10 @@ pub(crate) struct Opened {
     pub(crate) associated: Vec<(String, Box<dyn TileSource>)>,
     /// Whether levels that halve are computed wherever the file leaves an octave out.
     pub(crate) has_half_levels: bool,
+    /// The channels behind the levels, where they are not colours.
+    pub(crate) channels: Option<Arc<Channels>>,
+    /// Depths and times.
+    pub(crate) stack: Stack,
     /// Physical scale, if a plausible one is stated.
     pub(crate) mpp: Option<Mpp>,
     /// Nominal magnification, if stated.
@@ -69,6 +81,8 @@ impl Opened {
             levels,
             associated: Vec::new(),
             has_half_levels: false,
+            channels: None,
+            stack: Stack::SINGLE,
             mpp: None,
             objective_power: None,
             icc: None,
@@ -86,14 +100,18 @@ type Opener = fn(&Candidate<'_>) -> Result<Option<Opened>, SlideError>;
 const FORMATS: [Opener; 5] = [dicom::open, mirax::open, foreign::open, open_tiff, image::open];
 
 /// Finds the format of `file` by its content and reads its directory.
-pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideError> {
+pub(crate) fn open(
+    path: &Path,
+    file: &Arc<SlideFile>,
+    position: Option<StackPosition>,
+) -> Result<Opened, SlideError> {
     let mut head = [0; 256];
     let n_read = file.read_up_to(0, &mut head)?;
     let head = head.get(..n_read).unwrap_or_default();
     if head.is_empty() {
         return Err(SlideError::malformed("slide", "the file is empty"));
     }
-    let candidate = Candidate { path, file, head };
+    let candidate = Candidate { path, file, position, head };
     for open in FORMATS {
         if let Some(opened) = open(&candidate)? {
             return Ok(opened);
@@ -107,21 +125,25 @@ pub(crate) fn open(path: &Path, file: &Arc<SlideFile>) -> Result<Opened, SlideEr
 /// A dialect of TIFF: how it is told from the others, and how it is opened.
 struct Dialect {
     is: fn(&TiffFile) -> bool,
-    open: fn(TiffFile) -> Result<Opened, SlideError>,
+    open: fn(TiffFile, &Candidate<'_>) -> Result<Opened, SlideError>,
 }
 
-const DIALECTS: [Dialect; 5] = [
-    Dialect { is: ndpi::is_ndpi, open: ndpi::open },
-    Dialect { is: aperio::is_aperio, open: aperio::open },
-    Dialect { is: leica::is_leica, open: leica::open },
-    Dialect { is: philips::is_philips, open: philips::open },
-    Dialect { is: ventana::is_ventana, open: ventana::open },
+const DIALECTS: [Dialect; 7] = [
+    Dialect { is: ndpi::is_ndpi, open: |tiff, _| ndpi::open(tiff) },
+    Dialect { is: aperio::is_aperio, open: |tiff, _| aperio::open(tiff) },
+    Dialect { is: leica::is_leica, open: |tiff, _| leica::open(tiff) },
+    Dialect { is: philips::is_philips, open: |tiff, _| philips::open(tiff) },
+    Dialect { is: qptiff::is_qptiff, open: |tiff, _| qptiff::open(tiff) },
+    Dialect { is: ome::is_ome, open: ome::open },
+    Dialect { is: ventana::is_ventana, open: |tiff, _| ventana::open(tiff) },
 ];
 
 /// TIFF in all its dialects.
 fn open_tiff(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
     let Some(tiff) = TiffFile::open(candidate.file)? else { return Ok(None) };
-    foreign::refuse_by_directory(&tiff)?;
+    if foreign::is_trestle(&tiff) {
+        return openslide::open(candidate, "Trestle TIFF").map(Some);
+    }
     let open = DIALECTS.iter().find(|it| (it.is)(&tiff)).map_or(tiff::open as _, |it| it.open);
-    open(tiff).map(Some)
+    open(tiff, candidate).map(Some)
 }

@@ -1,63 +1,77 @@
 //! TIFF pyramids of no particular vendor, and plain TIFF pictures.
 //!
-//! The first directory is level 0. Coarser levels are the later directories, or its sub-directories (as OME-TIFF and
-//! libvips write them), that show the same picture smaller.
+//! The first directory is level 0. Coarser levels are the later directories, or its sub-directories (as libvips writes
+//! them), that show the same picture smaller. Further directories of the same size are taken for focal planes; the first
+//! is shown.
 
-use super::Opened;
 use super::resolution::stated_mpp;
+use super::{Candidate, Opened, levels};
 use crate::SlideError;
+use crate::number::{to_u32, to_usize};
 use crate::properties::tiff_properties;
+use crate::stack::{Stack, StackPosition};
 use crate::tiff_file::{Directory, TiffFile, TiffImage, tags};
-use crate::tile::TileSource;
+use crate::tile::TileSource as _;
 
 /// Opens the pyramid.
-pub(super) fn open(tiff: TiffFile) -> Result<Opened, SlideError> {
-    let first = tiff.first();
-    let finest = TiffImage::new(first)?;
-    let others = tiff.directories.iter().skip(1).cloned().chain(first.children());
-    let mut coarser: Vec<TiffImage> = Vec::new();
-    for directory in others {
-        let Some(image) = read_level(&directory, &finest)? else { continue };
-        if coarser.iter().all(|other| other.size() != image.size()) {
+pub(super) fn open(tiff: TiffFile, candidate: &Candidate<'_>) -> Result<Opened, SlideError> {
+    let finest = TiffImage::new(tiff.first())?;
+    let mut pages = vec![tiff.first()];
+    let mut coarser = Vec::new();
+    for directory in tiff.directories.iter().skip(1) {
+        let Some(image) = readable(directory) else { continue };
+        if is_page(directory, &image, &finest) {
+            pages.push(directory);
+        } else if is_level(directory, &image, &finest) {
             coarser.push(image);
         }
     }
+    let wanted = candidate.position.unwrap_or(StackPosition { focal_plane: 0, time_point: 0 });
+    let stack = Stack::new(to_u32(pages.len()), 1, Some(wanted));
+    let page = pages.get(to_usize(stack.shown.focal_plane)).copied().unwrap_or(tiff.first());
+    let finest = TiffImage::new(page)?;
+    let children = page.children();
+    let is_child = |it: &(&Directory, TiffImage)| is_level(it.0, &it.1, &finest);
+    let children = children.iter().filter_map(|it| Some((it, readable(it)?))).filter(is_child);
+    coarser.extend(children.map(|(_, image)| image));
+    if 1 < pages.len() {
+        // Coarser directories in the chain belong to the first page.
+        coarser.retain(|_| stack.shown.focal_plane == 0);
+    }
     coarser.sort_by_key(|image| std::cmp::Reverse(image.size().area()));
-    let levels = std::iter::once(finest)
-        .chain(coarser)
-        .map(|image| -> Box<dyn TileSource> { Box::new(image) })
-        .collect();
+    coarser.dedup_by_key(|image| image.size());
+    let all = std::iter::once(finest).chain(coarser).collect();
     Ok(Opened {
-        mpp: stated_mpp(first),
-        icc: first.blob(tags::ICC_PROFILE),
-        properties: tiff_properties(first),
+        mpp: stated_mpp(page),
+        icc: page.blob(tags::ICC_PROFILE),
+        properties: tiff_properties(page),
         fingerprint: tiff.tables.clone(),
-        ..Opened::new("generic-tiff", levels)
+        stack,
+        ..levels::of_images("generic-tiff", Vec::new(), all)?
     })
 }
 
-/// The directory as a coarser level of `finest`, if it is one.
-fn read_level(directory: &Directory, finest: &TiffImage) -> Result<Option<TiffImage>, SlideError> {
-    let is_reduced =
-        directory.unsigned(tags::SUBFILE_TYPE).ok().flatten().is_some_and(|it| it & 1 == 1);
-    let image = match TiffImage::new(directory) {
-        Ok(image) => image,
-        Err(error) => {
-            tracing::warn!("a directory was left out: {error}");
-            return Ok(None);
-        }
-    };
-    let is_same_size = image.size() == finest.size();
-    if is_same_size && !is_reduced && image.is_like(finest) {
-        return Err(SlideError::Unsupported(
-            "TIFF with several pages of one size (a stack or separate channels)".to_owned(),
-        ));
-    }
-    let is_level = !is_same_size
+fn readable(directory: &Directory) -> Option<TiffImage> {
+    TiffImage::new(directory)
+        .inspect_err(|error| tracing::warn!("a directory was left out: {error}"))
+        .ok()
+}
+
+fn is_reduced(directory: &Directory) -> bool {
+    directory.unsigned(tags::SUBFILE_TYPE).ok().flatten().is_some_and(|it| it & 1 == 1)
+}
+
+/// Whether the directory is another picture of the same place.
+fn is_page(directory: &Directory, image: &TiffImage, finest: &TiffImage) -> bool {
+    image.size() == finest.size() && !is_reduced(directory) && image.is_like(finest)
+}
+
+/// Whether the directory is a coarser level of `finest`.
+fn is_level(directory: &Directory, image: &TiffImage, finest: &TiffImage) -> bool {
+    image.size() != finest.size()
         && image.is_like(finest)
-        && (is_reduced || (image.is_tiled() && finest.is_tiled()))
-        && is_smaller_copy(&image, finest);
-    Ok(is_level.then_some(image))
+        && (is_reduced(directory) || (image.is_tiled() && finest.is_tiled()))
+        && is_smaller_copy(image, finest)
 }
 
 /// Whether the sides shrink by one factor, as far as whole pixels allow.

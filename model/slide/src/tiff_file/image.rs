@@ -9,7 +9,7 @@ use super::directory::{Directory, TiffBytes, UnsignedArray};
 use super::samples::SampleLayout;
 use super::tags;
 use crate::SlideError;
-use crate::codec::Codec;
+use crate::codec::{Codec, Decoded};
 use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};
 use crate::tile::{Tile, TileSource};
@@ -90,6 +90,16 @@ impl TiffImage {
         self.is_tiled
     }
 
+    /// Whether it can be shown as it is; if not, its samples are channels.
+    pub(crate) fn is_picture(&self) -> bool {
+        self.layout.is_picture()
+    }
+
+    /// Samples of one pixel.
+    pub(crate) fn n_samples(&self) -> usize {
+        self.layout.n_samples
+    }
+
     /// Whether the other directory holds pixels of the same kind.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.layout.is_like(&other.layout)
@@ -130,19 +140,19 @@ impl TiffImage {
     }
 
     fn decode_samples(&self, index: u64, rows: u32) -> Result<Tile, SlideError> {
-        let row_samples = to_usize(self.tile.width) * self.layout.samples_per_tile_pixel();
-        let n_bytes = row_samples * to_usize(rows) * self.layout.sample_bytes;
+        if !self.layout.kind.is_plain() {
+            return Err(SlideError::Unsupported("colours of odd samples".to_owned()));
+        }
         let n_planes = if self.layout.is_planar { self.layout.n_samples } else { 1 };
         let mut planes = Vec::with_capacity(n_planes);
         let mut is_damaged = false;
         for plane in 0..n_planes as u64 {
-            let Some(stored) = self.stored(plane * self.n_tiles + index, Some(n_bytes as u64))?
-            else {
+            let Some(decoded) = self.samples(plane * self.n_tiles + index, rows)? else {
                 return Ok(Tile::background());
             };
-            let decoded = self.codec.decode(stored, n_bytes)?;
             is_damaged |= decoded.is_overlong;
-            planes.push(self.layout.to_8_bit(decoded.samples, row_samples, self.bytes.order));
+            let row = self.row_samples();
+            planes.push(self.layout.to_8_bit(decoded.samples, row, self.bytes.order));
         }
         let rgba = match planes.as_slice() {
             [samples] => self.layout.rgba(samples),
@@ -152,6 +162,44 @@ impl TiffImage {
         let pixels = Pixels::new(size, rgba)
             .ok_or_else(|| SlideError::malformed("TIFF", "a tile lacks some of its samples"))?;
         Ok(Tile { pixels: Some(pixels), n_damaged: is_damaged.into() })
+    }
+
+    /// The values of one sample of each pixel of a tile; `None` if the file leaves the tile out.
+    pub(super) fn values(
+        &self,
+        col: u32,
+        row: u32,
+        sample: usize,
+    ) -> Result<Option<Vec<f32>>, SlideError> {
+        if self.codec.is_picture() {
+            let red = |pixels: &Pixels| {
+                pixels.rgba().iter().step_by(4).map(|&it| f32::from(it)).collect()
+            };
+            return Ok(self.decode(col, row)?.pixels.as_ref().map(red));
+        }
+        let index = u64::from(row) * self.across + u64::from(col);
+        let plane = if self.layout.is_planar { sample as u64 } else { 0 };
+        let Some(decoded) = self.samples(plane * self.n_tiles + index, self.stored_rows(row))?
+        else {
+            return Ok(None);
+        };
+        let values = self.layout.values(decoded.samples, self.row_samples(), self.bytes.order);
+        let n_beside = self.layout.samples_per_tile_pixel();
+        if n_beside == 1 {
+            return Ok(Some(values));
+        }
+        Ok(Some(values.into_iter().skip(sample).step_by(n_beside).collect()))
+    }
+
+    /// The samples of a stored tile of `rows` rows.
+    fn samples(&self, index: u64, rows: u32) -> Result<Option<Decoded>, SlideError> {
+        let n_bytes = self.row_samples() * to_usize(rows) * self.layout.sample_bytes();
+        let stored = self.stored(index, Some(n_bytes as u64))?;
+        stored.map(|stored| self.codec.decode(stored, n_bytes)).transpose()
+    }
+
+    fn row_samples(&self) -> usize {
+        to_usize(self.tile.width) * self.layout.samples_per_tile_pixel()
     }
 
     /// Tiles are stored whole, the last strip only as far as the picture reaches.
@@ -187,7 +235,7 @@ impl TiffImage {
     }
 
     fn pixel_bytes(&self) -> u64 {
-        (self.layout.n_samples * self.layout.sample_bytes) as u64
+        (self.layout.n_samples * self.layout.sample_bytes()) as u64
     }
 }
 
@@ -251,13 +299,13 @@ fn strip_size(directory: &Directory, size: PixelSize) -> Result<PixelSize, Slide
 }
 
 fn band_size(size: PixelSize, layout: &SampleLayout) -> PixelSize {
-    let row_bytes = u64::from(size.width) * (layout.n_samples * layout.sample_bytes) as u64;
+    let row_bytes = u64::from(size.width) * (layout.n_samples * layout.sample_bytes()) as u64;
     let rows = to_u32(BAND_BYTES / row_bytes.max(1)).clamp(1, size.height);
     PixelSize { width: size.width, height: rows }
 }
 
 fn check_tile(tile: PixelSize, layout: &SampleLayout) -> Result<(), SlideError> {
     SlideError::check_limit("the pixels of a stored tile", tile.area(), MAX_TILE_PIXELS)?;
-    let n_bytes = tile.area() * (layout.n_samples * layout.sample_bytes) as u64;
+    let n_bytes = tile.area() * (layout.n_samples * layout.sample_bytes()) as u64;
     SlideError::check_limit("the bytes of a decoded tile", n_bytes, MAX_TILE_BYTES)
 }

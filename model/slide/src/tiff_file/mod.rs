@@ -6,17 +6,20 @@
 mod byte_order;
 mod directory;
 mod image;
+mod plane;
 mod restart_tiles;
+mod sample_kind;
 mod samples;
 pub(crate) mod tags;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use byte_order::ByteOrder;
+pub(crate) use byte_order::ByteOrder;
 pub(crate) use directory::Directory;
 use directory::{Layout, TiffBytes};
 pub(crate) use image::TiffImage;
+pub(crate) use plane::TiffPlane;
 pub(crate) use restart_tiles::RestartTiles;
 
 use crate::SlideError;

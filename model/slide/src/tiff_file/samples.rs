@@ -2,22 +2,24 @@
 
 use super::byte_order::ByteOrder;
 use super::directory::Directory;
+use super::sample_kind::{SampleKind, Width};
 use super::tags;
 use crate::SlideError;
-use crate::codec::{Codec, predictor};
+use crate::codec::Codec;
+use crate::codec::predictor::{self, Predictor};
 
 /// How pixels are made of samples.
 #[derive(Clone, Debug)]
 pub(crate) struct SampleLayout {
     /// Samples of one pixel.
     pub(crate) n_samples: usize,
-    /// 1 or 2.
-    pub(crate) sample_bytes: usize,
+    /// The numbers they are.
+    pub(crate) kind: SampleKind,
     /// Each sample has tiles of its own instead of standing beside its fellows.
     pub(crate) is_planar: bool,
     color: Color,
     alpha: Alpha,
-    has_predictor: bool,
+    predictor: Predictor,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,23 +47,23 @@ impl SampleLayout {
         if !(1..=16).contains(&n_samples) {
             return Err(unsupported(format!("TIFF pixels of {n_samples} samples")));
         }
-        let sample_bytes = sample_bytes(directory)?;
-        let color = color(directory, sample_bytes)?;
+        let kind = SampleKind::parse(directory)?;
+        let color = color(directory, kind)?;
         let is_picture = codec.is_picture();
         if color == Color::YCbCr && !is_picture {
             return Err(unsupported("YCbCr pixels outside JPEG and JPEG 2000".to_owned()));
         }
-        if is_picture && sample_bytes != 1 {
+        if is_picture && kind.n_bytes() != 1 {
             return Err(unsupported(
                 "JPEG, JPEG 2000 or WebP tiles of more than 8 bits".to_owned(),
             ));
         }
         let layout = Self {
             n_samples: usize::try_from(n_samples).unwrap_or(1),
-            sample_bytes,
+            kind,
             is_planar: n_samples != 1 && directory.unsigned(tags::PLANAR_CONFIGURATION)? == Some(2),
             alpha: alpha(directory, &color, n_samples)?,
-            has_predictor: !is_picture && has_predictor(directory)?,
+            predictor: if is_picture { Predictor::None } else { predictor(directory)? },
             color,
         };
         if n_samples < layout.n_colors() {
@@ -80,7 +82,24 @@ impl SampleLayout {
 
     /// Whether two directories hold pixels of one kind.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        (self.n_samples, self.sample_bytes) == (other.n_samples, other.sample_bytes)
+        (self.n_samples, self.kind) == (other.n_samples, other.kind)
+    }
+
+    /// Bytes of one sample.
+    pub(crate) fn sample_bytes(&self) -> usize {
+        self.kind.n_bytes()
+    }
+
+    /// Whether the samples are a picture by themselves: colours, or one gray of 8 bits. Everything else needs a window.
+    pub(crate) fn is_picture(&self) -> bool {
+        let is_byte = self.kind == SampleKind::Unsigned(Width::One);
+        match self.color {
+            Color::Rgb | Color::YCbCr => self.kind.is_plain(),
+            Color::Palette(_) => is_byte,
+            Color::WhiteIsZero | Color::BlackIsZero => {
+                is_byte && (self.n_samples == 1 || self.alpha != Alpha::Opaque)
+            }
+        }
     }
 
     /// Samples that stand side by side in one tile.
@@ -96,20 +115,20 @@ impl SampleLayout {
     /// `row` is the number of samples in a row.
     pub(crate) fn to_8_bit(&self, mut raw: Vec<u8>, row: usize, order: ByteOrder) -> Vec<u8> {
         let n_samples = self.samples_per_tile_pixel();
-        if self.sample_bytes == 1 {
-            if self.has_predictor {
-                predictor::undo_8_bit(&mut raw, row, n_samples);
-            }
+        if self.predictor == Predictor::Difference {
+            predictor::undo(&mut raw, row, n_samples, self.sample_bytes(), order);
+        }
+        if self.sample_bytes() == 1 {
             return raw;
         }
-        let mut wide: Vec<u16> =
-            raw.chunks_exact(2).map(|bytes| order.u16(bytes).unwrap_or(0)).collect();
-        if self.has_predictor {
-            predictor::undo_16_bit(&mut wide, row, n_samples);
-        }
-        wide.iter()
-            .map(|&sample| u8::try_from((u32::from(sample) + 128) / 257).unwrap_or(u8::MAX))
+        let wide = raw.chunks_exact(2).map(|bytes| order.u16(bytes).unwrap_or(0));
+        wide.map(|sample| u8::try_from((u32::from(sample) + 128) / 257).unwrap_or(u8::MAX))
             .collect()
+    }
+
+    /// Undoes the predictor and gives the numbers of the file.
+    pub(crate) fn values(&self, raw: Vec<u8>, row: usize, order: ByteOrder) -> Vec<f32> {
+        self.kind.values(raw, row, self.samples_per_tile_pixel(), self.predictor, order)
     }
 
     /// Interleaved 8-bit samples to RGBA.
@@ -147,29 +166,12 @@ fn divided_by(premultiplied: u8, alpha: u8) -> u8 {
     u8::try_from((u16::from(premultiplied) * 255 + alpha / 2) / alpha).unwrap_or(u8::MAX)
 }
 
-fn sample_bytes(directory: &Directory) -> Result<usize, SlideError> {
-    const UNSIGNED: u64 = 1;
-    let formats = directory.unsigneds(tags::SAMPLE_FORMAT)?;
-    if formats.iter().any(|&format| format != UNSIGNED) {
-        return Err(unsupported("TIFF samples that are signed or floating".to_owned()));
-    }
-    let mut bits = directory.unsigneds(tags::BITS_PER_SAMPLE)?;
-    bits.dedup();
-    match bits.as_slice() {
-        [8] => Ok(1),
-        [16] => Ok(2),
-        [] | [1] => Err(unsupported("TIFF samples of 1 bit".to_owned())),
-        [bits] => Err(unsupported(format!("TIFF samples of {bits} bits"))),
-        _ => Err(unsupported("TIFF samples of mixed widths".to_owned())),
-    }
-}
-
-fn color(directory: &Directory, sample_bytes: usize) -> Result<Color, SlideError> {
+fn color(directory: &Directory, kind: SampleKind) -> Result<Color, SlideError> {
     match directory.required(tags::PHOTOMETRIC)? {
         0 => Ok(Color::WhiteIsZero),
         1 => Ok(Color::BlackIsZero),
         2 => Ok(Color::Rgb),
-        3 if sample_bytes == 1 => palette(directory).map(Color::Palette),
+        3 if kind.n_bytes() == 1 => palette(directory).map(Color::Palette),
         tags::YCBCR => Ok(Color::YCbCr),
         other => Err(unsupported(format!("TIFF pixels of photometric interpretation {other}"))),
     }
@@ -202,10 +204,11 @@ fn alpha(directory: &Directory, color: &Color, n_samples: u64) -> Result<Alpha, 
     })
 }
 
-fn has_predictor(directory: &Directory) -> Result<bool, SlideError> {
+fn predictor(directory: &Directory) -> Result<Predictor, SlideError> {
     match directory.unsigned(tags::PREDICTOR)? {
-        None | Some(1) => Ok(false),
-        Some(2) => Ok(true),
+        None | Some(1) => Ok(Predictor::None),
+        Some(2) => Ok(Predictor::Difference),
+        Some(3) => Ok(Predictor::FloatingPoint),
         Some(other) => Err(unsupported(format!("TIFF predictor {other}"))),
     }
 }

@@ -136,6 +136,8 @@ fn levels_and_pictures_of_the_series_are_found_beside_any_of_its_files() {
     stranger.frames(&[]);
     let orders: [[&Dicom; 4]; 2] =
         [[&label, &coarse, &stranger, &level], [&level, &label, &coarse, &stranger]];
+    let ids = orders.map(|files| open_files(&files).unwrap().id().clone());
+    assert_eq!(ids[0], ids[1], "the slide is the same whichever file was opened");
     for files in orders {
         let slide = open_files(&files).unwrap();
         assert_eq!(slide.size(), PixelSize { width: 8, height: 8 });

@@ -58,11 +58,11 @@ fn palettes_inverted_gray_and_wide_samples_become_rgb() {
     inverted.set(262, &[0]);
     assert_eq!(pixel(&open_bytes(&inverted.bytes()).unwrap(), 5, 0), [250, 250, 250, 255]);
 
-    let wide = [0_u16, 128, 129, 32_768, 65_535].iter().flat_map(|sample| sample.to_le_bytes());
-    let mut tile: Vec<u8> = wide.collect();
-    tile.resize(512, 0);
+    let wide = [0_u16, 128, 129, 32_768, 65_535];
+    let mut tile: Vec<u8> = wide.iter().flat_map(|it| it.to_le_bytes().repeat(3)).collect();
+    tile.resize(16 * 16 * 6, 0);
     let mut wide = Tiff::gray(16, 16, vec![tile]);
-    wide.set(258, &[16]);
+    wide.set(258, &[16, 16, 16]).set(262, &[2]).set(277, &[3]);
     let slide = open_bytes(&wide.bytes()).unwrap();
     let grays: Vec<u8> = (0..5).map(|x| pixel(&slide, x, 0)[0]).collect();
     assert_eq!(grays, [0, 0, 1, 128, 255]);

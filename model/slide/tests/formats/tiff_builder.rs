@@ -76,20 +76,51 @@ impl Tiff {
         bytes
     }
 
-    /// Header, tiles, directory, arrays. Offsets and byte counts follow from the tiles unless they were set; an empty
-    /// tile is left out of the file.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        let width = if self.is_big_tiff { 8 } else { 4 };
-        let first = 2 * width as u64;
-        let counts: Vec<u64> = self.tiles.iter().map(|tile| tile.len() as u64).collect();
-        let directory_at = first + counts.iter().sum::<u64>();
+    /// A file of several directories, laid out alike.
+    pub(crate) fn chain(parts: &[Self]) -> Vec<u8> {
+        let mut bytes = parts[0].header();
+        let mut link_at = bytes.len() - parts[0].width();
+        for part in parts {
+            let width = part.width();
+            let tiles_at = bytes.len() as u64;
+            let (directory, next_link) = part.directory_after(tiles_at);
+            let directory_at = tiles_at + part.tiles.concat().len() as u64;
+            bytes[link_at..link_at + width].copy_from_slice(&part.number(directory_at, width));
+            bytes.extend(part.tiles.concat());
+            link_at = bytes.len() + next_link;
+            bytes.extend(directory);
+        }
+        bytes
+    }
+
+    fn width(&self) -> usize {
+        if self.is_big_tiff { 8 } else { 4 }
+    }
+
+    /// Ends with the link to the first directory.
+    fn header(&self) -> Vec<u8> {
         let mut bytes = if self.is_big_endian { b"MM".to_vec() } else { b"II".to_vec() };
         let head: &[u64] = if self.is_big_tiff { &[43, 8, 0] } else { &[42] };
         head.iter().for_each(|&number| bytes.extend(self.number(number, 2)));
-        bytes.extend(self.number(directory_at, width));
-        bytes.extend(self.tiles.concat());
-        bytes.extend(self.directory(self.all_entries(first, &counts, width), directory_at, width));
+        bytes.extend(self.number(0, self.width()));
         bytes
+    }
+
+    /// Header, tiles, directory, arrays. Offsets and byte counts follow from the tiles unless they were set; an empty
+    /// tile is left out of the file.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        Self::chain(std::slice::from_ref(self))
+    }
+
+    /// The directory of tiles that begin at `first`, and where its link to the next directory stands in it.
+    fn directory_after(&self, first: u64) -> (Vec<u8>, usize) {
+        let width = self.width();
+        let counts: Vec<u64> = self.tiles.iter().map(|tile| tile.len() as u64).collect();
+        let at = first + counts.iter().sum::<u64>();
+        let entries = self.all_entries(first, &counts, width);
+        let count_width = if self.is_big_tiff { 8 } else { 2 };
+        let link_at = count_width + entries.len() * (4 + 2 * width);
+        (self.directory(entries, at, width), link_at)
     }
 
     fn all_entries(
