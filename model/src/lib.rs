@@ -14,6 +14,7 @@ pub mod fmamil;
 pub mod loss;
 pub mod mil;
 pub mod registry;
+pub mod threads;
 pub mod timing;
 pub mod train;
 
