@@ -10,6 +10,9 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
+    if let Err(error) = model::threads::keep_tensors_on_their_thread() {
+        tracing::warn!("tensors keep their own threads: {error}");
+    }
     let slide = std::env::args_os().nth(1).map(PathBuf::from);
     match app::run(Options { slide }) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,12 +1,14 @@
 //! One computation, timed: what `against_torch.py` compares with the same computation in PyTorch.
 //!
-//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder` prints
-//! `{"seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs and by how much the process grew (Linux).
+//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32` prints
+//! `{"seconds": …, "cpu_seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs, the mean processor time of a
+//! run on all cores, and by how much the process grew (the latter two on Linux).
 //! Without arguments it runs every case once, small.
 
 use std::time::{Duration, Instant};
 
 use domain::progress::CancelToken;
+use model::camseg::network::NetworkConfig;
 use model::encoder::{self, PatchBatch};
 use model::fmamil::{FmamilConfig, Grid};
 use model::timing::{self, Pass, Workload};
@@ -18,6 +20,7 @@ const ENOUGH: Duration = Duration::from_secs(3);
 const MOST_RUNS: u32 = 200;
 
 fn main() -> Outcome<()> {
+    model::threads::keep_tensors_on_their_thread()?;
     let words: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
@@ -40,6 +43,8 @@ fn parse(pass: &str) -> Outcome<Pass> {
 fn report(case: &str, length: usize, pass: Pass) -> Outcome<()> {
     let mut workload = workload(case, length, pass)?;
     let before = memory("VmRSS:");
+    workload()?; // Plans, pools and page tables.
+    let processor = processor_seconds();
     let (mut best, mut runs) = (Duration::MAX, 0);
     let start = Instant::now();
     while runs < MOST_RUNS && (runs < 2 || start.elapsed() < ENOUGH) {
@@ -50,7 +55,13 @@ fn report(case: &str, length: usize, pass: Pass) -> Outcome<()> {
     }
     let grown = memory("VmHWM:").zip(before).map(|(peak, before)| peak.saturating_sub(before));
     let grown = grown.map_or("null".to_owned(), |bytes| bytes.to_string());
-    println!(r#"{{"seconds": {:.6}, "runs": {runs}, "peak_bytes": {grown}}}"#, best.as_secs_f64());
+    let spent =
+        processor_seconds().zip(processor).map(|(end, start)| (end - start) / f64::from(runs));
+    let spent = spent.map_or("null".to_owned(), |seconds| format!("{seconds:.6}"));
+    let best = best.as_secs_f64();
+    println!(
+        r#"{{"seconds": {best:.6}, "cpu_seconds": {spent}, "runs": {runs}, "peak_bytes": {grown}}}"#
+    );
     Ok(())
 }
 
@@ -60,7 +71,12 @@ fn workload(case: &str, length: usize, pass: Pass) -> Outcome<Workload> {
         "filter" => timing::frequency_filter(length, 512, pass)?,
         "step" => timing::training_step(&FmamilConfig::paper(1024), nearly_square(length))?,
         "encoder" => encode(length)?,
-        _ => return Err(format!("expected scan, filter, step or encoder, found {case}").into()),
+        "unet16" => timing::segmentation(&NetworkConfig::Unet { base: 16 }, length, pass)?,
+        "unet32" => timing::segmentation(&NetworkConfig::Unet { base: 32 }, length, pass)?,
+        _ => {
+            let known = "scan, filter, step, encoder, unet16 or unet32";
+            return Err(format!("expected {known}, found {case}").into());
+        }
     })
 }
 
@@ -83,6 +99,15 @@ fn encode(count: usize) -> Outcome<Workload> {
         }
         Ok(())
     }))
+}
+
+/// Processor time of this process so far, to a hundredth of a second; `None` on other systems.
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the program's name, in parentheses: state first, user and system time 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// A line of `/proc/self/status` in bytes; `None` on other systems.

@@ -16,6 +16,7 @@ use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueError};
 use crate::cam::MapKind;
 use crate::cam::stitch::{POSITIVE, Stitcher};
+use crate::camseg::infer;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::pipeline::slide_run::{self, SlideRun};
@@ -35,6 +36,8 @@ pub struct AnalysisSettings {
     pub device: DeviceChoice,
     /// Folder of cached features; `None` computes afresh and keeps nothing.
     pub feature_cache: Option<PathBuf>,
+    /// Whether the model's refiner, stage 2, draws a sharper map as well.
+    pub refine: bool,
     /// Which map is drawn; `None` is the model's own.
     pub map: Option<MapKind>,
 }
@@ -73,6 +76,8 @@ pub struct Analysis {
     pub probability: f64,
     /// CAM on the slide, gated by the prediction; all 0 if predicted negative.
     pub heatmap: Heatmap,
+    /// Lesion probability per pixel by stage 2, where it was asked for.
+    pub refined: Option<Heatmap>,
     /// Where tissue was found.
     pub tissue: BinaryMask,
     /// Whether the slide resembles the training data.
@@ -168,15 +173,41 @@ pub(crate) fn analyze_with(
     let heatmap = watch
         .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
+    let refined = if settings.refine {
+        progress.stage("Refining");
+        let run = || refined(slide, model, &tissue, &heatmap, work);
+        Some(watch.time("Refining", run)?)
+    } else {
+        None
+    };
     Ok(Analysis {
+        refined,
         probability: run.probability(),
         heatmap,
         tissue,
         training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry),
+        provenance: provenance(slide, model, entry, settings.refine),
     })
+}
+
+/// Stage 2 over a slide on which stage 1 has drawn `heatmap`.
+fn refined(
+    slide: &Slide,
+    model: &LoadedModel,
+    tissue: &BinaryMask,
+    heatmap: &Heatmap,
+    work: (&dyn Progress, &CancelToken),
+) -> Result<Heatmap, AnalyzeError> {
+    let Some(refiner) = &model.refiner else {
+        return Err(AnalyzeError::Model(
+            "it has no refiner; train one with --stage camseg".to_owned(),
+        ));
+    };
+    let (scale, _) = ModelScale::of(slide.mpp(), model.config.bag.mpp);
+    let gate = refiner.description.is_gated.then_some(heatmap);
+    infer::refined(refiner, slide, scale, tissue, gate, work)
 }
 
 fn stitch(
@@ -219,9 +250,16 @@ fn training_fit(run: &SlideRun, run_notes: Vec<String>) -> TrainingFit {
     TrainingFit { outside_share, is_outside, notes }
 }
 
-fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMap<String, String> {
+fn provenance(
+    slide: &Slide,
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    is_refined: bool,
+) -> BTreeMap<String, String> {
     let (manifest, config) = (&entry.manifest, &model.config);
     let bag = &config.bag;
+    let refiner = model.refiner.as_ref().filter(|_| is_refined);
+    let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("notice", RESEARCH_USE_ONLY.to_owned()),
@@ -241,6 +279,7 @@ fn provenance(slide: &Slide, model: &LoadedModel, entry: &ModelEntry) -> BTreeMa
         ("device", model.device.status.name.to_owned()),
     ]
     .into_iter()
+    .chain(refiner)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod assets;
 pub mod bag;
 pub mod cam;
+pub mod camseg;
 pub mod data;
 pub mod device;
 pub mod encoder;
@@ -13,6 +14,7 @@ pub mod fmamil;
 pub mod loss;
 pub mod mil;
 pub mod registry;
+pub mod threads;
 pub mod timing;
 pub mod train;
 

@@ -8,6 +8,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
+use crate::camseg::network::{NetworkConfig, variables};
 use crate::fmamil::init::initial_weights;
 use crate::fmamil::{Fmamil, FmamilConfig, Grid};
 use crate::loss::mil::{LossConfig, mil_loss};
@@ -111,6 +112,27 @@ pub fn training_step(
     }))
 }
 
+/// A segmentation network on one image of `side_px` x `side_px`: applied, or with gradients of all weights.
+///
+/// # Errors
+/// If the network cannot be built.
+pub fn segmentation(
+    config: &NetworkConfig,
+    side_px: usize,
+    pass: Pass,
+) -> std::result::Result<Workload, TimingError> {
+    let vars = variables(&config.first_weights(0)?)?;
+    let network = config.build(&vars)?;
+    let image = normal(&[1, side_px, side_px, 3], 8)?;
+    Ok(Box::new(move || {
+        match pass {
+            Pass::Forward => drop(network.apply(&image)?),
+            Pass::Training => drop(network.learn(&image)?.sum_all()?.backward()?),
+        }
+        Ok(())
+    }))
+}
+
 fn network(config: &FmamilConfig) -> Result<(Fmamil, BTreeMap<String, Var>)> {
     let mut vars = BTreeMap::new();
     for (name, first) in initial_weights(config, 0)? {
@@ -162,6 +184,8 @@ mod tests {
             frequency_filter(9, 4, Pass::Forward),
             frequency_filter(9, 4, Pass::Training),
             training_step(&small, Grid { rows: 2, columns: 3 }),
+            segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Forward),
+            segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Training),
         ];
         for workload in workloads {
             let mut workload = workload.unwrap();

@@ -4,6 +4,7 @@ use domain::RESEARCH_USE_ONLY;
 use domain::coords::Level0Px;
 use domain::scale::Mpp;
 use egui::{Align, Layout, RichText, Ui};
+use model::device::DeviceChoice;
 
 use super::theme;
 use crate::canvas::magnification;
@@ -24,6 +25,10 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
             if 0 < n_damaged {
                 let text = format!("{n_damaged} damaged tiles in view");
                 ui.label(RichText::new(text).color(theme::WARNING));
+            }
+            if let Ok(device) = DeviceChoice::Auto.status() {
+                let text = RichText::new(device.name).small().color(theme::TEXT_WEAK);
+                ui.label(text).on_hover_text("Where models are computed");
             }
             if state.adapter.is_software {
                 let hint = format!("No graphics processor: drawn by {}", state.adapter.name);
@@ -58,6 +63,7 @@ mod tests {
         harness.get_by_label(RESEARCH_USE_ONLY);
         harness.get_by_label("x 2000, y 1000 px (1000.0, 500.0 µm)");
         harness.get_by_label("3.9x");
+        harness.get_by_label("CPU");
     }
 
     #[test]

@@ -82,6 +82,9 @@ pub(crate) struct PredictArgs {
     /// The cut-off t of masks and outlines, 0 to 1; the model's recommendation if left out
     #[arg(long, value_name = "T", value_parser = threshold)]
     pub(crate) threshold: Option<f32>,
+    /// Export what the model's refiner makes of the heatmap
+    #[arg(long)]
+    pub(crate) refine: bool,
     /// What to save, comma separated; the .json record is always written
     #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
     pub(crate) format: Vec<FormatArg>,
@@ -106,6 +109,12 @@ pub(crate) struct TrainArgs {
     /// Which network to train
     #[arg(long, default_value = "fmamil")]
     pub(crate) stage: StageArg,
+    /// With --stage camseg: the trained stage 1, by name or folder
+    #[arg(long, value_name = "NAME|DIR", required_if_eq("stage", "camseg"))]
+    pub(crate) model: Option<String>,
+    /// With --stage camseg: folder of corrected masks, `STEM.png`, that replace the heatmaps of these images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) masks: Option<PathBuf>,
     /// JSON file of settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -130,6 +139,9 @@ pub(crate) struct EvalArgs {
     /// Folder of masks, one `STEM.png` per positive image
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
+    /// Measure what the model's refiner makes of the heatmap
+    #[arg(long)]
+    pub(crate) refine: bool,
     /// Which rows to measure; without it test, else val, else all
     #[arg(long)]
     pub(crate) split: Option<SplitArg>,

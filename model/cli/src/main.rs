@@ -32,6 +32,9 @@ struct Session {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
+    if let Err(error) = model::threads::keep_tensors_on_their_thread() {
+        console::say(&format!("warning: tensors keep their own threads: {error}"));
+    }
     let session = Session { cancel: CancelToken::default(), progress: ProgressLine::new() };
     let outcome =
         cancel_on_interrupt(&session.cancel).and_then(|()| run(arguments.command, &session));

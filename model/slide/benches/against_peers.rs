@@ -17,7 +17,7 @@ use slide::Slide;
 
 const N_READS: u64 = 200;
 const SIDE: u32 = 512;
-const N_OPENS: u32 = 50;
+const N_OPENS: u32 = 1000;
 /// A first view is the coarsest stored level of at least this many pixels along its longer side.
 const VIEW: u32 = 1024;
 

@@ -1,5 +1,6 @@
 //! Copying a rectangle of pixels into another picture.
 
+use domain::coords::PixelSize;
 use domain::pixels::Pixels;
 
 use crate::number::to_usize;
@@ -29,6 +30,24 @@ pub(crate) fn blit(to: &mut Pixels, from: &Pixels, x: i64, y: i64, part: Part) {
     }
 }
 
+/// Paints a rectangle at `(x, y)` of `to`, which may lie outside.
+pub(crate) fn fill(to: &mut Pixels, x: i64, y: i64, size: PixelSize, color: [u8; 4]) {
+    let to_size = to.size();
+    let columns = overlap(x, size.width, to_size.width);
+    let rows = overlap(y, size.height, to_size.height);
+    let stride = to_usize(to_size.width) * 4;
+    if stride == 0 {
+        return;
+    }
+    let lines = to.rgba_mut().chunks_exact_mut(stride).skip(rows.to).take(rows.length);
+    for line in lines {
+        let part = line.get_mut(columns.to * 4..(columns.to + columns.length) * 4);
+        for pixel in part.into_iter().flat_map(|part| part.as_chunks_mut().0) {
+            *pixel = color;
+        }
+    }
+}
+
 /// One axis of the copy.
 struct Overlap {
     from: usize,
@@ -50,7 +69,6 @@ fn overlap(at: i64, length: u32, limit: u32) -> Overlap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::coords::PixelSize;
 
     fn numbered(width: u32, height: u32) -> Pixels {
         let size = PixelSize { width, height };
@@ -78,6 +96,14 @@ mod tests {
         blit(&mut to, &numbered(4, 3), 1, 0, part);
         let values: Vec<u8> = to.rgba().iter().step_by(4).copied().collect();
         assert_eq!(values, [99, 5, 6, 99, 99, 99]);
+    }
+
+    #[test]
+    fn a_rectangle_is_painted_where_it_lies_inside() {
+        let mut to = Pixels::filled(PixelSize { width: 3, height: 2 }, [9; 4]);
+        fill(&mut to, 2, -1, PixelSize { width: 5, height: 2 }, [1; 4]);
+        let values: Vec<u8> = to.rgba().iter().step_by(4).copied().collect();
+        assert_eq!(values, [9, 9, 1, 9, 9, 9]);
     }
 
     #[test]

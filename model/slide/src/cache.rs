@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::SlideError;
+use crate::buffer;
 use crate::number::to_usize;
 use crate::tile::Tile;
 
@@ -116,6 +117,9 @@ impl Shard {
             let Some(oldest) = oldest.map(|(&key, _)| key) else { return };
             if let Some(evicted) = self.tiles.remove(&oldest) {
                 self.n_bytes -= evicted.tile.n_bytes();
+                if let Some(pixels) = Arc::into_inner(evicted.tile).and_then(|tile| tile.pixels) {
+                    buffer::give(pixels.into_rgba());
+                }
             }
         }
     }

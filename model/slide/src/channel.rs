@@ -240,6 +240,10 @@ impl TileSource for Composite {
         self.planes.first().map_or(PixelSize::default(), |plane| plane.tile_size())
     }
 
+    fn is_gapless(&self) -> bool {
+        true
+    }
+
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
         let mut sums: Vec<[f32; 3]> = Vec::new();
         let mut n_damaged = 0;

@@ -19,20 +19,26 @@ const END_BYTES: u64 = 64 << 10;
 const N_SAMPLES: u64 = 64;
 const SAMPLE_BYTES: u64 = 4 << 10;
 
-/// Reads as much of the files as their identity needs; a slide of several files is named by all of them, in order.
-/// What cannot be read any more counts as missing, which is another content and another name.
+/// Reads as much of the files as their identity needs. A slide of several files is named by all of them, whichever of
+/// them was opened. What cannot be read any more counts as missing, which is another content and another name.
 pub(crate) fn identify(files: &[Arc<SlideFile>], fingerprint: &[u8]) -> SlideId {
+    let mut digests: Vec<Vec<u8>> = files.iter().map(|file| digest(file, fingerprint)).collect();
+    digests.sort();
+    let name = match digests.as_slice() {
+        [digest] => digest.clone(),
+        digests => Sha256::digest(digests.concat()).to_vec(),
+    };
+    SlideId(name.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn digest(file: &SlideFile, fingerprint: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(VERSION);
-    for (index, file) in files.iter().enumerate() {
-        hash.update(file.length().to_le_bytes());
-        if file.length() <= WHOLE_BYTES {
-            add(&mut hash, file, 0, file.length());
-            continue;
-        }
-        if index == 0 {
-            hash.update(fingerprint);
-        }
+    hash.update(file.length().to_le_bytes());
+    if file.length() <= WHOLE_BYTES {
+        add(&mut hash, file, 0, file.length());
+    } else {
+        hash.update(fingerprint);
         add(&mut hash, file, 0, END_BYTES);
         let stride = file.length() / (N_SAMPLES + 1);
         for sample in 1..=N_SAMPLES {
@@ -40,7 +46,7 @@ pub(crate) fn identify(files: &[Arc<SlideFile>], fingerprint: &[u8]) -> SlideId 
         }
         add(&mut hash, file, file.length() - END_BYTES, END_BYTES);
     }
-    SlideId(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    hash.finalize().to_vec()
 }
 
 fn add(hash: &mut Sha256, file: &SlideFile, offset: u64, length: u64) {

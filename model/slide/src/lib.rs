@@ -11,6 +11,7 @@
 )]
 
 mod blit;
+mod buffer;
 mod cache;
 mod channel;
 mod codec;

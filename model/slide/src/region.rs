@@ -7,11 +7,11 @@ use domain::id::{LevelIndex, TILE_PX, TileKey};
 use domain::pixels::Pixels;
 
 use crate::SlideError;
-use crate::blit::blit;
+use crate::blit::{blit, fill};
 use crate::cache::StoredKey;
 use crate::channel::ChannelValues;
 use crate::limits::MAX_REGION_PIXELS;
-use crate::number::to_u32;
+use crate::number::{to_u32, to_usize};
 use crate::pyramid::{STEP, halved};
 use crate::slide::{Level, Region, Slide};
 use crate::tile::{Placement, Tile, TileSource, grid_under};
@@ -61,7 +61,8 @@ impl Slide {
             .ok_or_else(|| SlideError::Unsupported(format!("the slide has no picture {name:?}")))?;
         let rect = LevelRect { x: 0, y: 0, size: source.size() };
         let read = |col, row| source.read(col, row).map(Arc::new);
-        gather(rect, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
+        let ground = Ground::new(rect, source.size(), source.is_gapless());
+        gather(ground, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
         })
     }
@@ -99,8 +100,14 @@ impl Slide {
         let Level { size, stored_tile, .. } = *self.level(level)?;
         let read = |col, row| self.tile(level, col, row);
         match self.source(level) {
-            Some(source) => gather(rect, source.tiles_under(rect), read),
-            None => gather(rect, grid_under(size, stored_tile, rect), read),
+            Some(source) => {
+                let ground = Ground::new(rect, size, source.is_gapless());
+                gather(ground, source.tiles_under(rect), read)
+            }
+            None => {
+                let ground = Ground::new(rect, size, true);
+                gather(ground, grid_under(size, stored_tile, rect), read)
+            }
         }
     }
 
@@ -140,10 +147,31 @@ fn square(size: PixelSize, col: u32, row: u32, side: u32) -> LevelRect {
     }
 }
 
+/// What tiles are put together on.
+#[derive(Clone, Copy)]
+struct Ground {
+    rect: LevelRect,
+    /// The tiles cover every pixel, so that nothing need be cleared before.
+    is_covered: bool,
+}
+
+impl Ground {
+    /// `is_gapless`: every pixel of the level, which is of `size`, lies in some tile.
+    fn new(rect: LevelRect, size: PixelSize, is_gapless: bool) -> Self {
+        let right = rect.x.saturating_add(rect.size.width.into());
+        let bottom = rect.y.saturating_add(rect.size.height.into());
+        let is_inside = 0 <= rect.x
+            && 0 <= rect.y
+            && right <= i64::from(size.width)
+            && bottom <= i64::from(size.height);
+        Self { rect, is_covered: is_gapless && is_inside }
+    }
+}
+
 /// Puts a rectangle together from the tiles under it. No pixels if all of them are empty, so that the blank parts of a
 /// sparse slide cost next to nothing.
 fn gather(
-    rect: LevelRect,
+    Ground { rect, mut is_covered }: Ground,
     tiles: impl Iterator<Item = Placement>,
     read: impl Fn(u32, u32) -> Result<Arc<Tile>, SlideError>,
 ) -> Result<Tile, SlideError> {
@@ -153,11 +181,28 @@ fn gather(
     for Placement { col, row, x, y, part } in tiles {
         let tile = read(col, row)?;
         found.n_damaged = found.n_damaged.saturating_add(tile.n_damaged);
-        let Some(pixels) = &tile.pixels else { continue };
-        let target = found.pixels.get_or_insert_with(|| Pixels::filled(rect.size, NOTHING));
-        blit(target, pixels, x.saturating_sub(rect.x), y.saturating_sub(rect.y), part);
+        let (x, y) = (x.saturating_sub(rect.x), y.saturating_sub(rect.y));
+        let is_whole = tile.pixels.as_ref().is_some_and(|pixels| part.is_within(pixels.size()));
+        match &mut found.pixels {
+            Some(target) if !is_whole && is_covered => fill(target, x, y, part.size, NOTHING),
+            None if !is_whole => is_covered = false,
+            _ => {}
+        }
+        if let Some(pixels) = &tile.pixels {
+            let target = found.pixels.get_or_insert_with(|| match is_covered {
+                true => uncleared(rect.size),
+                false => Pixels::filled(rect.size, NOTHING),
+            });
+            blit(target, pixels, x, y, part);
+        }
     }
     Ok(found)
+}
+
+/// Pixels of any content.
+fn uncleared(size: PixelSize) -> Pixels {
+    let n_bytes = to_usize(size.area()).saturating_mul(4);
+    Pixels::new(size, vec![0; n_bytes]).unwrap_or_else(|| Pixels::filled(size, NOTHING))
 }
 
 fn no_such(what: &str, index: usize) -> SlideError {

@@ -87,6 +87,12 @@ impl Part {
     pub(crate) fn top_left(width: u32, height: u32) -> Self {
         Self { x: 0, y: 0, size: PixelSize { width, height } }
     }
+
+    /// Whether a tile of `size` has all of it.
+    pub(crate) fn is_within(self, size: PixelSize) -> bool {
+        self.x.saturating_add(self.size.width) <= size.width
+            && self.y.saturating_add(self.size.height) <= size.height
+    }
 }
 
 /// One stored resolution.
@@ -101,6 +107,11 @@ pub(crate) trait TileSource: std::fmt::Debug + Send + Sync {
     /// later one is seen. Unless a format knows better, tile `(col, row)` begins at `(col * tile width, row * tile height)`.
     fn tiles_under(&self, rect: LevelRect) -> Box<dyn Iterator<Item = Placement> + '_> {
         Box::new(grid_under(self.size(), self.tile_size(), rect))
+    }
+
+    /// Whether every pixel lies in some tile, be it stored or left out: true of plain grids.
+    fn is_gapless(&self) -> bool {
+        false
     }
 
     /// Reads and decodes one tile; damage is counted in the tile.

@@ -46,7 +46,15 @@ impl Window {
 impl PatchGrid {
     /// Covers a slide of `size` level-0 px; at least one patch.
     pub(crate) fn cover(size: PixelSize, scale: ModelScale, bag: &BagConfig) -> Self {
-        let (patch_px, step_px) = (bag.patch_px, bag.step_px());
+        Self::of_patches(size, scale, (bag.patch_px, bag.step_px()))
+    }
+
+    /// [`Self::cover`] with patches of that side and step.
+    pub(crate) fn of_patches(
+        size: PixelSize,
+        scale: ModelScale,
+        (patch_px, step_px): (u32, u32),
+    ) -> Self {
         let model_width = f64::from(size.width) / scale.x;
         let model_height = f64::from(size.height) / scale.y;
         // A thousandth of a pixel past the last patch is rounding, not a further patch.

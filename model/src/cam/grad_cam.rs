@@ -5,7 +5,7 @@
 
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::ops::softmax;
-use realfft::num_traits::Float;
+use rustfft::num_traits::Float;
 
 use crate::fmamil::{Fmamil, Grid};
 use crate::nn::interpolate::{Blend, blends};

@@ -67,7 +67,7 @@ impl Stitcher {
 
 /// The same field on the slide's `frame`, which may end within the last cells or, where patches overlap, reach past
 /// all of them: about as many cells, each with the field's value nearest to its center.
-fn on_slide(cells: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
+pub(crate) fn on_slide(cells: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
     let old = cells.frame();
     if (old.width - frame.width).abs() < 1e-6 && (old.height - frame.height).abs() < 1e-6 {
         return Ok(cells);

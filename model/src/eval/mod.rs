@@ -15,9 +15,10 @@ pub use report::{
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Cancelled, Progress};
 
-use crate::analysis::{AnalysisSettings, AnalyzeError, analyze_with, open_model};
+use crate::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze_with, open_model};
 use crate::data::folder::{LabelledFolder, LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
@@ -103,7 +104,8 @@ pub fn evaluate(
     let (split, images) = measured_rows(&folder.images, settings.split)?;
     progress.stage("Loading the model");
     let loaded = open_model(model, &settings.analysis)?;
-    let t = settings.threshold.unwrap_or(model.manifest.recommended_threshold);
+    let recommended = recommended_threshold(&loaded, model, &settings.analysis);
+    let t = settings.threshold.unwrap_or(recommended);
     let mut baselines = match settings.without_baselines {
         true => None,
         false => Some(Baselines::new(&rows_of(&folder.images, Split::Train), (progress, cancel))?),
@@ -168,12 +170,12 @@ impl Measured {
         self.kept.extend(analysis.as_ref().and_then(|it| it.faithfulness));
         self.n_outside +=
             usize::from(analysis.as_ref().is_some_and(|it| it.training_fit.is_outside));
-        if let Some(analysis) = analysis.as_ref().filter(|it| 0.0 < it.heatmap.max()) {
-            suggest::add_values(&mut self.map_values, analysis.heatmap.values());
+        if let Some(map) = analysis.as_ref().map(measured_map).filter(|it| 0.0 < it.max()) {
+            suggest::add_values(&mut self.map_values, map.values());
         }
         if let Some(truth) = &subject.truth {
             let field = match &analysis {
-                Some(analysis) => analysis.heatmap.resampled(subject.slide.size()),
+                Some(analysis) => measured_map(analysis).resampled(subject.slide.size()),
                 None => vec![0.0; truth.len()],
             };
             self.at_threshold.push(Counts::of(field.iter().map(|value| t < *value), truth));
@@ -181,6 +183,21 @@ impl Measured {
         }
         Ok(())
     }
+}
+
+/// The map under measurement: that of the last stage which was run.
+fn measured_map(analysis: &Analysis) -> &Heatmap {
+    analysis.refined.as_ref().unwrap_or(&analysis.heatmap)
+}
+
+/// The *t* that is recommended for the map under measurement.
+fn recommended_threshold(
+    model: &LoadedModel,
+    entry: &ModelEntry,
+    settings: &AnalysisSettings,
+) -> f32 {
+    let refiner = model.refiner.as_ref().filter(|_| settings.refine);
+    refiner.map_or(entry.manifest.recommended_threshold, |it| it.description.recommended_threshold)
 }
 
 /// The *t* of a ladder step.

@@ -1,3 +1,4 @@
 //! Losses: pure functions of logits and labels.
 
+pub mod camseg;
 pub mod mil;

@@ -2,18 +2,24 @@
 //!
 //! Candle's fused layer norm has no gradient and its scan would be a tape of thousands of ops, so the
 //! costly operations are ours: one forward and one backward pass on the CPU, generic over `f32` and
-//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere.
+//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
 
 pub(crate) mod activation;
+pub(crate) mod batch_norm;
 pub(crate) mod causal_conv;
+pub(crate) mod conv3x3;
+mod image_product;
 pub(crate) mod interpolate;
 pub(crate) mod lanes;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
+pub(crate) mod max_pool;
 pub(crate) mod real;
 pub(crate) mod selective_scan;
 pub(crate) mod spectrum;
 pub(crate) mod storage;
+pub(crate) mod up_conv;
+mod vectors;
 
 /// Which way a causal operation walks along the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

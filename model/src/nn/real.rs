@@ -3,8 +3,8 @@
 use std::sync::{LazyLock, Mutex};
 
 use candle_core::WithDType;
-use realfft::num_traits::Float;
-use realfft::{FftNum, RealFftPlanner};
+use rustfft::num_traits::Float;
+use rustfft::{FftNum, FftPlanner};
 
 /// `f32` for work, `f64` for gradient checks.
 pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
@@ -15,7 +15,7 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
     fn ln_1p_fast(self) -> Self;
 
     /// Plans of this type's transforms, shared by all threads.
-    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>>;
+    fn fft_planner() -> &'static Mutex<FftPlanner<Self>>;
 
     /// A constant.
     #[inline(always)]
@@ -103,8 +103,9 @@ impl Real for f32 {
         2.0 * s * (p * q + 1.0)
     }
 
-    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>> {
-        static PLANNER: LazyLock<Mutex<RealFftPlanner<f32>>> = LazyLock::new(Mutex::default);
+    fn fft_planner() -> &'static Mutex<FftPlanner<Self>> {
+        static PLANNER: LazyLock<Mutex<FftPlanner<f32>>> =
+            LazyLock::new(|| Mutex::new(FftPlanner::new()));
         &PLANNER
     }
 }
@@ -120,8 +121,9 @@ impl Real for f64 {
         self.ln_1p()
     }
 
-    fn fft_planner() -> &'static Mutex<RealFftPlanner<Self>> {
-        static PLANNER: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(Mutex::default);
+    fn fft_planner() -> &'static Mutex<FftPlanner<Self>> {
+        static PLANNER: LazyLock<Mutex<FftPlanner<f64>>> =
+            LazyLock::new(|| Mutex::new(FftPlanner::new()));
         &PLANNER
     }
 }

@@ -8,6 +8,7 @@ use super::feature_space::FeatureSpace;
 use crate::cam::MapKind;
 use crate::cam::faithfulness::faithfulness;
 use crate::cam::grad_cam::normalize_cam;
+use crate::camseg::refiner::Refiner;
 use crate::device::OpenDevice;
 use crate::encoder::{self, Encoder};
 use crate::fmamil::Grid;
@@ -26,6 +27,8 @@ pub(crate) struct LoadedModel {
     pub(crate) network: Box<dyn MilNetwork>,
     pub(crate) space: FeatureSpace,
     pub(crate) device: OpenDevice,
+    /// Stage 2, where the folder has one.
+    pub(crate) refiner: Option<Refiner>,
 }
 
 /// What the network says about one bag.
@@ -105,7 +108,8 @@ impl LoadedModel {
         weights::check_strict(&expected, &tensors).map_err(|error| error.to_string())?;
         let network = mil::build(&config.network, tensors, &device.device)
             .map_err(|error| one_line(&error))?;
-        Ok(Self { config, encoder, network, space, device })
+        let refiner = Refiner::open(&entry.dir, &device.device)?;
+        Ok(Self { config, encoder, network, space, device, refiner })
     }
 
     /// Runs the network on a batch of bags.

@@ -221,7 +221,7 @@ fn shipped_model() -> ModelConfig {
 }
 
 /// Replaces the leaves of `base` that `patch` names.
-fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
+pub(crate) fn merge(base: &mut serde_json::Value, patch: serde_json::Value) {
     match (base, patch) {
         (serde_json::Value::Object(base), serde_json::Value::Object(patch)) => {
             for (key, value) in patch {

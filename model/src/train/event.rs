@@ -66,11 +66,26 @@ pub enum TrainEvent {
         /// Its instance part.
         instance_loss: f64,
     },
+    /// One pass over the training tiles of stage 2.
+    SegmentationEpoch {
+        /// Counted from 1.
+        epoch: usize,
+        /// Mean training loss.
+        loss: f64,
+        /// Its part against the soft label.
+        soft_loss: f64,
+        /// Its part against the hard mask.
+        hard_loss: f64,
+        /// Its part that holds the prediction to high responses.
+        consistency_loss: f64,
+        /// Share of label pixels, `0.0..=1.0`, that refinement moved across the threshold.
+        changed_share: f64,
+    },
     /// A figure of the validation split, with the averaged weights.
     Metric {
         /// Counted from 1.
         epoch: usize,
-        /// `val_accuracy`, `val_auc`, `val_loss`, `val_faithfulness`.
+        /// `val_accuracy`, `val_auc`, `val_loss`, `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`.
         name: String,
         /// The figure.
         value: f64,

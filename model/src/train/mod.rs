@@ -19,7 +19,7 @@ pub(crate) mod ema;
 mod event;
 mod learner;
 mod promote;
-mod run_folder;
+pub(crate) mod run_folder;
 mod schedule;
 mod selection;
 mod state;
@@ -27,6 +27,7 @@ mod statistics;
 mod trainer;
 mod validate;
 
+pub(crate) use config::merge;
 pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
 

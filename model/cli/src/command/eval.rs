@@ -5,7 +5,7 @@ use model::eval::{EvalReport, EvalSettings, evaluate};
 use serde_json::json;
 use slide::export;
 
-use super::find_model;
+use super::{find_model, recommended_threshold};
 use crate::Session;
 use crate::args::EvalArgs;
 use crate::console::{answer_json, say};
@@ -15,9 +15,11 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
     let entry = find_model(&args.model)?;
     // Tried first: nobody should wait for a report that cannot be kept.
     export::stage(&args.out, "report", b"{}").map_err(|error| Failure::at(&args.out)(&error))?;
+    recommended_threshold(&entry, args.refine)?;
     let analysis = AnalysisSettings {
         device: args.device.into(),
         feature_cache: default_feature_cache(),
+        refine: args.refine,
         map: args.map.map(Into::into),
     };
     let settings = EvalSettings {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use slide::Slide;
 use slide::export::{self, Caution, ExportFormat, ExportRequest, Names, SlideFacts};
 
-use super::{find_model, open_slide};
+use super::{find_model, open_slide, recommended_threshold};
 use crate::Session;
 use crate::args::{FormatArg, PredictArgs};
 use crate::console::{answer_json, say};
@@ -18,13 +18,13 @@ use crate::failure::Failure;
 pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> {
     let formats = FormatArg::to_export(&args.format);
     let entry = find_model(&args.model)?;
+    let recommended = recommended_threshold(&entry, args.refine)?;
     let run = Run {
-        threshold: BinaryThreshold::clamped(
-            args.threshold.unwrap_or(entry.manifest.recommended_threshold),
-        ),
+        threshold: BinaryThreshold::clamped(args.threshold.unwrap_or(recommended)),
         settings: AnalysisSettings {
             device: args.device.into(),
             feature_cache: default_feature_cache(),
+            refine: args.refine,
             map: args.map.map(Into::into),
         },
         entry,
@@ -96,7 +96,7 @@ impl Run<'_> {
     fn request<'a>(&'a self, slide: &Slide, analysis: &'a Analysis) -> ExportRequest<'a> {
         ExportRequest {
             slide: SlideFacts::of(slide),
-            heatmap: &analysis.heatmap,
+            heatmap: analysis.refined.as_ref().unwrap_or(&analysis.heatmap),
             tissue: Some(&analysis.tissue),
             threshold: self.threshold,
             probability: analysis.probability,

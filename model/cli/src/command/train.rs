@@ -4,43 +4,75 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::progress::PauseToken;
+use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
 use model::train::{
-    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, train,
+    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
 use serde_json::json;
 
+use super::find_model;
 use crate::Session;
 use crate::args::{StageArg, TrainArgs};
 use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
-    if args.stage == StageArg::Camseg {
-        return Err(Failure::new(&"this version trains the stage `fmamil` only"));
-    }
-    let Session { cancel, progress } = session;
     let mut figures = BTreeMap::new();
     let mut on_event = |event: &TrainEvent| {
         if let Some(line) = in_words(event, &mut figures) {
-            progress.clear();
+            session.progress.clear();
             say(&line);
         }
     };
-    let job = TrainJob {
-        folder: &args.folder,
-        run_dir: &args.out,
-        config: config(args.config.as_deref())?,
-        device: args.device.into(),
-        resume: args.resume,
-    };
-    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
-    let report = train(&job, &mut on_event, control).map_err(|error| failure(args, &error))?;
-    progress.clear();
+    let report = match args.stage {
+        StageArg::Fmamil => fmamil(args, session, &mut on_event),
+        StageArg::Camseg => camseg(args, session, &mut on_event),
+    }?;
+    session.progress.clear();
     if args.json {
         answer_json(&json!(report))?;
     }
     say(&format!("best epoch {}; model in {}", report.best_epoch, report.model_dir.display()));
     Ok(())
+}
+
+/// Stage 1, from labels to heatmaps.
+fn fmamil(
+    args: &TrainArgs,
+    Session { cancel, progress }: &Session,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, Failure> {
+    let job = TrainJob {
+        folder: &args.folder,
+        run_dir: &args.out,
+        config: config(args.config.as_deref(), TrainConfig::from_json)?,
+        device: args.device.into(),
+        resume: args.resume,
+    };
+    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
+    train(&job, on_event, control).map_err(|error| failure(args, &error))
+}
+
+/// Stage 2, from heatmaps to sharper masks.
+fn camseg(
+    args: &TrainArgs,
+    Session { cancel, progress }: &Session,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, Failure> {
+    if args.resume {
+        return Err(Failure::new(&"a training of --stage camseg cannot be continued"));
+    }
+    let config = config(args.config.as_deref(), CamsegConfig::from_json)?;
+    let config = config.unwrap_or_else(CamsegConfig::paper);
+    let Some(model) = args.model.as_deref() else {
+        return Err(Failure::new(&"--stage camseg needs the --model that draws the heatmaps"));
+    };
+    let model = find_model(model)?;
+    let sources =
+        CamsegSources { folder: &args.folder, masks: args.masks.as_deref(), model: &model };
+    let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
+    train_camseg(sources, &args.out, &config, args.device.into(), on_event, control)
+        .map_err(|error| failure(args, &error))
 }
 
 /// Each problem of a folder is a cause of its own; a run that is there already may be meant to go on.
@@ -50,7 +82,7 @@ fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
             let causes = problems.iter().map(|problem| Failure::at(&args.folder)(problem));
             Failure::of_all(causes.collect()).unwrap_or_else(|| Failure::at(&args.folder)(error))
         }
-        TrainError::Resume(_) if !args.resume => {
+        TrainError::Resume(_) if !args.resume && args.stage == StageArg::Fmamil => {
             Failure::at(&args.out)(&format!("{error} (--resume continues)"))
         }
         TrainError::Resume(_) | TrainError::Write(_) => Failure::at(&args.out)(error),
@@ -59,12 +91,15 @@ fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
 }
 
 /// The settings of a file; without one the run's own or the defaults.
-fn config(file: Option<&Path>) -> Result<Option<TrainConfig>, Failure> {
+fn config<T>(
+    file: Option<&Path>,
+    parse: impl Fn(&str) -> Result<T, serde_json::Error>,
+) -> Result<Option<T>, Failure> {
     let Some(file) = file else { return Ok(None) };
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::at(file)(&format!("cannot read the training configuration: {error}"))
     })?;
-    let config = TrainConfig::from_json(&text).map_err(|error| {
+    let config = parse(&text).map_err(|error| {
         Failure::at(file)(&format!("the training configuration cannot be used: {error}"))
     })?;
     Ok(Some(config))
@@ -74,8 +109,8 @@ fn config(file: Option<&Path>) -> Result<Option<TrainConfig>, Failure> {
 fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<String> {
     match event {
         TrainEvent::Started { n_train, n_val, epochs, n_parameters } => Some(format!(
-            "training {n_parameters} parameters on {n_train} bags for {epochs} epochs, \
-             choosing the best by {n_val} others"
+            "training {n_parameters} parameters on {n_train} images or windows for {epochs} epochs, \
+             with a look at {n_val} others"
         )),
         TrainEvent::Warning { text } => Some(format!("warning: {text}")),
         TrainEvent::Resumed { epoch, .. } => Some(format!("going on with epoch {epoch}")),
@@ -86,6 +121,12 @@ fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<S
         TrainEvent::Epoch { loss, .. } => {
             figures.clear();
             figures.insert("loss".to_owned(), *loss);
+            None
+        }
+        TrainEvent::SegmentationEpoch { loss, changed_share, .. } => {
+            figures.clear();
+            figures.insert("loss".to_owned(), *loss);
+            figures.insert("relabelled".to_owned(), *changed_share);
             None
         }
         TrainEvent::Metric { name, value, .. } => {

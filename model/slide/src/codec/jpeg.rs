@@ -6,10 +6,12 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 
 use super::jpeg_header::{JpegHeader, is_frame, segments};
-use super::{Picture, rgba_from_rgb};
+use super::{Picture, spread_rgb};
 use crate::SlideError;
+use crate::buffer;
 use crate::limits::MAX_TILE_PIXELS;
 use crate::number::{to_u32, to_usize};
 
@@ -88,30 +90,41 @@ struct JpegStream {
 
 impl JpegStream {
     fn decode_strictly(&self) -> Result<Pixels, SlideError> {
-        self.decode(DecoderOptions::default().set_strict_mode(true))
+        self.decode(DecoderOptions::default().set_strict_mode(true), buffer::take)
     }
 
-    /// Damaged data come out as scrambled pixels, missing data as gray.
+    /// Damaged data come out as scrambled pixels, missing data as black.
     fn decode_leniently(&self) -> Result<Pixels, SlideError> {
-        self.decode(DecoderOptions::default().set_strict_mode(false))
+        self.decode(DecoderOptions::default().set_strict_mode(false), |n_bytes| vec![0; n_bytes])
     }
 
-    fn decode(&self, options: DecoderOptions) -> Result<Pixels, SlideError> {
+    fn decode(
+        &self,
+        options: DecoderOptions,
+        allocate: impl Fn(usize) -> Vec<u8>,
+    ) -> Result<Pixels, SlideError> {
         // The decoder has no path from RGB to RGBA.
         let output = if self.is_rgb { ColorSpace::RGB } else { ColorSpace::RGBA };
         let options = options
             .jpeg_set_out_colorspace(output)
             .set_max_width(to_usize(self.limit.width))
             .set_max_height(to_usize(self.limit.height));
+        let problem = |error: DecodeErrors| SlideError::malformed("JPEG", format!("{error:?}"));
+        let empty = || SlideError::malformed("JPEG", "the stream holds no picture");
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&self.bytes), options);
-        let samples = decoder
-            .decode()
-            .map_err(|error| SlideError::malformed("JPEG", format!("{error:?}")))?;
-        let (width, height) = decoder
-            .dimensions()
-            .ok_or_else(|| SlideError::malformed("JPEG", "the stream holds no picture"))?;
+        decoder.decode_headers().map_err(problem)?;
+        let (width, height) = decoder.dimensions().ok_or_else(empty)?;
+        let mut samples = allocate(decoder.output_buffer_size().ok_or_else(empty)?);
+        decoder.decode_into(&mut samples).map_err(problem)?;
         let size = PixelSize { width: to_u32(width), height: to_u32(height) };
-        let rgba = if self.is_rgb { rgba_from_rgb(&samples) } else { samples };
+        let rgba = if self.is_rgb {
+            let mut rgba = allocate(to_usize(size.area()) * 4);
+            spread_rgb(&samples, &mut rgba);
+            buffer::give(samples);
+            rgba
+        } else {
+            samples
+        };
         Pixels::new(size, rgba)
             .ok_or_else(|| SlideError::malformed("JPEG", "the picture ends before its last pixel"))
     }

@@ -137,11 +137,16 @@ impl Codec {
 
 fn rgba_from_rgb(rgb: &[u8]) -> Vec<u8> {
     let mut rgba = vec![0; rgb.len() / 3 * 4];
+    spread_rgb(rgb, &mut rgba);
+    rgba
+}
+
+/// Opaque pixels.
+fn spread_rgb(rgb: &[u8], rgba: &mut [u8]) {
     let pixels = rgba.as_chunks_mut().0.iter_mut().zip(rgb.as_chunks().0);
     for (to, &[r, g, b]) in pixels {
         *to = [r, g, b, 255];
     }
-    rgba
 }
 
 /// A tile that ends before its last pixel.

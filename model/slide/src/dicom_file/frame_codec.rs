@@ -75,6 +75,32 @@ impl FrameCodec {
         tile.area() * (self.colors.n_samples() * self.sample_bytes) as u64
     }
 
+    /// One sample a pixel, which a channel may be made of.
+    pub(super) fn is_gray(&self) -> bool {
+        matches!(self.colors, Colors::Gray | Colors::InvertedGray)
+    }
+
+    /// Decodes a gray frame of `tile` pixels to its values as stored.
+    pub(super) fn values(&self, stored: Vec<u8>, tile: PixelSize) -> Result<Vec<f32>, SlideError> {
+        let samples = match self.encoding {
+            Encoding::Native => stored,
+            Encoding::RunLength => self.run_lengths(&stored, tile)?,
+            Encoding::Jpeg | Encoding::Jpeg2000 => {
+                let decoded = self.decode(stored, tile)?.pixels;
+                let rgba = decoded.as_ref().map(Pixels::rgba).unwrap_or_default();
+                return Ok(rgba.iter().step_by(4).map(|&value| value.into()).collect());
+            }
+        };
+        let values: Vec<f32> = match self.sample_bytes {
+            1 => samples.iter().map(|&value| value.into()).collect(),
+            _ => samples.as_chunks().0.iter().map(|&it| u16::from_le_bytes(it).into()).collect(),
+        };
+        if values.len() < to_usize(tile.area()) {
+            return Err(SlideError::malformed("DICOM", "a frame ends before its last pixel"));
+        }
+        Ok(values)
+    }
+
     /// Decodes a frame of `tile` pixels.
     pub(super) fn decode(&self, stored: Vec<u8>, tile: PixelSize) -> Result<Tile, SlideError> {
         let (pixels, n_damaged) = match self.encoding {

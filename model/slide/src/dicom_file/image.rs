@@ -8,10 +8,14 @@ use super::frame_codec::FrameCodec;
 use super::pixel_data::Frames;
 use super::{DicomFile, FramePlace, tags};
 use crate::SlideError;
+use crate::channel::{PlaneSource, PlaneTile};
 use crate::limits::{MAX_SIDE, MAX_TILE_PIXELS, MAX_TILES};
 use crate::mosaic::Mosaic;
 use crate::number::to_u32;
 use crate::tile::{Part as Shown, Placement, Tile, TileSource, grid_under};
+
+/// Optical paths that are shown as channels.
+const MAX_PATHS: u64 = 64;
 
 /// One file of a level, with what stands in its headers.
 #[derive(Debug)]
@@ -31,6 +35,10 @@ pub(crate) struct DicomImage {
     /// The files' frames, by the number of their first one.
     parts: Vec<(u64, Frames)>,
     places: Places,
+    /// Optical paths whose frames follow one another.
+    n_paths: u64,
+    /// Frames of one optical path, all focal planes.
+    frames_per_path: u64,
 }
 
 /// Which frame lies where.
@@ -68,11 +76,13 @@ impl DicomImage {
         let n_tiles = across * u64::from(size.height.div_ceil(tile.height));
         SlideError::check_limit("the number of tiles of a level", n_tiles, MAX_TILES)?;
         let codec = FrameCodec::of(&first)?;
+        let count = |tag| data.unsigned(tag).unwrap_or(1).clamp(1, MAX_TILES);
+        let frames_per_path = n_tiles.saturating_mul(count(tags::N_FOCAL_PLANES));
+        let n_paths = if codec.is_gray() { count(tags::N_OPTICAL_PATHS) } else { 1 };
         let places = if parts.iter().any(|part| !part.dicom.places.is_empty()) {
             Places::Sparse(sparse_places(&parts, size, tile))
         } else if data.text(tags::ORGANIZATION).as_deref() == Some("TILED_FULL") || n_tiles == 1 {
-            let is_count = |tag| data.unsigned(tag).unwrap_or(1).clamp(1, MAX_TILES);
-            let middle_plane = (is_count(tags::N_FOCAL_PLANES) - 1) / 2;
+            let middle_plane = (count(tags::N_FOCAL_PLANES) - 1) / 2;
             Places::Full { first_frame: middle_plane.saturating_mul(n_tiles), across }
         } else {
             return Err(SlideError::malformed("DICOM", "nothing says where the frames lie"));
@@ -82,7 +92,33 @@ impl DicomImage {
             .iter()
             .map(|part| Ok((part.first_frame, Frames::new(&part.dicom, native_bytes)?)))
             .collect::<Result<_, SlideError>>()?;
-        Ok(Self { size, tile, codec, parts, places })
+        Ok(Self { size, tile, codec, parts, places, n_paths, frames_per_path })
+    }
+
+    /// The number of the frame that the first optical path stores as a tile.
+    fn index(&self, col: u32, row: u32) -> u64 {
+        match self.places {
+            Places::Full { first_frame, across } => {
+                first_frame + u64::from(row) * across + u64::from(col)
+            }
+            Places::Sparse(_) => col.into(),
+        }
+    }
+
+    /// The optical paths of a level of one gray sample as channels; a single one for places that stand one by one.
+    pub(crate) fn planes(self) -> Vec<Box<dyn PlaneSource>> {
+        let n_paths = if matches!(self.places, Places::Full { .. }) { self.n_paths } else { 1 };
+        let image = Arc::new(self);
+        let plane = |path| -> Box<dyn PlaneSource> {
+            Box::new(DicomPlane { image: Arc::clone(&image), path })
+        };
+        (0..n_paths.min(MAX_PATHS)).map(plane).collect()
+    }
+
+    /// How many channels [`Self::planes`] gives; `None` for levels in colour, and for those that no grid holds.
+    pub(crate) fn n_planes(&self) -> Option<u64> {
+        let is_grid = matches!(self.places, Places::Full { .. });
+        (self.codec.is_gray() && is_grid).then_some(self.n_paths.min(MAX_PATHS))
     }
 
     fn frame(&self, frame: u64) -> Result<Vec<u8>, SlideError> {
@@ -94,6 +130,36 @@ impl DicomImage {
             SlideError::malformed("DICOM", format!("no file holds frame {frame}"))
         })?;
         frames.read(index)
+    }
+}
+
+/// One optical path of a level.
+#[derive(Debug)]
+struct DicomPlane {
+    image: Arc<DicomImage>,
+    path: u64,
+}
+
+impl PlaneSource for DicomPlane {
+    fn size(&self) -> PixelSize {
+        self.image.size
+    }
+
+    fn tile_size(&self) -> PixelSize {
+        self.image.tile
+    }
+
+    fn read(&self, col: u32, row: u32) -> Result<PlaneTile, SlideError> {
+        let image = &self.image;
+        let frame = image.index(col, row) + self.path * image.frames_per_path;
+        match image.frame(frame).and_then(|stored| image.codec.values(stored, image.tile)) {
+            Ok(values) => Ok(PlaneTile { values: Some(values), n_damaged: 0 }),
+            Err(error @ SlideError::Io(_)) => Err(error),
+            Err(damage) => {
+                tracing::warn!("frame {frame} of a channel is lost: {damage}");
+                Ok(PlaneTile { values: None, n_damaged: 1 })
+            }
+        }
     }
 }
 
@@ -114,12 +180,7 @@ impl TileSource for DicomImage {
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
-        let frame = match self.places {
-            Places::Full { first_frame, across } => {
-                first_frame + u64::from(row) * across + u64::from(col)
-            }
-            Places::Sparse(_) => col.into(),
-        };
+        let frame = self.index(col, row);
         let tile = self.frame(frame).and_then(|stored| self.codec.decode(stored, self.tile));
         tile.or_else(|error| match error {
             SlideError::Io(_) => Err(error),

@@ -11,8 +11,10 @@ use domain::scale::Mpp;
 
 use super::{Candidate, Opened};
 use crate::SlideError;
+use crate::channel::{ChannelName, Channels, PlaneSource};
 use crate::dicom_file::{DataSet, DicomFile, DicomImage, Part, is_dicom, tags};
 use crate::file::SlideFile;
+use crate::number::to_usize;
 use crate::tile::TileSource;
 
 /// Files of a folder that are looked at. A series has some ten; an export of a whole archive has more than this.
@@ -84,9 +86,8 @@ fn assemble(files: &[Arc<DicomFile>]) -> Result<Opened, SlideError> {
         }
     }
     associated.sort_by(|(a, _), (b, _)| a.cmp(b));
-    // Stable, so that of several optical paths of one size the first instance stays.
+    // Stable, so that of several instances of one size the first by number comes first.
     levels.sort_by_key(|(level, _)| std::cmp::Reverse(level.size().area()));
-    levels.dedup_by(|(later, _), (earlier, _)| later.size() == earlier.size());
     let Some((finest, source)) = levels.first() else {
         return Err(failure.unwrap_or_else(|| {
             SlideError::malformed("DICOM", "the series has no level, only pictures beside it")
@@ -98,15 +99,55 @@ fn assemble(files: &[Arc<DicomFile>]) -> Result<Opened, SlideError> {
     let mpp = stated_mpp(data, finest);
     let icc = path.and_then(|path| path.blob(tags::ICC_PROFILE, &source.file));
     let properties = data.properties();
-    let levels = levels.into_iter().map(|(level, _)| -> Box<dyn TileSource> { Box::new(level) });
+    let names = channel_names(&levels);
+    let opened = if names.len() < 2 {
+        levels.dedup_by(|(later, _), (earlier, _)| later.size() == earlier.size());
+        let levels =
+            levels.into_iter().map(|(level, _)| -> Box<dyn TileSource> { Box::new(level) });
+        Opened::new("dicom", levels.collect())
+    } else {
+        let channels = Channels::new(names, planes(levels))?;
+        Opened { channels: Some(Arc::clone(&channels)), ..Opened::new("dicom", channels.sources()) }
+    };
     Ok(Opened {
         associated,
         mpp,
         objective_power: power.filter(|&power| 0.0 < power),
         icc,
         properties,
-        ..Opened::new("dicom", levels.collect())
+        ..opened
     })
+}
+
+/// The channels of the finest level, which are optical paths of one gray sample: in one file, or in one file each.
+fn channel_names(levels: &[(DicomImage, Arc<DicomFile>)]) -> Vec<ChannelName> {
+    let Some((finest, _)) = levels.first() else { return Vec::new() };
+    let mut names = Vec::new();
+    for (level, source) in levels.iter().take_while(|(level, _)| level.size() == finest.size()) {
+        let Some(n_planes) = level.n_planes() else { return Vec::new() };
+        let paths = source.data.items(tags::OPTICAL_PATHS);
+        names.extend((0..to_usize(n_planes)).map(|index| {
+            let path = paths.get(index);
+            let name = path.and_then(|path| path.text(tags::OPTICAL_PATH_DESCRIPTION));
+            ChannelName { name, color: None }
+        }));
+    }
+    names
+}
+
+/// The planes of each size, finest first.
+fn planes(levels: Vec<(DicomImage, Arc<DicomFile>)>) -> Vec<Vec<Box<dyn PlaneSource>>> {
+    let mut by_size: Vec<Vec<Box<dyn PlaneSource>>> = Vec::new();
+    for (level, _) in levels {
+        let size = level.size();
+        match by_size.last_mut() {
+            Some(planes) if planes.first().is_some_and(|it| it.size() == size) => {
+                planes.extend(level.planes());
+            }
+            _ => by_size.push(level.planes()),
+        }
+    }
+    by_size
 }
 
 /// The files grouped into pictures: parts of one concatenation belong together, in order.

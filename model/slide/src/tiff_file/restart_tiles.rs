@@ -212,6 +212,10 @@ impl TileSource for RestartTiles {
         self.tile
     }
 
+    fn is_gapless(&self) -> bool {
+        true
+    }
+
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
         Tile::lost_if_damaged(self.decode(col, row), col, row)
     }

@@ -82,6 +82,29 @@ fn of_several_focal_planes_the_middle_one_is_shown() {
 }
 
 #[test]
+fn optical_paths_of_fluorescence_are_channels_in_one_file_or_several() {
+    let frames: Vec<_> = (0..4).map(|index| flat(index * 10)).collect();
+    let path = |name: &str| element(0x0048_0107, b"ST", name.as_bytes(), false);
+    let mut together = Dicom::level(SERIES, 8, 4);
+    together.long(0x0048_0302, 2).text(0x0028_0008, b"IS", "4");
+    together.sequence(0x0048_0105, &[path("DAPI"), path("FITC")]).frames(&frames);
+    let mut first = Dicom::level(SERIES, 8, 4);
+    first.sequence(0x0048_0105, &[path("DAPI")]).text(0x0020_0013, b"IS", "1");
+    let mut second = first.clone();
+    first.frames(&frames[..2]);
+    second.sequence(0x0048_0105, &[path("FITC")]).text(0x0020_0013, b"IS", "2");
+    second.frames(&frames[2..]);
+    for slide in [open(&together).unwrap(), open_files(&[&second, &first]).unwrap()] {
+        let names: Vec<&str> = slide.channels().iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["DAPI", "FITC"]);
+        let rect = LevelRect { x: 0, y: 0, size: PixelSize { width: 8, height: 4 } };
+        let values = |channel| slide.read_channel(channel, LevelIndex(0), rect).unwrap().values;
+        assert_eq!((values(0)[0], values(0)[7]), (0.0, 10.0));
+        assert_eq!((values(1)[0], values(1)[31]), (20.0, 30.0));
+    }
+}
+
+#[test]
 fn sparse_frames_lie_where_their_positions_say() {
     let mut dicom = Dicom::level(SERIES, 20, 20);
     dicom
@@ -136,6 +159,8 @@ fn levels_and_pictures_of_the_series_are_found_beside_any_of_its_files() {
     stranger.frames(&[]);
     let orders: [[&Dicom; 4]; 2] =
         [[&label, &coarse, &stranger, &level], [&level, &label, &coarse, &stranger]];
+    let ids = orders.map(|files| open_files(&files).unwrap().id().clone());
+    assert_eq!(ids[0], ids[1], "the slide is the same whichever file was opened");
     for files in orders {
         let slide = open_files(&files).unwrap();
         assert_eq!(slide.size(), PixelSize { width: 8, height: 8 });

@@ -3,6 +3,7 @@
 //! Reference pixels of real slides come from OpenSlide 4.0.1.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broken;
 mod channels;
 mod damage;
 mod pictures;

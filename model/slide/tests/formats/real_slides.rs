@@ -141,6 +141,7 @@ fn malformed_slides_open_with_counted_damage_or_fail_with_one_line() {
         ("16_mpp_zero_comma.svs", 0),
         ("20_deflate_bomb.tif", 1),
         ("22_planar_rgb_16bit.tif", 0),
+        ("25_dicom_truncated.dcm", 9),
         ("26_png_renamed.svs", 0),
     ];
     for (name, n_damaged) in damaged {

@@ -1,26 +1,29 @@
-//! One real transform at a time with its buffers, and the nodes a learned filter is stored at.
+//! Transforms of sixteen neighbouring channels, two real ones in one complex transform, and the nodes a learned filter is
+//! stored at.
+//!
+//! With `z = a + ib` for real `a` and `b`: `A_k = (Z_k + conj Z_{L-k}) / 2` and `B_k = (Z_k - conj Z_{L-k}) / 2i`. So
+//! odd lengths, which every square grid with its class token has, cost no more than even ones.
 
 use std::sync::{Arc, PoisonError};
 
-use candle_core::{Error, Result};
-use realfft::num_complex::Complex;
-use realfft::num_traits::Zero as _;
-use realfft::{ComplexToReal, RealToComplex};
+use rustfft::Fft;
+use rustfft::num_complex::Complex;
+use rustfft::num_traits::Zero as _;
 
+use super::super::lanes::WIDTH;
 use super::super::real::Real;
 
 /// Forward and inverse transform of one length.
 pub(super) struct Transform<T> {
     length: usize,
-    forward: Arc<dyn RealToComplex<T>>,
-    inverse: Arc<dyn ComplexToReal<T>>,
+    forward: Arc<dyn Fft<T>>,
+    inverse: Arc<dyn Fft<T>>,
 }
 
-/// Buffers of one thread.
-pub(super) struct Work<T> {
-    signal: Vec<T>,
-    /// `L / 2 + 1` bins.
-    pub(super) spectrum: Vec<Complex<T>>,
+/// Up to [`WIDTH`] channels of one bag, as signals or as spectra.
+pub(super) struct Block<T> {
+    /// `[pairs, L]`.
+    pairs: Vec<Vec<Complex<T>>>,
     scratch: Vec<Complex<T>>,
 }
 
@@ -34,38 +37,81 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    pub(super) fn work(&self) -> Work<T> {
-        let scratch = self.forward.get_scratch_len().max(self.inverse.get_scratch_len());
-        Work {
-            signal: vec![T::zero(); self.length],
-            spectrum: vec![Complex::zero(); self.length / 2 + 1],
+    /// Room for the channels of one thread.
+    pub(super) fn block(&self) -> Block<T> {
+        let scratch = self.forward.get_inplace_scratch_len();
+        let scratch = scratch.max(self.inverse.get_inplace_scratch_len());
+        Block {
+            pairs: vec![vec![Complex::zero(); self.length]; WIDTH / 2],
             scratch: vec![Complex::zero(); scratch],
         }
     }
 
-    /// Spectrum of a signal, not normalized.
-    pub(super) fn forward<'a>(
+    /// Spectra of the channels from `first` on of one bag `[L, channels]`, not normalized.
+    pub(super) fn forward(
         &self,
-        work: &mut Work<T>,
-        signal: impl Iterator<Item = &'a T>,
-    ) -> Result<()> {
-        work.signal.iter_mut().zip(signal).for_each(|(to, from)| *to = *from);
-        self.forward
-            .process_with_scratch(&mut work.signal, &mut work.spectrum, &mut work.scratch)
-            .map_err(Error::wrap)
+        block: &mut Block<T>,
+        rows: &[T],
+        (first, channels): (usize, usize),
+    ) {
+        let width = WIDTH.min(channels - first);
+        for (t, row) in rows.chunks_exact(channels).enumerate() {
+            let lanes = row[first..first + width].chunks(2);
+            for (pair, lanes) in block.pairs.iter_mut().zip(lanes) {
+                pair[t] = Complex::new(lanes[0], lanes.get(1).copied().unwrap_or_default());
+            }
+        }
+        for pair in &mut block.pairs[..width.div_ceil(2)] {
+            self.forward.process_with_scratch(pair, &mut block.scratch);
+        }
     }
 
-    /// Signal of a spectrum, by `1 / L`. The imaginary parts at 0 and Nyquist have no effect.
-    pub(super) fn inverse<'a>(&self, work: &'a mut Work<T>) -> Result<&'a [T]> {
+    /// Signals of spectra, by `1 / L`, to one row of channels per token. The imaginary parts at 0 and Nyquist have no
+    /// effect.
+    pub(super) fn inverse(&self, block: &mut Block<T>, rows: &mut [&mut [T]]) {
         let scale = T::one() / T::of(self.length as f64);
-        for (bin, value) in work.spectrum.iter_mut().enumerate() {
-            let im = if edge(bin, self.length) { T::zero() } else { value.im * scale };
-            *value = Complex::new(value.re * scale, im);
+        let width = rows.first().map_or(0, |row| row.len());
+        for pair in &mut block.pairs[..width.div_ceil(2)] {
+            self.inverse.process_with_scratch(pair, &mut block.scratch);
         }
-        self.inverse
-            .process_with_scratch(&mut work.spectrum, &mut work.signal, &mut work.scratch)
-            .map_err(Error::wrap)?;
-        Ok(&work.signal)
+        for (t, row) in rows.iter_mut().enumerate() {
+            for (pair, lanes) in block.pairs.iter().zip(row.chunks_mut(2)) {
+                lanes[0] = pair[t].re * scale;
+                if let Some(second) = lanes.get_mut(1) {
+                    *second = pair[t].im * scale;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Block<T> {
+    /// *L*.
+    pub(super) fn length(&self) -> usize {
+        self.pairs.first().map_or(0, Vec::len)
+    }
+
+    /// Bin `bin` of both channels of a pair.
+    #[inline(always)]
+    pub(super) fn bin(&self, pair: usize, bin: usize) -> [Complex<T>; 2] {
+        let values = &self.pairs[pair];
+        let (z, mirrored) = (values[bin], values[(values.len() - bin) % values.len()].conj());
+        let half = T::of(0.5);
+        let (sum, difference) = (z + mirrored, z - mirrored);
+        [sum * half, Complex::new(difference.im, -difference.re) * half]
+    }
+
+    /// Replaces bin `bin` of both channels of a pair, and its mirror image.
+    #[inline(always)]
+    pub(super) fn set_bin(&mut self, pair: usize, bin: usize, [a, b]: [Complex<T>; 2]) {
+        let values = &mut self.pairs[pair];
+        let length = values.len();
+        if edge(bin, length) {
+            values[bin] = Complex::new(a.re, b.re);
+        } else {
+            values[bin] = Complex::new(a.re - b.im, a.im + b.re);
+            values[length - bin] = Complex::new(a.re + b.im, b.re - a.im);
+        }
     }
 }
 
@@ -89,25 +135,4 @@ pub(super) fn nodes<T: Real>(length: usize, count: usize) -> Vec<Node<T>> {
         Node { first, weight: T::of(position - first as f64) }
     };
     (0..=length / 2).map(at).collect()
-}
-
-/// Gradient of one channel's filter.
-pub(super) struct Gradient<T> {
-    pub(super) re: Vec<T>,
-    pub(super) im: Vec<T>,
-}
-
-impl<T: Real> Gradient<T> {
-    pub(super) fn zero(count: usize) -> Self {
-        Self { re: vec![T::zero(); count], im: vec![T::zero(); count] }
-    }
-
-    /// Spreads a bin's gradient over its two nodes.
-    pub(super) fn add(&mut self, node: &Node<T>, bin: Complex<T>) {
-        let share = [(node.first, T::one() - node.weight), (node.first + 1, node.weight)];
-        for (at, weight) in share {
-            self.re[at] += weight * bin.re;
-            self.im[at] += weight * bin.im;
-        }
-    }
 }

@@ -4,19 +4,20 @@
 //! `rfft` is not normalized, its inverse by `1 / L`. Frequencies are relative: 0 is the mean, 1 Nyquist.
 //! A learned filter is stored at equally spaced frequencies and interpolated, so it fits any length.
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp3, DType, Error, Layout, Result, Shape, Tensor, bail,
-};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
-use realfft::num_complex::Complex;
+use rustfft::num_complex::Complex;
+use rustfft::num_traits::Zero as _;
 
 use super::lanes::{WIDTH, column_windows};
 use super::real::Real;
 use super::storage::{on_cpu, read, slice, tensor};
 
+mod inspect;
 mod transform;
 
-use transform::{Gradient, Node, Transform, edge, nodes};
+pub(crate) use inspect::{interpolated_filter, spectrum};
+use transform::{Block, Node, Transform, edge, nodes};
 
 /// Where "low" ends, relative to Nyquist.
 const LOW: f64 = 0.2;
@@ -62,67 +63,17 @@ pub(crate) fn band_pass(x: &Tensor, band: Band) -> Result<Tensor> {
     on_cpu([x], |[x]| x.apply_op1(BandPass { band }))
 }
 
-/// Real and imaginary part of `rfft(x)` along the tokens: `x` `[b, L, E]` to two `[b, L / 2 + 1, E]`, no gradient.
-///
-/// # Errors
-/// If the type is neither `f32` nor `f64`.
-pub(crate) fn spectrum(x: &Tensor) -> Result<(Tensor, Tensor)> {
-    match x.dtype() {
-        DType::F64 => spectrum_of::<f64>(x),
-        _ => spectrum_of::<f32>(x),
-    }
-}
-
-fn spectrum_of<T: Real>(x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let (batch, length, channels) = x.dims3()?;
-    let bins = length / 2 + 1;
-    let transform = Transform::<T>::new(length);
-    let mut work = transform.work();
-    let mut re = vec![T::zero(); batch * bins * channels];
-    let mut im = re.clone();
-    let x: Vec<T> = super::storage::to_vec(x)?;
-    for (bag, rows) in x.chunks_exact(length * channels).enumerate() {
-        for channel in 0..channels {
-            transform.forward(&mut work, rows.iter().skip(channel).step_by(channels))?;
-            for (bin, value) in work.spectrum.iter().enumerate() {
-                let at = (bag * bins + bin) * channels + channel;
-                (re[at], im[at]) = (value.re, value.im);
-            }
-        }
-    }
-    Ok((tensor(re, (batch, bins, channels))?, tensor(im, (batch, bins, channels))?))
-}
-
-/// One part of a learned filter, `[E, G]` at its nodes, at the bins of a transform of length `length`:
-/// `[length / 2 + 1, E]`, no gradient.
-///
-/// # Errors
-/// If there are fewer than two nodes.
-pub(crate) fn interpolated_filter(part: &Tensor, length: usize) -> Result<Tensor> {
-    let (_, count) = part.dims2()?;
-    if count < 2 {
-        bail!("learned filter: expected at least 2 nodes, found {count}")
-    }
-    let mut mix = vec![0.0; (length / 2 + 1) * count];
-    for (row, node) in mix.chunks_exact_mut(count).zip(nodes::<f64>(length, count)) {
-        row[node.first] = 1.0 - node.weight;
-        row[node.first + 1] = node.weight;
-    }
-    let mix = Tensor::from_vec(mix, (length / 2 + 1, count), part.device())?;
-    mix.to_dtype(part.dtype())?.matmul(&part.t()?)
-}
-
 struct BandPass {
     band: Band,
 }
 
 impl BandPass {
-    fn apply<T: Real>(&self, x: &[T], length: usize, channels: usize) -> Result<CpuStorage> {
+    fn apply<T: Real>(&self, x: &[T], length: usize, channels: usize) -> CpuStorage {
         let y = filter(x, length, channels, |_, bin| {
             let gain = if self.band.contains(bin, length) { T::one() } else { T::zero() };
             Complex::new(gain, T::zero())
-        })?;
-        Ok(T::to_cpu_storage_owned(y))
+        });
+        T::to_cpu_storage_owned(y)
     }
 }
 
@@ -134,8 +85,8 @@ impl CustomOp1 for BandPass {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (_, length, channels) = layout.shape().dims3()?;
         let y = match x {
-            CpuStorage::F32(_) => self.apply::<f32>(slice(x, layout)?, length, channels)?,
-            CpuStorage::F64(_) => self.apply::<f64>(slice(x, layout)?, length, channels)?,
+            CpuStorage::F32(_) => self.apply::<f32>(slice(x, layout)?, length, channels),
+            CpuStorage::F64(_) => self.apply::<f64>(slice(x, layout)?, length, channels),
             _ => bail!("band pass: expected f32 or f64"),
         };
         Ok((y, layout.shape().clone()))
@@ -176,16 +127,14 @@ impl CustomOp3 for LearnedFilter {
         let y = match x {
             CpuStorage::F32(_) => CpuStorage::F32(learned::<f32>(
                 slice(x, x_layout)?,
-                (slice(re, re_layout)?, slice(im, im_layout)?),
-                (length, channels, count),
-                Adjoint::No,
-            )?),
+                Weights { re: slice(re, re_layout)?, im: slice(im, im_layout)?, count },
+                (length, channels),
+            )),
             CpuStorage::F64(_) => CpuStorage::F64(learned::<f64>(
                 slice(x, x_layout)?,
-                (slice(re, re_layout)?, slice(im, im_layout)?),
-                (length, channels, count),
-                Adjoint::No,
-            )?),
+                Weights { re: slice(re, re_layout)?, im: slice(im, im_layout)?, count },
+                (length, channels),
+            )),
             _ => bail!("learned filter: expected f32 or f64"),
         };
         Ok((y, x_layout.shape().clone()))
@@ -208,31 +157,35 @@ impl CustomOp3 for LearnedFilter {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Adjoint {
-    No,
-    Yes,
+/// A learned filter at its nodes, `[E, G]` each.
+#[derive(Clone, Copy)]
+struct Weights<'a, T> {
+    re: &'a [T],
+    im: &'a [T],
+    /// *G*.
+    count: usize,
 }
 
-/// The filter between its nodes.
-#[inline]
-fn at_node<T: Real>(re: &[T], im: &[T], node: &Node<T>) -> Complex<T> {
-    let mix = |w: &[T]| w[node.first] + node.weight * (w[node.first + 1] - w[node.first]);
-    Complex::new(mix(re), mix(im))
+impl<T: Real> Weights<'_, T> {
+    /// The filter of a channel between its nodes; 0 for a channel that does not exist.
+    #[inline(always)]
+    fn at(&self, channel: usize, node: &Node<T>) -> Complex<T> {
+        let first = channel * self.count + node.first;
+        let mix = |w: &[T]| w[0] + node.weight * (w[1] - w[0]);
+        match (self.re.get(first..first + 2), self.im.get(first..first + 2)) {
+            (Some(re), Some(im)) => Complex::new(mix(re), mix(im)),
+            _ => Complex::zero(),
+        }
+    }
 }
 
 fn learned<T: Real>(
     x: &[T],
-    (re, im): (&[T], &[T]),
-    (length, channels, count): (usize, usize, usize),
-    adjoint: Adjoint,
-) -> Result<Vec<T>> {
-    let nodes = nodes::<T>(length, count);
-    filter(x, length, channels, |channel, bin| {
-        let row = channel * count..(channel + 1) * count;
-        let w = at_node(&re[row.clone()], &im[row], &nodes[bin]);
-        if adjoint == Adjoint::Yes { w.conj() } else { w }
-    })
+    weights: Weights<'_, T>,
+    (length, channels): (usize, usize),
+) -> Vec<T> {
+    let nodes = nodes::<T>(length, weights.count);
+    filter(x, length, channels, |channel, bin| weights.at(channel, &nodes[bin]))
 }
 
 /// Multiplies the spectrum of every channel of every bag by `gain(channel, bin)`.
@@ -241,32 +194,35 @@ fn filter<T: Real>(
     length: usize,
     channels: usize,
     gain: impl Fn(usize, usize) -> Complex<T> + Sync,
-) -> Result<Vec<T>> {
+) -> Vec<T> {
     let transform = Transform::new(length);
     let mut y = vec![T::zero(); x.len()];
-    column_windows(&mut y, channels, WIDTH).into_par_iter().enumerate().try_for_each(
-        |(block, mut y)| {
-            let mut work = transform.work();
-            for (bag, y) in y.chunks_exact_mut(length).enumerate() {
-                let rows = &x[bag * length * channels..(bag + 1) * length * channels];
-                for lane in 0..y.first().map_or(0, |row| row.len()) {
-                    let channel = block * WIDTH + lane;
-                    transform.forward(&mut work, rows.iter().skip(channel).step_by(channels))?;
-                    for (bin, value) in work.spectrum.iter_mut().enumerate() {
-                        *value *= gain(channel, bin);
-                    }
-                    let signal = transform.inverse(&mut work)?;
-                    y.iter_mut().zip(signal).for_each(|(row, value)| row[lane] = *value);
+    column_windows(&mut y, channels, WIDTH).into_par_iter().enumerate().for_each(|(at, mut y)| {
+        let mut block = transform.block();
+        let first = at * WIDTH;
+        let bags = x.chunks_exact(length * channels);
+        for (rows, y) in bags.zip(y.chunks_exact_mut(length)) {
+            transform.forward(&mut block, rows, (first, channels));
+            for pair in 0..pairs(y) {
+                let channel = first + 2 * pair;
+                for bin in 0..=length / 2 {
+                    let [a, b] = block.bin(pair, bin);
+                    let gains = [gain(channel, bin), gain(channel + 1, bin)];
+                    block.set_bin(pair, bin, [a * gains[0], b * gains[1]]);
                 }
             }
-            Ok::<(), Error>(())
-        },
-    )?;
-    Ok(y)
+            transform.inverse(&mut block, y);
+        }
+    });
+    y
 }
 
-/// Gradients in `x`, real and imaginary nodes. With `Y = W X`: `dX = conj(W) dY`, and for a bin of
-/// multiplicity `c`: `dW = c / L conj(X) dY`.
+/// How many pairs of channels rows hold.
+fn pairs<T>(rows: &[&mut [T]]) -> usize {
+    rows.first().map_or(0, |row| row.len().div_ceil(2))
+}
+
+/// Gradients in `x`, real and imaginary nodes.
 fn gradients<T: Real>(
     x: &Tensor,
     re: &Tensor,
@@ -275,42 +231,84 @@ fn gradients<T: Real>(
 ) -> Result<(Tensor, Tensor, Tensor)> {
     let (_, length, channels) = x.dims3()?;
     let count = re.dim(1)?;
-    let dims = (length, channels, count);
-    let dx = read(re, |re| {
-        read(im, |im| read(dy, |dy| learned::<T>(dy, (re, im), dims, Adjoint::Yes)))
+    let (dx, dw) = read(x, |x| {
+        read(re, |re| {
+            read(im, |im| {
+                let weights = Weights { re, im, count };
+                read(dy, |dy| Ok(adjoint::<T>(x, weights, dy, (length, channels))))
+            })
+        })
     })?;
-    let nodes = nodes::<T>(length, count);
-    let (d_re, d_im) = read(x, |x| read(dy, |dy| weight_gradients(x, dy, dims, &nodes)))?;
+    let part = |part: fn(&Complex<T>) -> T| dw.iter().flatten().map(part).collect::<Vec<T>>();
+    let (d_re, d_im) = (part(|w| w.re), part(|w| w.im));
     Ok((tensor(dx, x.shape())?, tensor(d_re, re.shape())?, tensor(d_im, re.shape())?))
 }
 
-fn weight_gradients<T: Real>(
+/// With `Y = W X`: `dX = conj(W) dY`, and for a bin of multiplicity `c`: `dW = c / L conj(X) dY`. The second result holds
+/// the gradients at the nodes, channel by channel.
+fn adjoint<T: Real>(
     x: &[T],
+    weights: Weights<'_, T>,
     dy: &[T],
-    (length, channels, count): (usize, usize, usize),
-    nodes: &[Node<T>],
-) -> Result<(Vec<T>, Vec<T>)> {
+    (length, channels): (usize, usize),
+) -> (Vec<T>, Vec<Vec<Complex<T>>>) {
     let transform = Transform::new(length);
+    let nodes = nodes::<T>(length, weights.count);
+    let mut dx = vec![T::zero(); x.len()];
     let bag = length * channels;
-    let per_channel: Vec<Gradient<T>> = (0..channels)
-        .into_par_iter()
-        .map(|channel| {
-            let (mut work, mut other) = (transform.work(), transform.work());
-            let mut gradient = Gradient::zero(count);
-            for (x, dy) in x.chunks_exact(bag).zip(dy.chunks_exact(bag)) {
-                transform.forward(&mut work, x.iter().skip(channel).step_by(channels))?;
-                transform.forward(&mut other, dy.iter().skip(channel).step_by(channels))?;
-                let bins = work.spectrum.iter().zip(&other.spectrum).zip(nodes);
-                for (bin, ((x, dy), node)) in bins.enumerate() {
-                    let multiplicity = if edge(bin, length) { 1.0 } else { 2.0 };
-                    gradient.add(node, x.conj() * dy * T::of(multiplicity / length as f64));
-                }
+    let blocks = column_windows(&mut dx, channels, WIDTH).into_par_iter().enumerate();
+    let gradients = blocks.map(|(at, mut dx)| {
+        let (mut signal, mut back) = (transform.block(), transform.block());
+        let first = at * WIDTH;
+        let mut gradients =
+            vec![
+                [vec![Complex::zero(); weights.count], vec![Complex::zero(); weights.count]];
+                pairs(&dx)
+            ];
+        let bags = x.chunks_exact(bag).zip(dy.chunks_exact(bag)).zip(dx.chunks_exact_mut(length));
+        for ((x, dy), dx) in bags {
+            transform.forward(&mut signal, x, (first, channels));
+            transform.forward(&mut back, dy, (first, channels));
+            for (pair, gradients) in gradients.iter_mut().enumerate() {
+                adjoint_of_pair(&signal, &mut back, (pair, first), (weights, &nodes), gradients);
             }
-            Ok(gradient)
-        })
-        .collect::<Result<_>>()?;
-    let d_re = per_channel.iter().flat_map(|g| g.re.iter().copied()).collect();
-    Ok((d_re, per_channel.iter().flat_map(|g| g.im.iter().copied()).collect()))
+            transform.inverse(&mut back, dx);
+        }
+        gradients
+    });
+    let gradients: Vec<Vec<[Vec<Complex<T>>; 2]>> = gradients.collect();
+    let mut dw: Vec<Vec<Complex<T>>> = gradients.into_iter().flatten().flatten().collect();
+    dw.truncate(channels);
+    (dx, dw)
+}
+
+/// Turns the spectrum of `dy` of a pair of channels into that of `dx` and adds to the gradients at the nodes.
+fn adjoint_of_pair<T: Real>(
+    signal: &Block<T>,
+    back: &mut Block<T>,
+    (pair, first): (usize, usize),
+    (weights, nodes): (Weights<'_, T>, &[Node<T>]),
+    [da, db]: &mut [Vec<Complex<T>>; 2],
+) {
+    let (channel, length) = (first + 2 * pair, back.length());
+    let once = T::of(1.0 / length as f64);
+    for (bin, node) in nodes.iter().enumerate() {
+        let ([xa, xb], [dya, dyb]) = (signal.bin(pair, bin), back.bin(pair, bin));
+        let share = if edge(bin, length) { once } else { once + once };
+        add(da, node, xa.conj() * dya * share);
+        add(db, node, xb.conj() * dyb * share);
+        let [wa, wb] = [weights.at(channel, node), weights.at(channel + 1, node)];
+        back.set_bin(pair, bin, [wa.conj() * dya, wb.conj() * dyb]);
+    }
+}
+
+/// Spreads a bin's gradient over its two nodes.
+#[inline(always)]
+fn add<T: Real>(gradient: &mut [Complex<T>], node: &Node<T>, bin: Complex<T>) {
+    if let Some([first, second]) = gradient.get_mut(node.first..node.first + 2) {
+        *first += bin * (T::one() - node.weight);
+        *second += bin * node.weight;
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,169 @@
+//! Every number of a training of stage 2, saved as `config.json` in the run folder.
+
+use serde::{Deserialize, Serialize};
+
+use super::label::Refinement;
+use super::network::NetworkConfig;
+use super::sgd::SgdConfig;
+use super::unet::ALIGNMENT;
+use crate::bag::BagConfig;
+use crate::loss::camseg::{CamsegLossConfig, Stage};
+use crate::train::merge;
+
+/// Everything that decides a training besides the data and stage 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CamsegConfig {
+    /// The segmentation network.
+    pub network: NetworkConfig,
+    /// Longest side of a training tile in network px, a multiple of 16.
+    pub tile_px: usize,
+    /// Model px of stage 1 per network px; without it, as many as bring a window of stage 1 to `tile_px`, at least 1.
+    pub pixel_ratio: Option<f64>,
+    /// Seed of initial weights, split, order and augmentation.
+    pub seed: u64,
+    /// Passes over the training tiles.
+    pub epochs: usize,
+    /// How many of them learn from the heatmaps as they are, before labels are refined.
+    pub early_epochs: usize,
+    /// Tiles in a step.
+    pub batch: usize,
+    /// The optimizer.
+    pub optimizer: SgdConfig,
+    /// The loss.
+    pub loss: CamsegLossConfig,
+    /// Whether tiles and labels are mirrored and turned, together.
+    pub orient: bool,
+    /// Epochs between two looks at the validation tiles.
+    pub validate_every: usize,
+    /// Whether the finished refiner looks only where stage 1 responds.
+    pub is_gated: bool,
+    /// The *t* that the finished refiner recommends.
+    pub recommended_threshold: f32,
+    /// Whether features of stage 1 are kept on disk for the next training.
+    pub cache_features: bool,
+}
+
+impl CamsegConfig {
+    /// The paper's schedule on tiles that a CPU can learn from.
+    pub fn paper() -> Self {
+        Self {
+            network: NetworkConfig::Unet { base: 16 },
+            tile_px: 256,
+            pixel_ratio: None,
+            seed: 0,
+            epochs: 150,
+            early_epochs: 20,
+            batch: 8,
+            optimizer: SgdConfig::paper(),
+            loss: CamsegLossConfig::paper(),
+            orient: true,
+            validate_every: 10,
+            is_gated: true,
+            recommended_threshold: 0.5,
+            cache_features: true,
+        }
+    }
+
+    /// Reads a JSON object whose fields replace those of [`Self::paper`], at any depth.
+    ///
+    /// # Errors
+    /// If it is no JSON object, names an unknown field, or a value has the wrong type.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let mut merged = serde_json::to_value(Self::paper())?;
+        merge(&mut merged, serde_json::from_str(text)?);
+        serde_json::from_value(merged)
+    }
+
+    /// The stage of an epoch, counted from 1.
+    pub(crate) fn stage(&self, epoch: usize) -> Stage {
+        if epoch <= self.early_epochs { Stage::Early } else { Stage::Late }
+    }
+
+    /// Model px per network px for a stage 1 with such bags.
+    pub(crate) fn ratio(&self, bag: &BagConfig) -> f64 {
+        let steps = bag.step_px() * bag.window_patches.saturating_sub(1);
+        let window_px = f64::from(steps + bag.patch_px);
+        self.pixel_ratio.unwrap_or_else(|| (window_px / self.tile_px as f64).max(1.0))
+    }
+
+    /// Says what is out of range, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let loss = &self.loss;
+        let (above, beta) = match loss.refinement {
+            Refinement::Confidence { above } | Refinement::Literal { above } => (above, 0.0),
+            Refinement::Bootstrap { above, beta } => (above, beta),
+            Refinement::Off => (0.0, 0.0),
+        };
+        let shares = [
+            ("alpha", loss.alpha),
+            ("mask_threshold", loss.mask_threshold),
+            ("consistency_threshold", loss.consistency_threshold),
+            ("refinement.above", above),
+            ("refinement.beta", beta),
+            ("momentum", self.optimizer.momentum),
+            ("recommended_threshold", f64::from(self.recommended_threshold)),
+        ];
+        let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
+        if let Some((name, value)) = outside {
+            return Some(format!("{name} must lie in 0 to 1, found {value}"));
+        }
+        let counts = [
+            ("epochs", self.epochs),
+            ("batch", self.batch),
+            ("validate_every", self.validate_every),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Some(format!("{name} must be at least 1, found 0"));
+        }
+        if !self.tile_px.is_multiple_of(ALIGNMENT) || !(32..=2048).contains(&self.tile_px) {
+            let found = self.tile_px;
+            return Some(format!("tile_px must be a multiple of 16 in 32 to 2048, found {found}"));
+        }
+        if loss.structure_window.is_multiple_of(2) {
+            return Some(format!("structure_window must be odd, found {}", loss.structure_window));
+        }
+        if self.pixel_ratio.is_some_and(|it| !(0.1..=64.0).contains(&it)) {
+            return Some("pixel_ratio must lie in 0.1 to 64".to_owned());
+        }
+        self.network.problem()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_settings_are_in_range_and_a_file_replaces_what_it_names() {
+        assert_eq!(CamsegConfig::paper().problem(), None);
+        let text = r#"{ "epochs": 30, "network": { "base": 32 }, "loss": { "alpha_on": "hard" } }"#;
+        let config = CamsegConfig::from_json(text).unwrap();
+        assert_eq!((config.epochs, config.network), (30, NetworkConfig::Unet { base: 32 }));
+        assert_eq!(config.loss.alpha, 0.3);
+        assert!(CamsegConfig::from_json(r#"{ "alpha": 1 }"#).is_err());
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let problem = |text: &str| CamsegConfig::from_json(text).unwrap().problem().unwrap();
+        assert_eq!(problem(r#"{ "loss": { "alpha": 2 } }"#), "alpha must lie in 0 to 1, found 2");
+        assert!(problem(r#"{ "tile_px": 100 }"#).contains("multiple of 16"));
+        assert!(problem(r#"{ "network": { "base": 1 } }"#).contains("base"));
+    }
+
+    #[test]
+    fn large_windows_are_reduced_to_the_tile_and_small_ones_kept() {
+        let bag =
+            |patch_px, window_patches| BagConfig { window_patches, ..BagConfig::of(patch_px) };
+        let config = CamsegConfig::paper();
+        assert_eq!(config.ratio(&bag(32, 7)), 1.0);
+        assert_eq!(config.ratio(&bag(64, 8)), 2.0);
+    }
+
+    #[test]
+    fn labels_are_refined_after_the_early_epochs() {
+        let config = CamsegConfig::paper();
+        assert_eq!((config.stage(20), config.stage(21)), (Stage::Early, Stage::Late));
+    }
+}

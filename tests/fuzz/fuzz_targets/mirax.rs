@@ -1,0 +1,7 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    slidelight_fuzz::several_files(bytes, &["Slidedat.ini", "Index.dat", "Data.dat"]);
+});
