@@ -491,3 +491,16 @@ fn a_region_is_refined_alone_as_in_the_whole() {
     }
     assert!(largest < 0.02, "{largest}");
 }
+
+#[test]
+fn every_row_of_the_experiment_lists_can_be_read() {
+    for list in ["mosaics.json", "ebhi.json"] {
+        let text = std::fs::read(tests::repository().join("docs/recipes").join(list)).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let rows = list["rows"].as_object().unwrap();
+        for settings in rows.values().chain([&list["base"]]) {
+            let config = TrainConfig::from_json(&settings.to_string());
+            assert!(config.is_ok(), "{settings}: {config:?}");
+        }
+    }
+}

@@ -6,7 +6,8 @@
 A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
 data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
-on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again.
+on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again, and
+what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
@@ -46,9 +47,12 @@ def measure(cli, config, data, out):
 
     val = report("val", "--split", "val")
     t = val["best_threshold"]["threshold"]
-    final = report("test" if has_test else "val-at-t", "--split", "test" if has_test else "val", "--threshold", t)
-    pixels, labels = final["segmentation"]["pooled"], final["classification"]
-    at_half = next(it for it in final["thresholds"] if abs(it["threshold"] - 0.5) < 1e-3)["pooled"]
+    final = report("test", "--split", "test") if has_test else val
+
+    def cut_at(threshold):
+        return next(it for it in final["thresholds"] if abs(it["threshold"] - threshold) < 1e-3)["pooled"]
+
+    pixels, at_half, labels = cut_at(t), cut_at(0.5), final["classification"]
     return {
         "acc": labels["accuracy"], "auc": labels["auc"], "t": t, "miou": pixels["miou"], "iou": pixels["iou"],
         "dice": pixels["dice"], "spec": pixels["specificity"], "miou50": at_half["miou"],
@@ -73,7 +77,8 @@ def main():
         found = []
         for seed in args.seeds:
             data = args.data[seed % len(args.data)]
-            found.append(measure(args.cli, {**config, "seed": seed}, data, args.out / name / str(seed)))
+            text = json.dumps({**config, "seed": seed}).replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed))
+            found.append(measure(args.cli, json.loads(text), data, args.out / name / str(seed)))
         cells = []
         for figure in FIGURES:
             values = [it[figure] for it in found]

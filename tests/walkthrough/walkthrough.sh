@@ -14,7 +14,7 @@ viewer=$(realpath "$bin/slidelight") cli=$(realpath "$bin/slidelight-cli")
 source "$here/drive.sh"
 need Xvfb openbox xdotool import python3
 
-home=$(mktemp -d)
+home=$(mktemp -d -t slides-XXXX)
 full=$home/full readonly_folder=/proc/slidelight
 mkdir -p "$out" "$home/run" "$home/files" "$home/exports" "$full"
 chmod 700 "$home/run"
@@ -35,10 +35,8 @@ open_display
 
 # Where things are in the window at its first size, with a heatmap where there is one.
 welcome_button=(280 182) cancel_button=(1195 404)
-slider=(984 430) typed_t=(1199 430) opacity=(984 628) colormap=(1135 656)
+slider=(985 444) typed_t=(1199 444) opacity=(978 652) colormap=(1140 682)
 folder_field=(600 426)
-
-json() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
 
 open_by_path() {
   mark
@@ -75,6 +73,8 @@ export_to() {
   keys Tab Tab Return
   wait_for_job export 60
 }
+
+every_t_is_drawn_at_once() { said | python3 "$here/t_in_the_next_frame.py"; }
 
 # The window and the command line write the same mask, outlines and area at the same t.
 export_equals_command_line() {
@@ -120,11 +120,11 @@ pointer 455 400
 keys bracketright
 mark
 keys bracketright bracketright bracketleft shift+bracketright shift+bracketleft
-drag "${slider[@]}" 1100 430
-drag 1100 430 960 430
+drag "${slider[@]}" 1100 444
+drag 1100 444 960 444
 set_t 0.333
 keys bracketleft
-check "every change of t is in the next frame and starts no work" bash -c "$(declare -f said); marked=$marked log='$log'; said | python3 '$here/t_in_the_next_frame.py'"
+check "every change of t is in the next frame and starts no work" every_t_is_drawn_at_once
 picture 04-threshold
 keys c
 picture 05-fill
@@ -133,7 +133,10 @@ picture 06-contour
 keys c h
 picture 07-hidden
 keys h t
-drag "${opacity[@]}" 1040 628
+xdotool keydown space
+picture 07-peeking
+xdotool keyup space
+drag "${opacity[@]}" 1030 652
 click "${colormap[@]}"
 picture 08-colormaps
 keys Escape
@@ -148,14 +151,26 @@ keys 1
 picture 10-one-to-one
 keys f
 
+pause 3
+mark
+pause 5
+check "nothing is drawn while nothing happens" test "$(n_said frame)" -eq 0
+
 echo "== export"
+keys ctrl+e
+pause 1
+click "${folder_field[@]}"
+keys ctrl+a
+type_text /home/you/results
+picture 11-export
+keys Escape Escape
 for t in 0.15 0.25 0.6; do
   check "at t = $t the exported files equal the command line's" export_equals_command_line "$t"
 done
-picture 11-exported
+picture 12-exported
 export_to "$readonly_folder"
 check "a folder that cannot be written to is named" says_one_line "Nothing was exported: .*: $readonly_folder"
-picture 12-unwritable
+picture 13-unwritable
 if mount -t tmpfs -o size=64k slidelight-full "$full" 2>/dev/null; then
   export_to "$full"
   check "a full disk is named" says_one_line 'Nothing was exported: .*the disk is full'

@@ -10,6 +10,8 @@ use crate::state::overlay::OverlayState;
 pub(crate) enum OverlayCommand {
     SetVisible(bool),
     ToggleVisible,
+    /// Look beneath for as long as this is `true`.
+    Peek(bool),
     SetThreshold(BinaryThreshold),
     /// Move *t* by so many hundredths.
     StepThreshold(i8),
@@ -28,6 +30,7 @@ pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) {
     match command {
         OverlayCommand::SetVisible(is_visible) => overlay.is_visible = is_visible,
         OverlayCommand::ToggleVisible => overlay.is_visible = !overlay.is_visible,
+        OverlayCommand::Peek(is_peeking) => overlay.is_peeking = is_peeking,
         OverlayCommand::SetThreshold(threshold) => overlay.threshold = threshold,
         OverlayCommand::StepThreshold(hundredths) => {
             overlay.threshold = stepped(overlay.threshold, hundredths);
@@ -97,6 +100,10 @@ mod tests {
             OverlayState { result: Some(Arc::new(samples::result(false))), ..Default::default() };
         apply(&mut overlay, OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.25)));
         assert_eq!(overlay.frame().unwrap().threshold.get(), 0.25);
+        apply(&mut overlay, OverlayCommand::Peek(true));
+        assert!(overlay.frame().is_none());
+        apply(&mut overlay, OverlayCommand::Peek(false));
+        assert!(overlay.frame().is_some());
         apply(&mut overlay, OverlayCommand::ToggleVisible);
         assert!(overlay.frame().is_none());
     }

@@ -3,19 +3,28 @@
 use egui::{Event, Key, Modifiers};
 
 use super::entries::{ENTRIES, Entry, Shortcut};
-use super::{Command, Commands};
+use super::{Command, Commands, OverlayCommand};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
+
+/// Hides the heatmap while it is held.
+const PEEK_KEY: Key = Key::Space;
 
 /// Pushes the commands of the keys pressed in this frame.
 ///
 /// Nothing fires while a text field has the keyboard or a dialog is open; a slider that has the
 /// keyboard keeps the arrow keys.
 pub(crate) fn read(ctx: &egui::Context, state: &State, commands: &mut Commands) {
-    if ctx.text_edit_focused() || state.dialogs.open != Dialog::None {
+    let is_quiet = ctx.text_edit_focused() || state.dialogs.open != Dialog::None;
+    let is_widget_focused = ctx.egui_wants_keyboard_input();
+    // A button that has the keyboard is pressed by this key.
+    let is_peeking = !is_quiet && !is_widget_focused && ctx.input(|it| it.key_down(PEEK_KEY));
+    if is_peeking != state.overlay.is_peeking {
+        commands.push(OverlayCommand::Peek(is_peeking));
+    }
+    if is_quiet {
         return;
     }
-    let is_widget_focused = ctx.egui_wants_keyboard_input();
     // A click in the same frame may be about to give a text field the keyboard.
     let is_click = |event: &Event| matches!(event, Event::PointerButton { .. });
     ctx.input(|input| {
@@ -57,7 +66,7 @@ fn command_for(modifiers: Modifiers, key: Key, physical_key: Option<Key>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{FileCommand, OverlayCommand, ViewCommand};
+    use crate::command::{FileCommand, ViewCommand};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     fn pressed(modifiers: Modifiers, key: Key, physical: Key) -> Option<Command> {
@@ -80,6 +89,24 @@ mod tests {
         assert_eq!(pressed(Modifiers::COMMAND, Key::F, Key::F), None);
         assert_eq!(pressed(Modifiers::COMMAND, Key::O, Key::O), Some(FileCommand::Pick.into()));
         assert_eq!(pressed(Modifiers::NONE, Key::O, Key::O), None);
+    }
+
+    #[test]
+    fn the_heatmap_is_hidden_only_while_the_key_is_held() {
+        let read_and_apply = |ui: &mut egui::Ui, state: &mut State| {
+            let mut commands = Commands::default();
+            read(ui.ctx(), state, &mut commands);
+            for command in commands.take() {
+                assert!(crate::command::apply(state, command).is_empty());
+            }
+        };
+        let mut harness = Harness::new_ui_state(read_and_apply, State::default());
+        harness.key_down(PEEK_KEY);
+        harness.run_steps(3);
+        assert!(harness.state().overlay.is_peeking);
+        harness.key_up(PEEK_KEY);
+        harness.run_steps(1);
+        assert!(!harness.state().overlay.is_peeking);
     }
 
     fn keys_fire_while_focused(focus_text: bool) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::mask::BinaryThreshold;
 use slide::Slide;
-use slide::export::{Caution, ExportFormat, ExportRequest, SlideFacts, write_bundle};
+use slide::export::{Caution, ExportFormat, ExportRequest, Names, SlideFacts, write_bundle};
 
 use super::runner::Runner;
 use super::{JobError, Outcome};
@@ -26,20 +26,15 @@ pub(super) fn start(
         return;
     };
     let threshold = state.overlay.threshold;
-    let stem = stem(&facts.path);
-    let title = format!("Exporting {stem}");
+    let title = format!("Exporting {}", facts.name());
     runner.start(state, JobKind::Export, "export", title, move |progress, cancel| {
         progress.stage("Writing files");
         cancel.check()?;
         let formats: Vec<_> = formats.into_iter().collect();
+        let stem = Names::new(&folder, &formats).stem_for(&facts.path, slide.id());
         let paths = write(&slide, &result, threshold, &folder, &stem, &formats)?;
         Ok(Outcome::Exported(paths))
     });
-}
-
-/// The slide's name without its last ending.
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 fn write(

@@ -12,8 +12,10 @@ use crate::state::jobs::JobKind;
 const TOO_FAST_FOR_A_HAND: Duration = Duration::from_millis(400);
 
 /// Ends of the names of files that can be opened; "All files" is always offered too.
-const SLIDE_EXTENSIONS: [&str; 9] =
-    ["svs", "tif", "tiff", "btf", "png", "jpg", "jpeg", "bmp", "webp"];
+const SLIDE_EXTENSIONS: [&str; 19] = [
+    "svs", "tif", "tiff", "btf", "qptiff", "ndpi", "scn", "bif", "dcm", "mrxs", "vms", "vmu",
+    "czi", "svslide", "png", "jpg", "jpeg", "bmp", "webp",
+];
 
 /// The answer of a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,6 +62,8 @@ impl SlideResult {
 pub(crate) struct OverlayState {
     pub(crate) result: Option<Arc<SlideResult>>,
     pub(crate) is_visible: bool,
+    /// Hidden for as long as a key is held.
+    pub(crate) is_peeking: bool,
     /// Below or at it the overlay is fully clear.
     pub(crate) threshold: BinaryThreshold,
     /// `0.0..=1.0`.
@@ -75,6 +77,7 @@ impl Default for OverlayState {
         Self {
             result: None,
             is_visible: true,
+            is_peeking: false,
             threshold: BinaryThreshold::HALF,
             opacity: DEFAULT_OPACITY,
             colormap: Colormap::default(),
@@ -86,7 +89,7 @@ impl Default for OverlayState {
 impl OverlayState {
     /// What to draw, if anything.
     pub(crate) fn frame(&self) -> Option<OverlayFrame> {
-        let result = self.result.as_ref().filter(|_| self.is_visible)?;
+        let result = self.result.as_ref().filter(|_| self.is_visible && !self.is_peeking)?;
         Some(OverlayFrame {
             heatmap: Arc::clone(&result.heatmap),
             threshold: self.threshold,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use egui::text::CCursorRange;
 use egui::text_edit::TextEditState;
-use egui::{Id, Modal, Response, RichText, TextEdit, Ui};
+use egui::{Id, Label, Modal, Response, RichText, TextEdit, Ui};
 use slide::export::ExportFormat;
 
 use super::{about, shortcut_sheet, start_page, theme};
@@ -78,8 +78,9 @@ fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     if export.clicked() {
         commands.push(FileCommand::Export);
     }
-    let note = "Files are named after the slide. Files of the same name are replaced.";
-    ui.label(RichText::new(note).small().color(theme::TEXT_WEAK));
+    let note = "Files are named after the slide. An earlier export of the same slide is replaced; \
+                files of another slide never are.";
+    ui.add(Label::new(RichText::new(note).small().color(theme::TEXT_WEAK)).wrap());
 }
 
 fn formats_ui(ui: &mut Ui, chosen: &BTreeSet<ExportFormat>, commands: &mut Commands) {

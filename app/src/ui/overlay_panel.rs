@@ -32,15 +32,12 @@ pub(crate) fn overlay_panel_ui(
     mpp: Option<Mpp>,
     commands: &mut Commands,
 ) {
-    super::section_title(ui, "Heatmap");
     let Some(result) = &overlay.result else {
+        super::section_title(ui, "Heatmap");
         ui.label(RichText::new("Run a model to see where it looks.").color(theme::TEXT_WEAK));
         return;
     };
-    let mut is_visible = overlay.is_visible;
-    if ui.checkbox(&mut is_visible, "Show the heatmap  (H)").changed() {
-        commands.push(OverlayCommand::SetVisible(is_visible));
-    }
+    title_ui(ui, overlay.is_visible, commands);
     ui.add_enabled_ui(overlay.is_visible, |ui| {
         threshold_ui(ui, overlay, result, commands);
         lesions_ui(ui, result, overlay.threshold, mpp);
@@ -52,6 +49,17 @@ pub(crate) fn overlay_panel_ui(
     if ui.add(egui::Button::new("Export…").min_size(size)).clicked() {
         commands.push(FileCommand::ShowExport);
     }
+}
+
+fn title_ui(ui: &mut Ui, mut is_visible: bool, commands: &mut Commands) {
+    ui.horizontal(|ui| {
+        super::section_title(ui, "Heatmap");
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.checkbox(&mut is_visible, "Show the heatmap  (H)").changed() {
+                commands.push(OverlayCommand::SetVisible(is_visible));
+            }
+        });
+    });
 }
 
 /// The histogram, the slider under it, the typed value, and what *t* could be set to.

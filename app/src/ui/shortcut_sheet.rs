@@ -5,12 +5,13 @@ use egui::{RichText, Ui};
 use super::theme;
 use crate::command::entries::{ENTRIES, Entry, Menu};
 
-/// What the pointer does; it has no entries of its own.
-const POINTER: [(&str, &str); 4] = [
+/// What the pointer and a held key do; they have no entries of their own.
+const POINTER: [(&str, &str); 5] = [
     ("Drag", "Move the slide"),
     ("Wheel, pinch", "Zoom at the pointer"),
     ("Double click", "Zoom in at the pointer"),
     ("Click the overview", "Go there"),
+    ("Hold Space", "Hide the heatmap"),
 ];
 
 /// Wide enough for the longest of them.
@@ -26,7 +27,7 @@ pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
         for menu in [Menu::File, Menu::Model, Menu::Heatmap] {
             group_ui(right, menu);
         }
-        super::section_title(left, "Pointer");
+        super::section_title(left, "Pointer and held key");
         keys_grid("pointer").show(left, |ui| {
             for (keys, text) in POINTER {
                 row_ui(ui, keys, text);

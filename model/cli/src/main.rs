@@ -7,7 +7,6 @@ mod args;
 mod command;
 mod console;
 mod failure;
-mod naming;
 mod progress;
 
 use std::io::IsTerminal as _;

@@ -10,6 +10,7 @@ mod frame;
 mod geojson;
 mod heatmap_png;
 mod heatmap_tiff;
+mod naming;
 mod png;
 mod record;
 
@@ -27,6 +28,7 @@ use domain::scale::Mpp;
 use crate::Slide;
 pub use atomic::{save, stage};
 pub use error::ExportError;
+pub use naming::Names;
 pub use png::encode_png;
 pub use record::percent_of_tissue;
 

@@ -199,3 +199,84 @@ impl<'a> Learner<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fmamil::Grid;
+    use crate::pipeline::feature_space::tests::space;
+    use half::f16;
+    use rand::Rng as _;
+
+    fn config() -> TrainConfig {
+        let text = r#"{
+            "model": { "network": { "feature_dim": 6, "dim": 8, "dt_rank": 1, "state": 4, "head_dim": 8 } },
+            "augment": { "flip_columns": 0, "flip_rows": 0, "transpose": 0, "color_copies": 0 }
+        }"#;
+        TrainConfig::from_json(text).unwrap()
+    }
+
+    fn bags() -> Vec<Bag> {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let bag = |image: usize| Bag {
+            grid: Grid { rows: 2, columns: 2 },
+            is_real: vec![true, true, true, image != 1],
+            is_positive: image.is_multiple_of(2),
+            image,
+            copies: vec![(0..24).map(|_| f16::from_f32(rng.random_range(-1.0..1.0))).collect()],
+        };
+        (0..4).map(bag).collect()
+    }
+
+    #[test]
+    fn bags_one_by_one_have_the_gradient_of_the_whole_batch() {
+        let (config, bags, space) = (config(), bags(), space(6));
+        let mut learner = Learner::new(&config, 2, None, &Device::Cpu).unwrap();
+        let mut gradients = |groups: &[Vec<usize>]| {
+            let mut sum: Option<GradStore> = None;
+            let mut sums = LossSums::default();
+            for indices in groups {
+                let rng = &mut learner.rng;
+                let batch = batches::gather(&bags, indices, &space, &config.augment, rng);
+                let share = indices.len() as f64 / 4.0;
+                let (grads, _) = learner.gradients(&batch, share, &mut sums).unwrap();
+                match &mut sum {
+                    Some(sum) => sum.extend(grads).unwrap(),
+                    None => sum = Some(grads),
+                }
+            }
+            sum.unwrap()
+        };
+        let whole = gradients(&[vec![0, 1, 2, 3]]);
+        let one_by_one = gradients(&[vec![0], vec![1], vec![2], vec![3]]);
+        for (name, var) in &learner.vars {
+            let values = |grads: &GradStore| -> Vec<f32> {
+                grads.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+            };
+            for (a, b) in values(&whole).into_iter().zip(values(&one_by_one)) {
+                assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{name}: {a} is not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_restored_learner_takes_the_same_steps() {
+        let (config, bags, space) = (config(), bags(), space(6));
+        let step = |learner: &mut Learner<'_>| {
+            let order = learner.order(&bags);
+            learner.learn(&bags, &order[0], &space, 1e-2, &mut LossSums::default()).unwrap()
+        };
+        let mut first = Learner::new(&config, 2, None, &Device::Cpu).unwrap();
+        step(&mut first);
+        let mut second = Learner::new(&config, 9, None, &Device::Cpu).unwrap();
+        second.rng = ChaCha8Rng::seed_from_u64(2);
+        second.restore(&first.tensors().unwrap(), first.step, first.random_words()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(step(&mut first), step(&mut second));
+        }
+        let bytes = |learner: &Learner<'_>| {
+            crate::registry::weights::to_bytes(&learner.averaged().unwrap()).unwrap()
+        };
+        assert_eq!(bytes(&first), bytes(&second));
+    }
+}

@@ -7,14 +7,13 @@ use model::analysis::{Analysis, AnalysisSettings, analyze, default_feature_cache
 use model::registry::ModelEntry;
 use serde_json::{Value, json};
 use slide::Slide;
-use slide::export::{self, Caution, ExportFormat, ExportRequest, SlideFacts};
+use slide::export::{self, Caution, ExportFormat, ExportRequest, Names, SlideFacts};
 
 use super::{find_model, open_slide, recommended_threshold};
 use crate::Session;
 use crate::args::{FormatArg, PredictArgs};
 use crate::console::{answer_json, say};
 use crate::failure::Failure;
-use crate::naming::Names;
 
 pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> {
     let formats = FormatArg::to_export(&args.format);

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use domain::id::SlideId;
 use serde_json::Value;
-use slide::export::ExportFormat;
+
+use super::ExportFormat;
 
 /// Hands out file stems and remembers the files that this run writes.
 #[derive(Debug)]
-pub(crate) struct Names<'a> {
+pub struct Names<'a> {
     folder: &'a Path,
     formats: &'a [ExportFormat],
     /// Lower case: some file systems do not tell the cases apart.
@@ -17,13 +18,14 @@ pub(crate) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(folder: &'a Path, formats: &'a [ExportFormat]) -> Self {
+    /// For files of these formats in `folder`.
+    pub fn new(folder: &'a Path, formats: &'a [ExportFormat]) -> Self {
         Self { folder, formats, taken: BTreeSet::new() }
     }
 
     /// The slide's own stem where that is free, else the stem and the first letters of the content hash,
     /// else a number as well. Files of an earlier run over the same slide are not in the way.
-    pub(crate) fn stem_for(&mut self, slide: &Path, id: &SlideId) -> String {
+    pub fn stem_for(&mut self, slide: &Path, id: &SlideId) -> String {
         let stem = slide.file_stem().map_or("slide".into(), |stem| stem.to_string_lossy());
         let hashed = format!("{stem}-{}", id.to_string().chars().take(8).collect::<String>());
         let numbered = (2_u32..).map(|number| format!("{hashed}-{number}"));
@@ -49,7 +51,7 @@ impl<'a> Names<'a> {
 fn is_record_of(record: &PathBuf, id: &SlideId) -> bool {
     let record = std::fs::read(record).ok();
     let record = record.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    record.is_some_and(|record| record["slide"]["id"] == id.to_string())
+    record.is_some_and(|record| record.pointer("/slide/id") == Some(&id.to_string().into()))
 }
 
 #[cfg(test)]
