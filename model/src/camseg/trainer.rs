@@ -110,7 +110,8 @@ impl<'a> Trainer<'a> {
                 }
             }
             folder.checkpoint(epoch, &self.weights()?, true)?;
-            emit(folder, TrainEvent::Checkpoint { epoch, is_best: true })?;
+            let is_best = epoch == self.config.epochs;
+            emit(folder, TrainEvent::Checkpoint { epoch, is_best })?;
         }
         emit(folder, TrainEvent::Stopped { reason: StopReason::Finished })?;
         Ok(Outcome { n_epochs: self.config.epochs, metrics })
