@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::lesion_curve::{LesionCurve, otsu};
+use domain::lesion_curve::LesionCurve;
 use domain::mask::BinaryThreshold;
+use domain::otsu::otsu;
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::registry::ModelEntry;
@@ -66,7 +67,7 @@ fn prepared(analysis: Analysis, entry: &ModelEntry) -> SlideResult {
 
 /// The upper end of the last bin that Otsu's rule calls low.
 #[expect(clippy::cast_precision_loss, reason = "a hundred bins")]
-fn otsu_threshold(histogram: &[u32]) -> Option<BinaryThreshold> {
+fn otsu_threshold(histogram: &[u64]) -> Option<BinaryThreshold> {
     let last_low = otsu(histogram)?;
     Some(BinaryThreshold::clamped((last_low + 1) as f32 / f32::from(HISTOGRAM_BINS)))
 }

@@ -30,7 +30,7 @@ pub(crate) struct SlideResult {
     /// Area, number and largest of the lesions for every *t*, prepared by the job.
     pub(crate) lesions: LesionCurve,
     /// How often the heatmap takes which value above 0, in [`HISTOGRAM_BINS`] equal parts.
-    pub(crate) histogram: Vec<u32>,
+    pub(crate) histogram: Vec<u64>,
     /// *t* that parts high from low values by Otsu's rule, if there are both.
     pub(crate) otsu: Option<BinaryThreshold>,
     pub(crate) tissue: BinaryMask,

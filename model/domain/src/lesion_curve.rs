@@ -72,12 +72,12 @@ impl LesionCurve {
     /// How often the field takes which value: pixels of the raster in `n_bins` equal parts of `0.0..=1.0`,
     /// each without its lower and with its upper end. Pixels of value 0 are not counted.
     #[expect(clippy::cast_possible_truncation, reason = "bin edges lie between 0 and 1")]
-    pub fn histogram(&self, n_bins: u16) -> Vec<u32> {
+    pub fn histogram(&self, n_bins: u16) -> Vec<u64> {
         let n_above = |bin: u16| {
             let edge = BinaryThreshold::clamped((f64::from(bin) / f64::from(n_bins)) as f32);
             self.step_at(edge).map_or(0, |step| step.n_pixels)
         };
-        (0..n_bins).map(|bin| n_above(bin).saturating_sub(n_above(bin + 1))).collect()
+        (0..n_bins).map(|bin| u64::from(n_above(bin).saturating_sub(n_above(bin + 1)))).collect()
     }
 }
 
@@ -189,29 +189,6 @@ fn index(pixel: u32) -> usize {
     usize::try_from(pixel).unwrap_or(usize::MAX)
 }
 
-/// The bin up to which values are low, by Otsu's rule: the largest variance between both sides. `None`
-/// if fewer than two bins hold anything.
-#[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^53")]
-pub fn otsu(histogram: &[u32]) -> Option<usize> {
-    let weighted = |(bin, n): (usize, &u32)| bin as f64 * f64::from(*n);
-    let total: f64 = histogram.iter().map(|n| f64::from(*n)).sum();
-    let total_weight: f64 = histogram.iter().enumerate().map(weighted).sum();
-    let (mut low, mut low_weight, mut best) = (0.0, 0.0, None);
-    for (bin, n) in histogram.iter().enumerate() {
-        low += f64::from(*n);
-        low_weight += weighted((bin, n));
-        let high = total - low;
-        if 0.0 < low && 0.0 < high {
-            let gap = low_weight / low - (total_weight - low_weight) / high;
-            let between = low * high * gap * gap;
-            if best.is_none_or(|(_, most)| most < between) {
-                best = Some((bin, between));
-            }
-        }
-    }
-    best.map(|(bin, _)| bin)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,12 +253,5 @@ mod tests {
     fn the_histogram_counts_every_value_above_zero_once() {
         let curve = curve(5, &[0.0, 0.25, 0.25, 0.26, 1.0]);
         assert_eq!(curve.histogram(4), [2, 1, 0, 1]);
-    }
-
-    #[test]
-    fn otsu_cuts_between_two_heaps_and_not_at_all_through_one() {
-        assert_eq!(otsu(&[5, 9, 5, 0, 0, 0, 4, 8, 4]), Some(2));
-        assert_eq!(otsu(&[0, 7, 0]), None);
-        assert_eq!(otsu(&[]), None);
     }
 }

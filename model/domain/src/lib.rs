@@ -19,6 +19,7 @@ pub mod heatmap;
 pub mod id;
 pub mod lesion_curve;
 pub mod mask;
+pub mod otsu;
 pub mod pixels;
 pub mod progress;
 pub mod scale;

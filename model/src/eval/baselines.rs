@@ -1,5 +1,6 @@
 //! What a model must beat: painting everything, painting dark pixels, and asking the mean color.
 
+use domain::otsu::otsu;
 use domain::pixels::Pixels;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
@@ -69,7 +70,7 @@ impl Baselines {
         self.everything_of_positives.push(all(subject.is_positive));
         self.everything_by_color.extend(p.map(|p| all(0.5 <= p)));
         let gray = grays(pixels);
-        let cut = otsu(&gray);
+        let cut = last_dark(&gray);
         let dark = Counts::of(gray.iter().map(|gray| *gray <= cut), truth);
         self.dark.push(dark);
         self.dark_of_positives.push(if subject.is_positive { dark } else { all(false) });
@@ -135,24 +136,11 @@ fn grays(pixels: &Pixels) -> Vec<u8> {
     pixels.rgba().as_chunks::<4>().0.iter().map(luma).collect()
 }
 
-/// The gray value up to which pixels are dark: largest variance between both sides.
-fn otsu(gray: &[u8]) -> u8 {
-    let mut histogram = [0.0_f64; 256];
-    gray.iter().for_each(|value| histogram[usize::from(*value)] += 1.0);
-    let weighted = |range: &[f64], first: usize| -> f64 {
-        range.iter().enumerate().map(|(i, n)| (first + i) as f64 * n).sum()
-    };
-    let between = |cut: usize| -> f64 {
-        let (dark, bright) = histogram.split_at(cut + 1);
-        let (n_dark, n_bright): (f64, f64) = (dark.iter().sum(), bright.iter().sum());
-        if n_dark == 0.0 || n_bright == 0.0 {
-            return 0.0;
-        }
-        let gap = weighted(dark, 0) / n_dark - weighted(bright, cut + 1) / n_bright;
-        n_dark * n_bright * gap * gap
-    };
-    let best = (0..255).max_by(|a, b| between(*a).total_cmp(&between(*b)).then(b.cmp(a)));
-    best.unwrap_or(0) as u8
+/// The gray value up to which pixels are dark, by Otsu's rule; 0 where all are alike.
+fn last_dark(gray: &[u8]) -> u8 {
+    let mut counts = [0_u64; 256];
+    gray.iter().for_each(|value| counts[usize::from(*value)] += 1);
+    otsu(&counts).unwrap_or(0) as u8
 }
 
 /// Logistic regression on standardized red, green and blue.
@@ -240,9 +228,9 @@ mod tests {
     #[test]
     fn otsu_cuts_between_two_gray_values() {
         let gray: Vec<u8> = [40; 30].into_iter().chain([200; 70]).collect();
-        let cut = otsu(&gray);
+        let cut = last_dark(&gray);
         assert!((40..200).contains(&cut), "{cut}");
-        assert_eq!(otsu(&[7; 5]), 0, "one gray value has no two sides");
+        assert_eq!(last_dark(&[7; 5]), 0, "one gray value has no two sides");
     }
 
     #[test]

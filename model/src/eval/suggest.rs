@@ -1,5 +1,7 @@
 //! Proposals for *t*: where sensitivity and specificity are best, where the maps' values part, where 90 % is found.
 
+use domain::otsu::otsu;
+
 use super::{N_THRESHOLDS, SuggestedThreshold, ThresholdRule, ThresholdScores, threshold};
 
 /// Share of the lesion pixels that the third rule finds.
@@ -24,7 +26,7 @@ pub(super) fn suggestions(ladder: &[ThresholdScores], values: &[u64]) -> Vec<Sug
     let youden = |it: &ThresholdScores| it.pooled.recall + it.pooled.specificity;
     let best = ladder.iter().max_by(|a, b| youden(a).total_cmp(&youden(b)));
     let sensitive = ladder.iter().rfind(|it| SENSITIVITY <= it.pooled.recall);
-    let parted = otsu(values).map(|step| SuggestedThreshold {
+    let parted = first_high_step(values).map(|step| SuggestedThreshold {
         rule: ThresholdRule::Otsu,
         threshold: threshold(step),
         pooled: ladder.get(step).map(|it| it.pooled),
@@ -39,20 +41,9 @@ pub(super) fn suggestions(ladder: &[ThresholdScores], values: &[u64]) -> Vec<Sug
     .collect()
 }
 
-/// The step below which the values of one group end: largest variance between both groups. `None` without two groups.
-fn otsu(counts: &[u64]) -> Option<usize> {
-    let moments = |steps: std::ops::Range<usize>| {
-        steps.fold((0.0, 0.0), |(n, sum), step| {
-            (n + counts[step] as f64, sum + counts[step] as f64 * step as f64)
-        })
-    };
-    let between = |cut: usize| {
-        let ((n, sum), (m, other)) = (moments(0..cut), moments(cut..counts.len()));
-        if n == 0.0 || m == 0.0 { 0.0 } else { n * m * (sum / n - other / m).powi(2) }
-    };
-    let best =
-        (1..counts.len()).max_by(|a, b| between(*a).total_cmp(&between(*b)).then(b.cmp(a)))?;
-    (0.0 < between(best)).then_some(best)
+/// The lowest step that Otsu's rule calls high.
+fn first_high_step(values: &[u64]) -> Option<usize> {
+    otsu(values).map(|last_low| last_low + 1)
 }
 
 #[cfg(test)]
@@ -64,10 +55,8 @@ mod tests {
     fn two_groups_of_values_are_parted_between_them() {
         let mut counts = Vec::new();
         add_values(&mut counts, &[0.1, 0.12, 0.1, 0.8, 0.85, 1.0]);
-        let step = otsu(&counts).unwrap();
+        let step = first_high_step(&counts).unwrap();
         assert!((13..=80).contains(&step), "{step}");
-        assert_eq!(otsu(&[0, 5, 0]), None, "one group");
-        assert_eq!(otsu(&[]), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn histogram_ui(
 
 /// One mesh: single rectangles would be smoothed at their edges and show as stripes.
 #[expect(clippy::cast_precision_loss, reason = "bars are a few points high")]
-fn mesh(bars: Rect, histogram: &[u32], threshold: f32) -> Mesh {
+fn mesh(bars: Rect, histogram: &[u64], threshold: f32) -> Mesh {
     let n_bins = histogram.len() as f32;
     // Roots: the many pixels of low value would leave nothing to see of the few high ones.
     let most = histogram.iter().copied().max().unwrap_or(0).max(1) as f32;
