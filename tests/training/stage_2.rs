@@ -1,0 +1,148 @@
+//! Stage 2: the refiner that learns from the heatmaps of stage 1.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use domain::heatmap::Heatmap;
+use domain::progress::{CancelToken, PauseToken};
+use image::RgbImage;
+use model::analysis::{AnalysisSettings, analyze};
+use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
+use model::device::DeviceChoice;
+use model::eval::{EvalSettings, evaluate};
+use model::registry::{ModelEntry, find};
+use model::train::{StopReason, TrainControl, TrainError, TrainEvent, TrainReport};
+use slide::Slide;
+
+use crate::toy::{SIDE, TRAINED, model, picture};
+
+/// A U-Net of a few thousand numbers for the toy, two epochs of each stage.
+const TINY_REFINER: &str = r#"{
+    "network": { "base": 4 },
+    "tile_px": 64,
+    "epochs": 4,
+    "early_epochs": 2,
+    "validate_every": 2,
+    "is_gated": false,
+    "cache_features": false
+}"#;
+
+fn refine(
+    run: &str,
+    masks: Option<&Path>,
+    cancel: &CancelToken,
+    on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, TrainError> {
+    let (stage_1, config) = (model(), CamsegConfig::from_json(TINY_REFINER).unwrap());
+    let sources = CamsegSources { folder: TRAINED.folder.path(), masks, model: &stage_1 };
+    let run = TRAINED.folder.path().join(run);
+    let control = TrainControl { progress: &(), cancel, pause: &PauseToken::default() };
+    train_camseg(sources, &run, &config, DeviceChoice::Cpu, on_event, control)
+}
+
+/// A refiner that several tests look at, with its events.
+static REFINED: LazyLock<(TrainReport, Vec<TrainEvent>)> = LazyLock::new(|| {
+    let mut events = Vec::new();
+    let report = refine("refined", None, &CancelToken::default(), &mut |event| {
+        events.push(event.clone());
+    });
+    (report.unwrap(), events)
+});
+
+fn refined_model() -> ModelEntry {
+    find(REFINED.0.model_dir.to_str().unwrap()).unwrap()
+}
+
+fn refined_map(image: &RgbImage) -> Heatmap {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image.png");
+    image.save(&path).unwrap();
+    let settings = AnalysisSettings { refine: true, ..AnalysisSettings::default() };
+    let slide = Slide::open(&path).unwrap();
+    let cancel = CancelToken::default();
+    let analysis = analyze(&slide, &refined_model(), &settings, &(), &cancel).unwrap();
+    assert!(analysis.provenance.contains_key("refiner_sha256"));
+    analysis.refined.unwrap()
+}
+
+#[test]
+fn a_refiner_learns_in_two_stages_and_stands_beside_stage_1() {
+    let (report, events) = &*REFINED;
+    assert_eq!((report.n_epochs, report.stopped), (4, StopReason::Finished));
+    assert!((0.0..=1.0).contains(&report.metrics["val_label_miou"]));
+    for file in ["manifest.json", "weights.safetensors", "refiner.json", "refiner.safetensors"] {
+        assert!(report.model_dir.join(file).is_file(), "{file} is missing");
+    }
+    assert_eq!(refined_model().manifest.name, "tiny-refined");
+    let consistency: Vec<bool> = events
+        .iter()
+        .filter_map(|event| match event {
+            TrainEvent::SegmentationEpoch { consistency_loss, .. } => Some(0.0 < *consistency_loss),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(consistency, [false, false, true, true], "only the late stage holds to the map");
+}
+
+#[test]
+fn the_refined_map_has_the_images_own_pixels_and_is_measured_like_any_map() {
+    let (image, _) = picture(4);
+    let size = refined_map(&image).size();
+    assert_eq!((size.width, size.height), (SIDE, SIDE));
+    let analysis = AnalysisSettings { refine: true, ..AnalysisSettings::default() };
+    let settings = EvalSettings { analysis, ..EvalSettings::default() };
+    let (folder, masks) = (TRAINED.folder.path(), TRAINED.folder.path().join("masks"));
+    let cancel = CancelToken::default();
+    let report = evaluate(folder, Some(&masks), &refined_model(), &settings, &(), &cancel).unwrap();
+    assert_eq!(report.threshold, 0.5, "the refiner's own");
+    assert!(report.segmentation.is_some());
+}
+
+#[test]
+fn a_model_without_a_refiner_says_so() {
+    let settings = AnalysisSettings { refine: true, ..AnalysisSettings::default() };
+    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
+    let error = analyze(&slide, &model(), &settings, &(), &CancelToken::default()).unwrap_err();
+    assert!(error.to_string().contains("no refiner"), "{error}");
+}
+
+#[test]
+fn corrected_masks_take_the_place_of_heatmaps() {
+    let masks = TRAINED.folder.path().join("masks");
+    let cancel = CancelToken::default();
+    let corrected = refine("corrected", Some(&masks), &cancel, &mut |_| {}).unwrap();
+    assert_ne!(corrected.metrics, REFINED.0.metrics);
+}
+
+#[test]
+fn a_cancelled_refiner_says_so_and_leaves_no_model() {
+    let cancel = CancelToken::default();
+    let mut events = Vec::new();
+    let result = refine("refining-cancelled", None, &cancel, &mut |event| {
+        events.push(event.clone());
+        cancel.cancel();
+    });
+    assert!(matches!(result, Err(TrainError::Cancelled(_))));
+    assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Cancelled }));
+    assert!(!TRAINED.folder.path().join("refining-cancelled/model").exists());
+}
+
+#[test]
+fn a_region_is_refined_alone_as_in_the_whole() {
+    const WIDTH: u32 = 1200;
+    const HEIGHT: u32 = 640;
+    let (tile, _) = picture(2);
+    let pixel = |x: u32, y: u32| *tile.get_pixel((x + y / 7) % SIDE, (y + x / 11) % SIDE);
+    let whole = refined_map(&RgbImage::from_fn(WIDTH, HEIGHT, pixel));
+    // The region crosses two seams of the whole; what lies near its own edge has other neighbours there.
+    let (left, top, side, margin) = (256, 64, 512, 112);
+    let alone = refined_map(&RgbImage::from_fn(side, side, |x, y| pixel(left + x, top + y)));
+    let mut largest = 0.0f32;
+    for y in margin..side - margin {
+        for x in margin..side - margin {
+            let in_whole = whole.values()[((top + y) * WIDTH + left + x) as usize];
+            largest = largest.max((alone.values()[(y * side + x) as usize] - in_whole).abs());
+        }
+    }
+    assert!(largest < 0.02, "{largest}");
+}
