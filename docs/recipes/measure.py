@@ -8,6 +8,10 @@ data folders seed i is run on folder i: one drawing of the data, one drawing of 
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
 on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again, and
 what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
+
+A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps
+(`train --stage camseg`) and the refined maps are measured. There a row may say `"heatmap_alone": true`: nothing is trained and
+the heatmap is measured; or `"true_masks": true`: the masks of the data take the place of the heatmaps.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
@@ -31,18 +35,26 @@ def run(arguments):
     subprocess.run([str(it) for it in arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def measure(cli, config, data, out):
+def measure(cli, config, data, out, stage_1):
     """One training and its figures."""
     out.mkdir(parents=True, exist_ok=True)
+    heatmap_alone, true_masks = config.pop("heatmap_alone", False), config.pop("true_masks", False)
     settings = out / "settings.json"
     settings.write_text(json.dumps(config, indent=2) + "\n")
-    run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume"])
+    model, refine = out / "run/model", []
+    if heatmap_alone:
+        model = stage_1
+    else:
+        options = ["--stage", "camseg", "--model", stage_1] if stage_1 else []
+        options += ["--masks", data / "masks"] if true_masks else []
+        refine = ["--refine"] if stage_1 else []
+        run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume", *options])
     has_test = ",test" in (data / "labels.csv").read_text()
 
     def report(name, *options):
         file = out / f"{name}.json"
         if not file.exists():
-            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, "--no-baselines", *options])
+            run([cli, "eval", data, "--model", model, "--masks", data / "masks", "--out", file, "--no-baselines", *refine, *options])
         return json.loads(file.read_text())
 
     val = report("val", "--split", "val")
@@ -73,12 +85,14 @@ def main():
     print("| row | n | " + " | ".join(FIGURES) + " |\n" + "|---" * (len(FIGURES) + 2) + "|")
     for name in args.rows or experiments["rows"]:
         config = merged(experiments["base"], experiments["rows"][name])
-        config.setdefault("description", {})["name"] = name
+        if "stage_1" not in experiments:
+            config.setdefault("description", {})["name"] = name
         found = []
         for seed in args.seeds:
             data = args.data[seed % len(args.data)]
-            text = json.dumps({**config, "seed": seed}).replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed))
-            found.append(measure(args.cli, json.loads(text), data, args.out / name / str(seed)))
+            text = json.dumps({"config": {**config, "seed": seed}, "stage_1": experiments.get("stage_1")})
+            told = json.loads(text.replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed)))
+            found.append(measure(args.cli, told["config"], data, args.out / name / str(seed), told["stage_1"]))
         cells = []
         for figure in FIGURES:
             values = [it[figure] for it in found]

@@ -1,7 +1,7 @@
 //! What comes out of running a model over a slide: plain data for window, CLI and exports.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::RESEARCH_USE_ONLY;
@@ -38,6 +38,9 @@ pub struct AnalysisSettings {
     pub feature_cache: Option<PathBuf>,
     /// Whether the model's refiner, stage 2, draws a sharper map as well.
     pub refine: bool,
+    /// The TIFF file, replaced if it is there, for the whole refined map as a pyramid: beside a sharper map whose cells grow
+    /// with the slide.
+    pub refined_pyramid: Option<PathBuf>,
     /// Which map is drawn; `None` is the model's own.
     pub map: Option<MapKind>,
 }
@@ -105,6 +108,9 @@ pub enum AnalyzeError {
     /// No tissue was found.
     #[error("no tissue was found on this slide, so there is nothing to analyze")]
     NoTissue,
+    /// A result that is too large for memory cannot be kept.
+    #[error(transparent)]
+    Export(#[from] slide::export::ExportError),
     /// The device is absent, or the computation itself failed.
     #[error("the computation failed: {0}")]
     Compute(String),
@@ -175,7 +181,9 @@ pub(crate) fn analyze_with(
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
     let refined = if settings.refine {
         progress.stage("Refining");
-        let run = || refined(slide, model, &tissue, &heatmap, work);
+        let pyramid = settings.refined_pyramid.as_deref();
+        let pyramid = pyramid.map(|it| (it, entry.manifest.name.as_str()));
+        let run = || refined(slide, model, (&tissue, &heatmap), pyramid, work);
         Some(watch.time("Refining", run)?)
     } else {
         None
@@ -196,8 +204,8 @@ pub(crate) fn analyze_with(
 fn refined(
     slide: &Slide,
     model: &LoadedModel,
-    tissue: &BinaryMask,
-    heatmap: &Heatmap,
+    (tissue, heatmap): (&BinaryMask, &Heatmap),
+    pyramid: Option<(&Path, &str)>,
     work: (&dyn Progress, &CancelToken),
 ) -> Result<Heatmap, AnalyzeError> {
     let Some(refiner) = &model.refiner else {
@@ -207,7 +215,7 @@ fn refined(
     };
     let (scale, _) = ModelScale::of(slide.mpp(), model.config.bag.mpp);
     let gate = refiner.description.is_gated.then_some(heatmap);
-    infer::refined(refiner, slide, scale, tissue, gate, work)
+    infer::refined(refiner, infer::Subject { slide, scale, tissue, gate }, pyramid, work)
 }
 
 fn stitch(

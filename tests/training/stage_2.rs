@@ -7,7 +7,7 @@ use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, PauseToken};
 use image::RgbImage;
 use model::analysis::{AnalysisSettings, analyze};
-use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
+use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
 use model::device::DeviceChoice;
 use model::eval::{EvalSettings, evaluate};
 use model::registry::{ModelEntry, find};
@@ -20,6 +20,7 @@ use crate::toy::{SIDE, TRAINED, model, picture};
 const TINY_REFINER: &str = r#"{
     "network": { "base": 4 },
     "tile_px": 64,
+    "batch": 2,
     "epochs": 4,
     "early_epochs": 2,
     "validate_every": 2,
@@ -33,11 +34,18 @@ fn refine(
     cancel: &CancelToken,
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, TrainError> {
-    let (stage_1, config) = (model(), CamsegConfig::from_json(TINY_REFINER).unwrap());
-    let sources = CamsegSources { folder: TRAINED.folder.path(), masks, model: &stage_1 };
-    let run = TRAINED.folder.path().join(run);
+    let (folder, run) = (TRAINED.folder.path(), TRAINED.folder.path().join(run));
+    let job = CamsegJob {
+        folder,
+        masks,
+        model: &model(),
+        run_dir: &run,
+        config: Some(CamsegConfig::from_json(TINY_REFINER).unwrap()),
+        device: DeviceChoice::Cpu,
+        resume: true,
+    };
     let control = TrainControl { progress: &(), cancel, pause: &PauseToken::default() };
-    train_camseg(sources, &run, &config, DeviceChoice::Cpu, on_event, control)
+    train_camseg(&job, on_event, control)
 }
 
 /// A refiner that several tests look at, with its events.
@@ -125,6 +133,48 @@ fn a_cancelled_refiner_says_so_and_leaves_no_model() {
     assert!(matches!(result, Err(TrainError::Cancelled(_))));
     assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Cancelled }));
     assert!(!TRAINED.folder.path().join("refining-cancelled/model").exists());
+}
+
+#[test]
+fn a_refiner_stopped_in_any_epoch_ends_as_if_it_had_not_been() {
+    let run = TRAINED.folder.path().join("refining-broken-off");
+    let mut n_stops = 0;
+    let report = loop {
+        let cancel = CancelToken::default();
+        let mut n_epochs = 0;
+        let result = refine("refining-broken-off", None, &cancel, &mut |event| match event {
+            TrainEvent::Checkpoint { .. } => n_epochs += 1,
+            TrainEvent::Step { .. } if n_epochs == 1 => cancel.cancel(),
+            _ => {}
+        });
+        match result {
+            Err(TrainError::Cancelled(_)) => n_stops += 1,
+            result => break result.unwrap(),
+        }
+    };
+    assert_eq!(n_stops, 3, "once in every epoch but the first");
+    assert_eq!(report.metrics, REFINED.0.metrics);
+    let read =
+        |report: &TrainReport, file: &str| std::fs::read(report.model_dir.join(file)).unwrap();
+    for file in ["refiner.json", "refiner.safetensors", "manifest.json"] {
+        assert_eq!(read(&report, file), read(&REFINED.0, file), "{file}");
+    }
+    assert!(!run.join("state.safetensors").exists(), "a finished run needs no state");
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_masks_only() {
+    let cancel = CancelToken::default();
+    let stopped = refine("refining-other-masks", None, &cancel, &mut |event| {
+        if matches!(event, TrainEvent::Checkpoint { .. }) {
+            cancel.cancel();
+        }
+    });
+    assert!(matches!(stopped, Err(TrainError::Cancelled(_))));
+    let masks = TRAINED.folder.path().join("masks");
+    let cancel = CancelToken::default();
+    let error = refine("refining-other-masks", Some(&masks), &cancel, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("have changed since the run began"), "{error}");
 }
 
 #[test]

@@ -82,9 +82,12 @@ pub(crate) struct PredictArgs {
     /// The cut-off t of masks and outlines, 0 to 1; the model's recommendation if left out
     #[arg(long, value_name = "T", value_parser = threshold)]
     pub(crate) threshold: Option<f32>,
-    /// Export what the model's refiner makes of the heatmap
+    /// Export what the model's refiner makes of the heatmap as well, beside it
     #[arg(long)]
     pub(crate) refine: bool,
+    /// The cut-off t of the refined map, 0 to 1; the refiner's recommendation if left out
+    #[arg(long, value_name = "T", value_parser = threshold, requires = "refine")]
+    pub(crate) refined_threshold: Option<f32>,
     /// What to save, comma separated; the .json record is always written
     #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
     pub(crate) format: Vec<FormatArg>,

@@ -12,7 +12,9 @@ mod heatmap_png;
 mod heatmap_tiff;
 mod naming;
 mod png;
+mod probability_pyramid;
 mod record;
+mod tiff_writer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,10 +28,11 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::scale::Mpp;
 
 use crate::Slide;
-pub use atomic::{save, stage};
+pub use atomic::{Staged, save, stage};
 pub use error::ExportError;
-pub use naming::Names;
+pub use naming::{Names, refined_stem};
 pub use png::encode_png;
+pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};
 pub use record::percent_of_tissue;
 
 /// Name and version of this program, as written into every file.
@@ -150,7 +153,7 @@ pub fn write_bundle(
             staged.push(stage(&dir.join(name), format.noun(), &bytes)?);
         }
     }
-    staged.into_iter().map(atomic::Staged::publish).collect()
+    staged.into_iter().map(Staged::publish).collect()
 }
 
 /// The bytes of each of the format's files.

@@ -20,6 +20,8 @@ pub struct CamsegConfig {
     pub tile_px: usize,
     /// Model px of stage 1 per network px; without it, as many as bring a window of stage 1 to `tile_px`, at least 1.
     pub pixel_ratio: Option<f64>,
+    /// The heatmap's value that counts as one half: the *t* at which a heatmap becomes a pseudo-mask.
+    pub pseudo_threshold: f32,
     /// Seed of initial weights, split, order and augmentation.
     pub seed: u64,
     /// Passes over the training tiles.
@@ -51,6 +53,7 @@ impl CamsegConfig {
             network: NetworkConfig::Unet { base: 16 },
             tile_px: 256,
             pixel_ratio: None,
+            pseudo_threshold: 0.5,
             seed: 0,
             epochs: 150,
             early_epochs: 20,
@@ -107,6 +110,10 @@ impl CamsegConfig {
         let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((name, value)) = outside {
             return Some(format!("{name} must lie in 0 to 1, found {value}"));
+        }
+        if !(0.01..=0.99).contains(&self.pseudo_threshold) {
+            let found = self.pseudo_threshold;
+            return Some(format!("pseudo_threshold must lie in 0.01 to 0.99, found {found}"));
         }
         let counts = [
             ("epochs", self.epochs),

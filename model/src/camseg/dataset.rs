@@ -7,24 +7,22 @@ use std::path::{Path, PathBuf};
 
 use domain::coords::Level0Px;
 use domain::heatmap::Heatmap;
-use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
 use half::f16;
 use slide::Slide;
 
-use super::CamsegConfig;
 use super::unet::ALIGNMENT;
+use super::{CamsegConfig, stage_1};
 use crate::analysis::AnalyzeError;
 use crate::bag::extract::read_block;
-use crate::bag::feature_store::FeatureStore;
+use crate::bag::feature_store::{FeatureStore, key};
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueShare};
-use crate::cam::stitch::{POSITIVE, Stitcher};
+use crate::data::check::CheckedFolder;
 use crate::data::folder::{LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
-use crate::pipeline::slide_run;
-use crate::stopwatch::Stopwatch;
+use crate::registry::ModelEntry;
 use crate::train::TrainError;
 
 /// From this gray value on a pixel of a corrected mask is lesion.
@@ -54,6 +52,7 @@ pub(super) struct Dataset {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
     pub(super) model: &'a LoadedModel,
+    pub(super) entry: &'a ModelEntry,
     pub(super) store: Option<&'a FeatureStore>,
     pub(super) masks: Option<&'a Path>,
     pub(super) config: &'a CamsegConfig,
@@ -103,7 +102,11 @@ impl Source<'_> {
         let tissue = tissue::find(&slide, &(), cancel)?;
         let label = match (self.corrected(image), image.is_positive) {
             (Some(mask), _) => Label::Mask(Box::new(same_size(Slide::open(&mask)?, &slide)?)),
-            (None, true) => Label::Map(self.map(&slide, &tissue, cancel)?),
+            (None, true) => {
+                let at = stage_1::Place { slide: &slide, tissue: &tissue };
+                let map = stage_1::map_of_positive(self.model, self.entry, self.store, at, cancel)?;
+                Label::Map(map)
+            }
             (None, false) => Label::Nothing,
         };
         let bag = &self.model.config.bag;
@@ -116,7 +119,8 @@ impl Source<'_> {
         let kept = windows
             .into_iter()
             .filter(|window| is_single || bag.tissue_min <= share.of(grid.level0_rect(*window)));
-        kept.map(|window| tile(&slide, &grid, window, &label)).collect()
+        let even = self.config.pseudo_threshold;
+        kept.map(|window| tile(&slide, &grid, window, &label, even)).collect()
     }
 
     /// The corrected mask of an image, if the user gave one.
@@ -125,33 +129,15 @@ impl Source<'_> {
         path.is_file().then_some(path)
     }
 
-    /// The heatmap of an image that is known to be positive.
-    fn map(
-        &self,
-        slide: &Slide,
-        tissue: &BinaryMask,
-        cancel: &CancelToken,
-    ) -> Result<Heatmap, AnalyzeError> {
-        let bag = &self.model.config.bag;
-        let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
-        let grid = PatchGrid::cover(slide.size(), scale, bag);
-        let mut windows = slide_run::windows_with_tissue(&grid, bag, tissue);
-        if windows.is_empty() {
-            windows = grid.windows_of(bag);
-        }
-        let mut watch = Stopwatch::default();
-        let work: (&dyn Progress, &CancelToken) = (&(), cancel);
-        let run = slide_run::run(slide, &grid, &windows, self.model, self.store, &mut watch, work)?;
-        let highest = run.outputs.iter().map(|it| it.probability).fold(0.0, f32::max);
-        let mut stitcher = Stitcher::new(&grid, windows.len());
-        for (window, output) in windows.iter().zip(&run.outputs) {
-            // The likeliest window of a known positive counts as positive.
-            let is_likeliest = output.probability == highest;
-            let least = if is_likeliest { POSITIVE } else { 0.0 };
-            stitcher.add(*window, &output.cam, output.probability.max(least));
-        }
-        let map = stitcher.finish(&grid, slide.size());
-        map.map_err(|error| AnalyzeError::Compute(error.to_string()))
+    /// Names what is learned from: images, labels and splits, corrected masks, and stage 1.
+    pub(super) fn fingerprint(&self, folder: &CheckedFolder) -> String {
+        let masks = folder.images.iter().filter_map(|image| {
+            let bytes = std::fs::read(self.corrected(image)?).unwrap_or_default();
+            Some(key(&[image.file.as_bytes(), &bytes]))
+        });
+        let masks: String = masks.collect();
+        let stage_1 = stage_1::name(self.model, self.entry);
+        key(&[folder.fingerprint.as_bytes(), masks.as_bytes(), stage_1.as_bytes()])
     }
 }
 
@@ -177,6 +163,7 @@ fn tile(
     grid: &PatchGrid,
     window: Window,
     label: &Label,
+    pseudo_threshold: f32,
 ) -> Result<Tile, AnalyzeError> {
     let (rows, columns) = (window.rows * ALIGNMENT, window.columns * ALIGNMENT);
     let (rgb, _) = read_block(slide, grid, window, PAD_VALUE)?;
@@ -195,13 +182,19 @@ fn tile(
                 let y = center(window.row, row, grid.scale.y);
                 values.extend((0..columns).map(|column| {
                     let x = center(window.column, column, grid.scale.x);
-                    f16::from_f32(map.sample(Level0Px { x, y }))
+                    let value = map.sample(Level0Px { x, y });
+                    f16::from_f32(stretched(value, pseudo_threshold))
                 }));
             }
             values
         }
     };
     Ok(Tile { rows, columns, rgb, label })
+}
+
+/// A map's value with `even` moved to one half, below and above it a straight line each.
+fn stretched(value: f32, even: f32) -> f32 {
+    if value <= even { 0.5 * value / even } else { 0.5 + 0.5 * (value - even) / (1.0 - even) }
 }
 
 impl Tile {
@@ -255,6 +248,14 @@ mod tests {
             seen.insert(reds);
         }
         assert_eq!(seen.len(), 8);
+    }
+
+    #[test]
+    fn the_pseudo_threshold_becomes_one_half_and_the_ends_stay() {
+        for (value, expected) in [(0.0, 0.0), (0.1, 0.25), (0.2, 0.5), (0.6, 0.75), (1.0, 1.0)] {
+            assert!((stretched(value, 0.2) - expected).abs() < 1e-6, "{value}");
+            assert_eq!(stretched(value, 0.5), value);
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::CamsegConfig;
+use super::learner::normalized;
 use super::network::{NetworkConfig, SegmentationNetwork, variables};
-use super::trainer::{Outcome, normalized};
+use super::trainer::Outcome;
 use crate::bag::feature_store::hex;
 use crate::registry::weights::{self, one_line};
 use crate::registry::{Manifest, ModelEntry};
-use crate::train::run_folder::{RunFolder, write_file, write_json};
+use crate::train::run_folder::{REPORT, RunFolder, write_file, write_json};
 use crate::train::{StopReason, TrainError, TrainReport};
 
 /// The description of a refiner in a model folder.
@@ -146,7 +147,8 @@ pub(super) fn promote(
         ..manifest.clone()
     };
     write_json(&dir.join("manifest.json"), &manifest)?;
-    run.write_json("report.json", &report)?;
+    run.write_json(REPORT, &report)?;
+    run.forget_state()?;
     Ok(report)
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::is_trained;
 use crate::nn::storage::{tensor, to_vec};
+use crate::registry::weights::Tensors;
 
 /// Constants of the optimizer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,15 +43,52 @@ impl SgdConfig {
 #[derive(Debug)]
 pub(crate) struct Sgd {
     config: SgdConfig,
-    slots: Vec<(Var, Vec<f32>)>,
+    slots: Vec<Slot>,
+}
+
+/// A weight and how it moves.
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    var: Var,
+    motion: Vec<f32>,
 }
 
 impl Sgd {
     /// For the trained ones among `vars`, at rest.
     pub(crate) fn new(vars: &BTreeMap<String, Var>, config: SgdConfig) -> Self {
         let trained = vars.iter().filter(|(name, _)| is_trained(name));
-        let slots = trained.map(|(_, var)| (var.clone(), vec![0.0; var.elem_count()])).collect();
-        Self { config, slots }
+        let at_rest = |(name, var): (&String, &Var)| Slot {
+            name: name.clone(),
+            var: var.clone(),
+            motion: vec![0.0; var.elem_count()],
+        };
+        Self { config, slots: trained.map(at_rest).collect() }
+    }
+
+    /// How every weight moves, by name, for [`Self::load_state`].
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub(crate) fn state(&self) -> Result<Tensors> {
+        let named = |Slot { name, var, motion }: &Slot| {
+            Ok((name.clone(), tensor(motion.clone(), var.shape())?))
+        };
+        self.slots.iter().map(named).collect()
+    }
+
+    /// Goes back to where [`Self::state`] was called.
+    ///
+    /// # Errors
+    /// If a weight is missing or has another size.
+    pub(crate) fn load_state(&mut self, saved: &Tensors) -> Result<()> {
+        for Slot { name, motion, .. } in &mut self.slots {
+            match saved.get(name).map(to_vec).transpose()? {
+                Some(found) if found.len() == motion.len() => *motion = found,
+                _ => bail!("the saved state does not say how the weight {name} moves"),
+            }
+        }
+        Ok(())
     }
 
     /// Moves every weight that has a gradient; returns the gradients' norm before clipping.
@@ -60,7 +98,7 @@ impl Sgd {
     pub(crate) fn step(&mut self, grads: &GradStore, rate: f64) -> Result<f64> {
         let mut gradients = Vec::with_capacity(self.slots.len());
         let mut squares = 0.0;
-        for (var, _) in &self.slots {
+        for Slot { var, .. } in &self.slots {
             let gradient: Option<Vec<f32>> = grads.get(var).map(to_vec).transpose()?;
             let sum = |it: &Vec<f32>| it.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
             squares += gradient.as_ref().map_or(0.0, sum);
@@ -72,7 +110,7 @@ impl Sgd {
         }
         let clip = (self.config.clip_norm / (norm + 1e-6)).min(1.0) as f32;
         let (momentum, decay) = (self.config.momentum as f32, self.config.weight_decay as f32);
-        for ((var, motion), gradient) in self.slots.iter_mut().zip(gradients) {
+        for (Slot { var, motion, .. }, gradient) in self.slots.iter_mut().zip(gradients) {
             let Some(gradient) = gradient else { continue };
             let mut weights: Vec<f32> = to_vec(var)?;
             for ((weight, motion), g) in weights.iter_mut().zip(motion.iter_mut()).zip(gradient) {

@@ -30,21 +30,20 @@ mod validate;
 pub(crate) use config::merge;
 pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
+pub(crate) use state::{Position, TrainState};
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::progress::{CancelToken, Cancelled, PauseToken, Progress};
 
 use crate::bag::feature_store::FeatureStore;
 use crate::data::check::{CheckedFolder, FolderError, check};
-use crate::data::folder::Split;
 use crate::device::DeviceChoice;
 use crate::encoder::{self, Encoder};
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
-use run_folder::{CONFIG, Found, REPORT, RunFolder};
+use run_folder::{Found, REPORT, RunFolder};
 use trainer::{Setup, Trainer};
 
 /// Why a training did not finish.
@@ -129,7 +128,8 @@ pub fn train(
     if found == Found::Finished && job.resume {
         return RunFolder::read_json(job.run_dir, REPORT);
     }
-    let config = config(job, found)?;
+    let asked = job.config.clone();
+    let config = RunFolder::settings(job.run_dir, found, job.resume, asked, TrainConfig::shipped)?;
     if let Some(problem) = config.problem() {
         return Err(TrainError::Config(problem));
     }
@@ -138,7 +138,7 @@ pub fn train(
     let folder = check(job.folder, &config.model.bag, config.seed, work)?;
     let encoder = encoder_for(&config)?;
     let start = start(&config)?;
-    let mut run = open_run(job.run_dir, found, &config, &folder)?;
+    let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
     let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
     let (start, space) = match start {
         Some((weights, space)) => (Some(weights), space),
@@ -155,28 +155,6 @@ pub fn train(
     };
     let outcome = Trainer::new(&setup, &mut run, on_event, &control)?.run()?;
     promote::promote(&run, &config, &space, &outcome)
-}
-
-/// The settings of the run, which a continued one does not change.
-fn config(job: &TrainJob<'_>, found: Found) -> Result<TrainConfig, TrainError> {
-    let asked = job.config.clone();
-    if found == Found::Nothing {
-        return Ok(asked.unwrap_or_else(TrainConfig::shipped));
-    }
-    if !job.resume {
-        let problem = match found {
-            Found::Finished => "the folder already holds a finished run; choose another one",
-            _ => "the folder holds an unfinished run; continue it, or choose another one",
-        };
-        return Err(TrainError::Resume(problem.to_owned()));
-    }
-    let recorded: TrainConfig = RunFolder::read_json(job.run_dir, CONFIG)?;
-    match asked {
-        Some(asked) if asked != recorded => {
-            Err(TrainError::Resume("it was begun with other settings".to_owned()))
-        }
-        _ => Ok(recorded),
-    }
 }
 
 fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, TrainError> {
@@ -208,23 +186,6 @@ fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainE
         .map_err(|error| unusable(&error))?;
     weights::check_strict(&expected, &tensors).map_err(|error| unusable(&error))?;
     Ok(Some((tensors, space)))
-}
-
-/// Opens the run folder; a run that begins says there what it learns from.
-fn open_run(
-    dir: &Path,
-    found: Found,
-    config: &TrainConfig,
-    folder: &CheckedFolder,
-) -> Result<RunFolder, TrainError> {
-    let run = RunFolder::open(dir)?;
-    if found == Found::Nothing {
-        let files = folder.images.iter().map(|it| it.file.as_str());
-        let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
-        run.write_json("split.json", &by_file)?;
-        run.write_json(CONFIG, config)?;
-    }
-    Ok(run)
 }
 
 fn dataset(

@@ -1,5 +1,6 @@
 //! The folder of one training. Every file is written aside and renamed; events are appended line by line.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use serde::de::DeserializeOwned;
 use super::event::TrainEvent;
 use super::state::TrainState;
 use super::{TrainError, write_error};
+use crate::data::check::CheckedFolder;
+use crate::data::folder::Split;
 use crate::registry::weights::{self, Tensors, one_line};
 
 /// Files of a run that its beginning and end are told by.
@@ -70,6 +73,50 @@ impl RunFolder {
         }
         let events = File::options().create(true).append(true).open(dir.join("events.jsonl"));
         Ok(Self { dir: dir.to_owned(), events: events.map_err(|error| write_error(&error))? })
+    }
+
+    /// The settings of the run, which a continued one does not change.
+    pub(crate) fn settings<T: DeserializeOwned + PartialEq>(
+        dir: &Path,
+        found: Found,
+        resume: bool,
+        asked: Option<T>,
+        otherwise: impl FnOnce() -> T,
+    ) -> Result<T, TrainError> {
+        if found == Found::Nothing {
+            return Ok(asked.unwrap_or_else(otherwise));
+        }
+        if !resume {
+            let problem = match found {
+                Found::Finished => "the folder already holds a finished run; choose another one",
+                _ => "the folder holds an unfinished run; continue it, or choose another one",
+            };
+            return Err(TrainError::Resume(problem.to_owned()));
+        }
+        let recorded: T = Self::read_json(dir, CONFIG)?;
+        match asked {
+            Some(asked) if asked != recorded => {
+                Err(TrainError::Resume("it was begun with other settings".to_owned()))
+            }
+            _ => Ok(recorded),
+        }
+    }
+
+    /// Opens the folder; a run that begins says there what it learns, and from what.
+    pub(crate) fn begin(
+        dir: &Path,
+        found: Found,
+        config: &impl Serialize,
+        folder: &CheckedFolder,
+    ) -> Result<Self, TrainError> {
+        let run = Self::open(dir)?;
+        if found == Found::Nothing {
+            let files = folder.images.iter().map(|it| it.file.as_str());
+            let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
+            run.write_json("split.json", &by_file)?;
+            run.write_json(CONFIG, config)?;
+        }
+        Ok(run)
     }
 
     /// Appends an event.

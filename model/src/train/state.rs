@@ -17,7 +17,7 @@ use crate::registry::weights::{Tensors, one_line};
 const POSITION: &str = "position";
 
 /// Where a training stands after an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// What the training learns from; another folder cannot be continued with.
     pub(crate) data: String,

@@ -20,6 +20,7 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
         device: args.device.into(),
         feature_cache: default_feature_cache(),
         refine: args.refine,
+        refined_pyramid: None,
         map: args.map.map(Into::into),
     };
     let settings = EvalSettings {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::heatmap::Heatmap;
 use domain::mask::BinaryThreshold;
-use model::analysis::{Analysis, AnalysisSettings, analyze, default_feature_cache};
+use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::registry::ModelEntry;
 use serde_json::{Value, json};
 use slide::Slide;
@@ -18,13 +19,19 @@ use crate::failure::Failure;
 pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> {
     let formats = FormatArg::to_export(&args.format);
     let entry = find_model(&args.model)?;
-    let recommended = recommended_threshold(&entry, args.refine)?;
+    let recommended = |refine: bool| recommended_threshold(&entry, refine);
+    let cut = |asked: Option<f32>, refine: bool| -> Result<BinaryThreshold, Failure> {
+        Ok(BinaryThreshold::clamped(asked.map_or_else(|| recommended(refine), Ok)?))
+    };
+    let refined_threshold = args.refine.then(|| cut(args.refined_threshold, true)).transpose()?;
     let run = Run {
-        threshold: BinaryThreshold::clamped(args.threshold.unwrap_or(recommended)),
+        threshold: cut(args.threshold, false)?,
+        refined_threshold,
         settings: AnalysisSettings {
             device: args.device.into(),
             feature_cache: default_feature_cache(),
             refine: args.refine,
+            refined_pyramid: None,
             map: args.map.map(Into::into),
         },
         entry,
@@ -33,7 +40,8 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
         session,
     };
     prepare(&args.out)?;
-    let mut names = Names::new(&args.out, &formats);
+    let names = Names::new(&args.out, &formats);
+    let mut names = if args.refine { names.with_refined() } else { names };
     let (mut results, mut failures) = (Vec::new(), Vec::new());
     for path in &args.slides {
         match run.one(path, &mut names) {
@@ -71,6 +79,8 @@ struct Run<'a> {
     entry: ModelEntry,
     settings: AnalysisSettings,
     threshold: BinaryThreshold,
+    /// Of the refined map, where that is asked for.
+    refined_threshold: Option<BinaryThreshold>,
     out: &'a Path,
     formats: &'a [ExportFormat],
     session: &'a Session,
@@ -81,24 +91,59 @@ impl Run<'_> {
     fn one(&self, path: &Path, names: &mut Names<'_>) -> Result<Value, Failure> {
         let slide = open_slide(path)?;
         let Session { cancel, progress } = self.session;
-        let analysis = analyze(&slide, &self.entry, &self.settings, progress, cancel)
-            .map_err(|error| Failure::at(path)(&error))?;
-        progress.clear();
-        let request = self.request(&slide, &analysis);
         let stem = names.stem_for(path, slide.id());
-        let files = export::write_bundle(&request, self.out, &stem, self.formats)
-            .map_err(|error| Failure::at(self.out)(&error))?;
-        let record = export::record(&request);
-        say(&in_words(path, &record));
-        Ok(with_files(record, path, &files))
+        let refined_stem = export::refined_stem(&stem);
+        let settings = AnalysisSettings {
+            refined_pyramid: self.pyramid(&refined_stem),
+            ..self.settings.clone()
+        };
+        let analysis = analyze(&slide, &self.entry, &settings, progress, cancel).map_err(
+            |error| match error {
+                AnalyzeError::Export(error) => Failure::at(self.out)(&error),
+                error => Failure::at(path)(&error),
+            },
+        )?;
+        progress.clear();
+        let write = |request: &ExportRequest<'_>, stem: &str| {
+            let files = export::write_bundle(request, self.out, stem, self.formats)
+                .map_err(|error| Failure::at(self.out)(&error))?;
+            let record = export::record(request);
+            say(&in_words(path, &record));
+            Ok(with_files(record, path, &files))
+        };
+        let request = self.request(&slide, &analysis, (&analysis.heatmap, self.threshold));
+        let mut result = write(&request, &stem)?;
+        if let Some(refined) = analysis.refined.as_ref().zip(self.refined_threshold) {
+            say("refined:");
+            let request = self.request(&slide, &analysis, refined);
+            let mut refined = write(&request, &refined_stem)?;
+            if let (Some(file), Some(files)) =
+                (settings.refined_pyramid, refined["files"].as_array_mut())
+            {
+                files.push(Value::from(file.display().to_string()));
+            }
+            result["refined"] = refined;
+        }
+        Ok(result)
     }
 
-    fn request<'a>(&'a self, slide: &Slide, analysis: &'a Analysis) -> ExportRequest<'a> {
+    /// Where the pyramid of the refined map goes, if TIFF files are wanted.
+    fn pyramid(&self, refined_stem: &str) -> Option<PathBuf> {
+        let is_wanted = self.settings.refine && self.formats.contains(&ExportFormat::HeatmapTiff);
+        is_wanted.then(|| self.out.join(format!("{refined_stem}.tif")))
+    }
+
+    fn request<'a>(
+        &'a self,
+        slide: &Slide,
+        analysis: &'a Analysis,
+        (heatmap, threshold): (&'a Heatmap, BinaryThreshold),
+    ) -> ExportRequest<'a> {
         ExportRequest {
             slide: SlideFacts::of(slide),
-            heatmap: analysis.refined.as_ref().unwrap_or(&analysis.heatmap),
+            heatmap,
             tissue: Some(&analysis.tissue),
-            threshold: self.threshold,
+            threshold,
             probability: analysis.probability,
             model: &self.entry.manifest.name,
             caution: Caution {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::progress::PauseToken;
-use model::camseg::{CamsegConfig, CamsegSources, train_camseg};
+use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
 use model::train::{
     StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
@@ -59,20 +59,20 @@ fn camseg(
     Session { cancel, progress }: &Session,
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, Failure> {
-    if args.resume {
-        return Err(Failure::new(&"a training of --stage camseg cannot be continued"));
-    }
-    let config = config(args.config.as_deref(), CamsegConfig::from_json)?;
-    let config = config.unwrap_or_else(CamsegConfig::paper);
     let Some(model) = args.model.as_deref() else {
         return Err(Failure::new(&"--stage camseg needs the --model that draws the heatmaps"));
     };
-    let model = find_model(model)?;
-    let sources =
-        CamsegSources { folder: &args.folder, masks: args.masks.as_deref(), model: &model };
+    let job = CamsegJob {
+        folder: &args.folder,
+        masks: args.masks.as_deref(),
+        model: &find_model(model)?,
+        run_dir: &args.out,
+        config: config(args.config.as_deref(), CamsegConfig::from_json)?,
+        device: args.device.into(),
+        resume: args.resume,
+    };
     let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
-    train_camseg(sources, &args.out, &config, args.device.into(), on_event, control)
-        .map_err(|error| failure(args, &error))
+    train_camseg(&job, on_event, control).map_err(|error| failure(args, &error))
 }
 
 /// Each problem of a folder is a cause of its own; a run that is there already may be meant to go on.
@@ -82,7 +82,7 @@ fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
             let causes = problems.iter().map(|problem| Failure::at(&args.folder)(problem));
             Failure::of_all(causes.collect()).unwrap_or_else(|| Failure::at(&args.folder)(error))
         }
-        TrainError::Resume(_) if !args.resume && args.stage == StageArg::Fmamil => {
+        TrainError::Resume(_) if !args.resume => {
             Failure::at(&args.out)(&format!("{error} (--resume continues)"))
         }
         TrainError::Resume(_) | TrainError::Write(_) => Failure::at(&args.out)(error),

@@ -26,7 +26,7 @@ pub fn stage(target: &Path, what: &'static str, bytes: &[u8]) -> Result<Staged, 
         Ok(file)
     });
     let file = written.map_err(|cause| ExportError::Io { what, cause })?;
-    Ok(Staged { file, target: target.to_owned(), what })
+    Ok(Staged::new(file, target, what))
 }
 
 /// Writes a file all or nothing, replacing one of that name.
@@ -38,6 +38,11 @@ pub fn save(target: &Path, what: &'static str, bytes: &[u8]) -> Result<PathBuf, 
 }
 
 impl Staged {
+    /// A complete file that is on the disk.
+    pub(super) fn new(file: NamedTempFile, target: &Path, what: &'static str) -> Self {
+        Self { file, target: target.to_owned(), what }
+    }
+
     /// Gives the file its name, replacing one of that name.
     ///
     /// # Errors
@@ -51,7 +56,8 @@ impl Staged {
     }
 }
 
-fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
+/// A file of a passing name in the folder of `target`.
+pub(super) fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

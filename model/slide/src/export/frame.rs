@@ -1,15 +1,30 @@
 //! Where a raster lies on the slide, as JSON: level-0 pixels, origin at the slide's top left, y down.
 
 use domain::RESEARCH_USE_ONLY;
-use domain::coords::PixelSize;
+use domain::coords::{Level0Rect, PixelSize};
 use domain::scale::Mpp;
 use serde_json::{Map, Value, json};
 
 use super::{ExportError, ExportRequest, SOFTWARE, SlideFacts};
 
-/// The frame of a raster of `size` pixels that fills the heatmap's frame, and what it is a picture of.
-pub(super) fn frame(request: &ExportRequest<'_>, size: PixelSize) -> Map<String, Value> {
-    let frame = request.heatmap.frame();
+/// What a raster is a picture of, and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Framed<'a> {
+    pub(super) slide: &'a SlideFacts,
+    pub(super) model: &'a str,
+    pub(super) frame: Level0Rect,
+}
+
+impl<'a> Framed<'a> {
+    /// A raster that fills the heatmap's frame.
+    pub(super) fn of(request: &'a ExportRequest<'_>) -> Self {
+        Self { slide: &request.slide, model: request.model, frame: request.heatmap.frame() }
+    }
+}
+
+/// The frame of a raster of `size` pixels, and what it is a picture of.
+pub(super) fn frame(framed: &Framed<'_>, size: PixelSize) -> Map<String, Value> {
+    let frame = framed.frame;
     let downsample = json!({
         "x": frame.width / f64::from(size.width),
         "y": frame.height / f64::from(size.height),
@@ -21,8 +36,8 @@ pub(super) fn frame(request: &ExportRequest<'_>, size: PixelSize) -> Map<String,
         ("height", Value::from(frame.height)),
         ("raster", json!({ "width": size.width, "height": size.height })),
         ("downsample", downsample),
-        ("slide", slide(&request.slide)),
-        ("model", Value::from(request.model)),
+        ("slide", slide(framed.slide)),
+        ("model", Value::from(framed.model)),
         ("software", Value::from(SOFTWARE)),
         ("research_use", Value::from(RESEARCH_USE_ONLY)),
     ];
@@ -44,7 +59,7 @@ pub(super) fn slide(facts: &SlideFacts) -> Value {
 
 /// The file beside a mask of `size` pixels.
 pub(super) fn encode(request: &ExportRequest<'_>, size: PixelSize) -> Result<Vec<u8>, ExportError> {
-    let mut described = frame(request, size);
+    let mut described = frame(&Framed::of(request), size);
     described.insert("threshold".to_owned(), plain_number(request.threshold.get()));
     described.insert("values".to_owned(), json!({ "background": 0, "lesion": 255 }));
     pretty(&Value::Object(described), "frame of the mask")

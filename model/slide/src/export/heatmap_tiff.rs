@@ -8,7 +8,8 @@ use tiff::encoder::{Rational, TiffEncoder};
 use tiff::tags::{ResolutionUnit, Tag};
 use tiff::{TiffError, TiffResult};
 
-use super::{ExportError, ExportRequest, SOFTWARE, frame};
+use super::frame::{self, Framed};
+use super::{ExportError, ExportRequest, SOFTWARE};
 
 pub(super) fn encode(request: &ExportRequest<'_>) -> Result<Vec<u8>, ExportError> {
     write(request).map_err(|error: TiffError| ExportError::Encode {
@@ -27,7 +28,7 @@ fn write(request: &ExportRequest<'_>) -> TiffResult<Vec<u8>> {
         image.x_resolution(across);
         image.y_resolution(down);
     }
-    let description = ascii(&Value::Object(frame::frame(request, size)).to_string());
+    let description = ascii(&Value::Object(frame::frame(&Framed::of(request), size)).to_string());
     image.encoder().write_tag(Tag::ImageDescription, description.as_str())?;
     image.encoder().write_tag(Tag::Software, SOFTWARE)?;
     image.write_data(request.heatmap.values())?;
@@ -46,13 +47,13 @@ fn cells_per_cm(request: &ExportRequest<'_>) -> Option<[Rational; 2]> {
     clippy::cast_sign_loss,
     reason = "a saturating cast of a positive number is what is wanted"
 )]
-fn rational(value: f64) -> Rational {
+pub(super) fn rational(value: f64) -> Rational {
     const DENOMINATOR: u32 = 10_000;
     Rational { n: (value * f64::from(DENOMINATOR)).round() as u32, d: DENOMINATOR }
 }
 
 /// TIFF text is 7-bit; JSON can say every other character in it.
-fn ascii(json: &str) -> String {
+pub(super) fn ascii(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() {

@@ -13,6 +13,8 @@ use super::ExportFormat;
 pub struct Names<'a> {
     folder: &'a Path,
     formats: &'a [ExportFormat],
+    /// Whether the refined map's files are written too.
+    is_refined: bool,
     /// Lower case: some file systems do not tell the cases apart.
     taken: BTreeSet<String>,
 }
@@ -20,7 +22,13 @@ pub struct Names<'a> {
 impl<'a> Names<'a> {
     /// For files of these formats in `folder`.
     pub fn new(folder: &'a Path, formats: &'a [ExportFormat]) -> Self {
-        Self { folder, formats, taken: BTreeSet::new() }
+        Self { folder, formats, is_refined: false, taken: BTreeSet::new() }
+    }
+
+    /// For the files of the refined map as well, whose stem is [`refined_stem`].
+    #[must_use]
+    pub fn with_refined(self) -> Self {
+        Self { is_refined: true, ..self }
     }
 
     /// The slide's own stem where that is free, else the stem and the first letters of the content hash,
@@ -43,8 +51,22 @@ impl<'a> Names<'a> {
     }
 
     fn files(&self, stem: &str) -> Vec<String> {
-        self.formats.iter().flat_map(|format| format.file_names(stem)).collect()
+        let of = |stem: &str| -> Vec<String> {
+            self.formats.iter().flat_map(|format| format.file_names(stem)).collect()
+        };
+        let mut files = of(stem);
+        if self.is_refined {
+            let refined = refined_stem(stem);
+            files.extend(of(&refined));
+            files.push(format!("{refined}.tif"));
+        }
+        files
     }
+}
+
+/// The stem of the files of a slide's refined map: `<stem>.refined`. Its pyramid is `<stem>.refined.tif`.
+pub fn refined_stem(stem: &str) -> String {
+    format!("{stem}.refined")
 }
 
 /// Whether an earlier run wrote this record about the same slide.
@@ -89,6 +111,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("x.geojson"), b"{}").unwrap();
         assert_eq!(stems(folder.path(), &[("x.svs", "0123456789")]), ["x-01234567"]);
+    }
+
+    #[test]
+    fn a_pyramid_of_somebody_else_is_in_the_way_of_a_refined_map_only() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x.refined.tif"), b"").unwrap();
+        let stem = |mut names: Names<'_>| names.stem_for(Path::new("x.svs"), &id("0123456789"));
+        let names = || Names::new(folder.path(), &ExportFormat::ALL);
+        assert_eq!(
+            (stem(names()), stem(names().with_refined())),
+            ("x".into(), "x-01234567".into())
+        );
     }
 
     #[test]
