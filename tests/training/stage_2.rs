@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use domain::coords::LevelRect;
 use domain::heatmap::Heatmap;
+use domain::id::LevelIndex;
 use domain::progress::{CancelToken, PauseToken};
 use image::RgbImage;
 use model::analysis::{AnalysisSettings, analyze};
@@ -65,12 +67,28 @@ fn refined_map(image: &RgbImage) -> Heatmap {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image.png");
     image.save(&path).unwrap();
-    let settings = AnalysisSettings { refine: true, ..AnalysisSettings::default() };
+    let pyramid = dir.path().join("image.refined.tif");
+    let settings = AnalysisSettings {
+        refine: true,
+        refined_pyramid: Some(pyramid.clone()),
+        ..AnalysisSettings::default()
+    };
     let slide = Slide::open(&path).unwrap();
     let cancel = CancelToken::default();
     let analysis = analyze(&slide, &refined_model(), &settings, &(), &cancel).unwrap();
     assert!(analysis.provenance.contains_key("refiner_sha256"));
-    analysis.refined.unwrap()
+    let map = analysis.refined.unwrap();
+    holds_the_map(&Slide::open(&pyramid).unwrap(), &map);
+    map
+}
+
+/// Whether the finest level of a pyramid is the map in steps of 1/255.
+fn holds_the_map(pyramid: &Slide, map: &Heatmap) {
+    let rect = LevelRect { x: 0, y: 0, size: map.size() };
+    let region = pyramid.read_region(LevelIndex(0), rect).unwrap();
+    for (pixel, value) in region.pixels.rgba().chunks_exact(4).zip(map.values()) {
+        assert!((f32::from(pixel[0]) / 255.0 - value).abs() < 0.51 / 255.0);
+    }
 }
 
 #[test]

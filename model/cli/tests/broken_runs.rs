@@ -35,6 +35,19 @@ const SETTINGS: &str = r#"{
     "augment": { "color_copies": 0, "crop_min": 0.5, "mixup": 0.3 }
 }"#;
 
+/// Of stage 2, on the heatmaps of the reference run of stage 1.
+const REFINER: &str = r#"{
+    "network": { "base": 4 }, "tile_px": 32, "batch": 2, "epochs": 4, "early_epochs": 2, "validate_every": 2,
+    "is_gated": false
+}"#;
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Fmamil,
+    Camseg,
+}
+
 /// Where a run is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -46,10 +59,11 @@ enum Moment {
 /// A labelled folder, a reference run and room for broken ones.
 struct Bench {
     dir: tempfile::TempDir,
+    stage: Stage,
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(stage: Stage) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let images = dir.path().join("folder/images");
         std::fs::create_dir_all(&images).unwrap();
@@ -67,7 +81,13 @@ impl Bench {
         }
         std::fs::write(dir.path().join("folder/labels.csv"), table).unwrap();
         std::fs::write(dir.path().join("settings.json"), SETTINGS).unwrap();
-        Self { dir }
+        std::fs::write(dir.path().join("refiner.json"), REFINER).unwrap();
+        let mut bench = Self { dir, stage: Stage::Fmamil };
+        if stage == Stage::Camseg {
+            assert!(bench.train("stage-1").wait().unwrap().success());
+            bench.stage = stage;
+        }
+        bench
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -76,13 +96,20 @@ impl Bench {
 
     /// Starts or continues the training in `run` with its own store of features.
     fn train(&self, run: &str) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_slidelight-cli"))
-            .arg("train")
-            .arg(self.path("folder"))
-            .args(["--resume", "--device", "cpu", "--out"])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slidelight-cli"));
+        command.arg("train").arg(self.path("folder")).args(["--resume", "--device", "cpu"]);
+        let settings = match self.stage {
+            Stage::Fmamil => "settings.json",
+            Stage::Camseg => {
+                command.args(["--stage", "camseg", "--model"]).arg(self.path("stage-1/model"));
+                "refiner.json"
+            }
+        };
+        command
+            .arg("--out")
             .arg(self.path(run))
             .arg("--config")
-            .arg(self.path("settings.json"))
+            .arg(self.path(settings))
             .env("SLIDELIGHT_CACHE", self.path(&format!("{run}-features")))
             .stderr(Stdio::null())
             .spawn()
@@ -96,7 +123,11 @@ impl Bench {
         report.as_object_mut().unwrap().remove("model_dir");
         let events = String::from_utf8(read("events.jsonl")).unwrap();
         let events = events.lines().filter(|line| !line.contains("\"resumed\"")).map(str::to_owned);
-        (report, read("model/weights.safetensors"), events.collect())
+        let weights = match self.stage {
+            Stage::Fmamil => "model/weights.safetensors",
+            Stage::Camseg => "model/refiner.safetensors",
+        };
+        (report, read(weights), events.collect())
     }
 
     /// Kills one training at that moment; whether the moment was met.
@@ -139,9 +170,9 @@ fn has_half_written(folder: &Path) -> bool {
     entries.into_iter().any(|it| it.file_name().to_string_lossy().starts_with(HALF_WRITTEN))
 }
 
-fn check(moment: Moment) {
+fn check(stage: Stage, moment: Moment) {
     let n_kills: usize = std::env::var(KILLS).map_or(1, |it| it.parse().unwrap());
-    let bench = Bench::new();
+    let bench = Bench::new(stage);
     assert!(bench.train("whole").wait().unwrap().success());
     let whole = bench.result("whole");
     let (mut n_met, mut n_tried) = (0, 0);
@@ -163,15 +194,25 @@ fn check(moment: Moment) {
 
 #[test]
 fn a_run_killed_in_an_epoch_ends_as_if_it_had_not_been() {
-    check(Moment::Epoch);
+    check(Stage::Fmamil, Moment::Epoch);
 }
 
 #[test]
 fn a_run_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been() {
-    check(Moment::Checkpoint);
+    check(Stage::Fmamil, Moment::Checkpoint);
 }
 
 #[test]
 fn a_run_killed_while_it_writes_features_ends_as_if_it_had_not_been() {
-    check(Moment::FeatureFile);
+    check(Stage::Fmamil, Moment::FeatureFile);
+}
+
+#[test]
+fn a_refiner_killed_in_an_epoch_ends_as_if_it_had_not_been() {
+    check(Stage::Camseg, Moment::Epoch);
+}
+
+#[test]
+fn a_refiner_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been() {
+    check(Stage::Camseg, Moment::Checkpoint);
 }
