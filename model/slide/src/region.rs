@@ -8,13 +8,14 @@ use domain::pixels::Pixels;
 
 use crate::SlideError;
 use crate::blit::{blit, fill};
+use crate::buffer;
 use crate::cache::StoredKey;
 use crate::channel::ChannelValues;
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::{to_u32, to_usize};
 use crate::pyramid::{STEP, halved};
 use crate::slide::{Level, Region, Slide};
-use crate::tile::{Placement, Tile, TileSource, grid_under};
+use crate::tile::{Part, Placement, Tile, TileSource, grid_under};
 
 /// Outside the slide and where nothing is stored.
 const NOTHING: [u8; 4] = [255, 255, 255, 0];
@@ -28,11 +29,8 @@ impl Slide {
     /// # Errors
     /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
     pub fn read_region(&self, level: LevelIndex, rect: LevelRect) -> Result<Region, SlideError> {
-        let found = self.gather(usize::from(level.0), rect)?;
-        Ok(Region {
-            pixels: found.pixels.unwrap_or_else(|| Pixels::filled(rect.size, NOTHING)),
-            damaged_tiles: found.n_damaged,
-        })
+        let found = self.gather(usize::from(level.0), rect, Reach::Glimpse)?;
+        Ok(region(found, rect.size))
     }
 
     /// Reads a display tile; tiles at the right and bottom edge are smaller than [`TILE_PX`].
@@ -47,7 +45,8 @@ impl Slide {
         if size.height.div_ceil(TILE_PX) <= key.row {
             return Err(no_such("tile row", key.row as usize));
         }
-        self.read_region(key.level, square(size, key.col, key.row, TILE_PX))
+        let rect = square(size, key.col, key.row, TILE_PX);
+        self.gather(usize::from(key.level.0), rect, Reach::Grid).map(|it| region(it, rect.size))
     }
 
     /// Decodes a picture beside the slide.
@@ -60,7 +59,7 @@ impl Slide {
             .and_then(|index| self.associated_sources.get(index))
             .ok_or_else(|| SlideError::Unsupported(format!("the slide has no picture {name:?}")))?;
         let rect = LevelRect { x: 0, y: 0, size: source.size() };
-        let read = |col, row| source.read(col, row).map(Arc::new);
+        let read = |it: Placement| source.read(it.col, it.row).map(|it| Seen::Tile(Arc::new(it)));
         let ground = Ground::new(rect, source.size(), source.is_gapless());
         gather(ground, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
@@ -96,16 +95,17 @@ impl Slide {
     }
 
     /// What lies under a rectangle of any level, stored or virtual.
-    fn gather(&self, level: usize, rect: LevelRect) -> Result<Tile, SlideError> {
+    fn gather(&self, level: usize, rect: LevelRect, reach: Reach) -> Result<Tile, SlideError> {
         let Level { size, stored_tile, .. } = *self.level(level)?;
-        let read = |col, row| self.tile(level, col, row);
         match self.source(level) {
             Some(source) => {
                 let ground = Ground::new(rect, size, source.is_gapless());
+                let read = |it| self.stored_tile(level, source, it, reach);
                 gather(ground, source.tiles_under(rect), read)
             }
             None => {
                 let ground = Ground::new(rect, size, true);
+                let read = |it| self.virtual_tile(level, it);
                 gather(ground, grid_under(size, stored_tile, rect), read)
             }
         }
@@ -115,21 +115,39 @@ impl Slide {
         self.sources.get(level)?.as_deref()
     }
 
-    /// A stored tile, or a tile of a virtual level.
-    fn tile(&self, level: usize, col: u32, row: u32) -> Result<Arc<Tile>, SlideError> {
-        let n_bytes = self.level(level)?.stored_tile.area() * 4;
+    /// A tile of a stored level, or the part of it that is seen.
+    fn stored_tile(
+        &self,
+        level: usize,
+        source: &dyn TileSource,
+        Placement { col, row, part, .. }: Placement,
+        reach: Reach,
+    ) -> Result<Seen, SlideError> {
         let key = StoredKey { level, col, row };
-        self.cache.get_or_decode(key, n_bytes, || match self.source(level) {
-            Some(source) => source.read(col, row),
-            None => self.virtual_tile(level, col, row),
-        })
+        let n_pixels = source.tile_size().area();
+        let is_glimpse = reach == Reach::Glimpse && part.size.area() <= n_pixels / 4 * 3;
+        if is_glimpse
+            && self.cache.is_first_glimpse(key)
+            && let Some(pixels) = source.read_part(col, row, part)
+        {
+            return Ok(Seen::Part(pixels));
+        }
+        self.cache.get_or_decode(key, n_pixels * 4, || source.read(col, row)).map(Seen::Tile)
+    }
+
+    /// A tile of a virtual level.
+    fn virtual_tile(&self, level: usize, it: Placement) -> Result<Seen, SlideError> {
+        let key = StoredKey { level, col: it.col, row: it.row };
+        let n_bytes = self.level(level)?.stored_tile.area() * 4;
+        let decode = || self.halve_finer(level, it.col, it.row);
+        self.cache.get_or_decode(key, n_bytes, decode).map(Seen::Tile)
     }
 
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.
-    fn virtual_tile(&self, level: usize, col: u32, row: u32) -> Result<Tile, SlideError> {
+    fn halve_finer(&self, level: usize, col: u32, row: u32) -> Result<Tile, SlideError> {
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
         let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
-        let found = self.gather(finer, rect)?;
+        let found = self.gather(finer, rect, Reach::Grid)?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
     }
 }
@@ -144,6 +162,54 @@ fn square(size: PixelSize, col: u32, row: u32, side: u32) -> LevelRect {
             width: to_u32(u64::from(size.width).saturating_sub(x)).min(side),
             height: to_u32(u64::from(size.height).saturating_sub(y)).min(side),
         },
+    }
+}
+
+/// White with alpha 0 if nothing was found.
+fn region(found: Tile, size: PixelSize) -> Region {
+    Region {
+        pixels: found.pixels.unwrap_or_else(|| Pixels::filled(size, NOTHING)),
+        damaged_tiles: found.n_damaged,
+    }
+}
+
+/// What a reader will want next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The neighbours: tiles are decoded whole and kept.
+    Grid,
+    /// Perhaps nothing near. Of a tile that is touched the first time only what is wanted is decoded; the second time
+    /// all of it, and kept.
+    Glimpse,
+}
+
+/// What a tile shows.
+enum Seen {
+    Tile(Arc<Tile>),
+    /// Only what was asked for, of a tile that is intact as far as it was read.
+    Part(Pixels),
+}
+
+impl Seen {
+    fn n_damaged(&self) -> u32 {
+        match self {
+            Self::Tile(tile) => tile.n_damaged,
+            Self::Part(_) => 0,
+        }
+    }
+
+    /// The pixels, and where in them `part` of the tile lies.
+    fn pixels(&self, part: Part) -> (Option<&Pixels>, Part) {
+        match self {
+            Self::Tile(tile) => (tile.pixels.as_ref(), part),
+            Self::Part(pixels) => (Some(pixels), Part::top_left(part.size.width, part.size.height)),
+        }
+    }
+
+    fn recycle(self) {
+        if let Self::Part(pixels) = self {
+            buffer::give(pixels.into_rgba());
+        }
     }
 }
 
@@ -173,28 +239,30 @@ impl Ground {
 fn gather(
     Ground { rect, mut is_covered }: Ground,
     tiles: impl Iterator<Item = Placement>,
-    read: impl Fn(u32, u32) -> Result<Arc<Tile>, SlideError>,
+    read: impl Fn(Placement) -> Result<Seen, SlideError>,
 ) -> Result<Tile, SlideError> {
     let n_pixels = rect.size.area();
     SlideError::check_limit("the number of pixels of a region", n_pixels, MAX_REGION_PIXELS)?;
     let mut found = Tile::background();
-    for Placement { col, row, x, y, part } in tiles {
-        let tile = read(col, row)?;
-        found.n_damaged = found.n_damaged.saturating_add(tile.n_damaged);
-        let (x, y) = (x.saturating_sub(rect.x), y.saturating_sub(rect.y));
-        let is_whole = tile.pixels.as_ref().is_some_and(|pixels| part.is_within(pixels.size()));
+    for placement in tiles.filter_map(|it| it.seen_in(rect)) {
+        let Placement { x, y, part, .. } = placement;
+        let seen = read(placement)?;
+        found.n_damaged = found.n_damaged.saturating_add(seen.n_damaged());
+        let (pixels, part) = seen.pixels(part);
+        let is_whole = pixels.is_some_and(|pixels| part.is_within(pixels.size()));
         match &mut found.pixels {
             Some(target) if !is_whole && is_covered => fill(target, x, y, part.size, NOTHING),
             None if !is_whole => is_covered = false,
             _ => {}
         }
-        if let Some(pixels) = &tile.pixels {
+        if let Some(pixels) = pixels {
             let target = found.pixels.get_or_insert_with(|| match is_covered {
                 true => uncleared(rect.size),
                 false => Pixels::filled(rect.size, NOTHING),
             });
             blit(target, pixels, x, y, part);
         }
+        seen.recycle();
     }
     Ok(found)
 }
