@@ -19,8 +19,8 @@ use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card, slide_panel, start_page,
-    status_bar, theme, toast, welcome,
+    channel_panel, dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card,
+    slide_panel, start_page, status_bar, theme, toast, welcome,
 };
 
 /// Width of the panels at the right.
@@ -217,7 +217,8 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     ui.separator();
     overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
     ui.separator();
-    slide_panel::slide_panel_ui(ui, facts);
+    channel_panel::channel_panel_ui(ui, &state.view, commands);
+    slide_panel::slide_panel_ui(ui, &state.view, commands);
 }
 
 /// One slide at a time: the last of several files.

@@ -14,7 +14,7 @@ use crate::tile::Tile;
 
 const N_SHARDS: usize = 8;
 
-/// A stored tile: level, column, row.
+/// A stored tile: level, column, row, and the look of its channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoredKey {
     /// Index of the level.
@@ -23,6 +23,8 @@ pub(crate) struct StoredKey {
     pub(crate) col: u32,
     /// Stored tiles below the top edge.
     pub(crate) row: u32,
+    /// [`Look::id`](crate::channel::Look), or 0 for the slide as it is opened.
+    pub(crate) look: u64,
 }
 
 /// Least recently used tiles go first.
@@ -144,7 +146,7 @@ mod tests {
     }
 
     fn key(col: u32) -> StoredKey {
-        StoredKey { level: 0, col, row: 0 }
+        StoredKey { level: 0, col, row: 0, look: 0 }
     }
 
     fn get(cache: &TileCache, col: u32, n_decoded: &mut usize) {

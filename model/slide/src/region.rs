@@ -9,7 +9,7 @@ use domain::pixels::Pixels;
 use crate::SlideError;
 use crate::blit::{blit, fill};
 use crate::cache::StoredKey;
-use crate::channel::ChannelValues;
+use crate::channel::{Channel, ChannelValues, Look};
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::{to_u32, to_usize};
 use crate::pyramid::{STEP, halved};
@@ -28,7 +28,16 @@ impl Slide {
     /// # Errors
     /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
     pub fn read_region(&self, level: LevelIndex, rect: LevelRect) -> Result<Region, SlideError> {
-        let found = self.gather(usize::from(level.0), rect)?;
+        self.region(level, rect, None)
+    }
+
+    fn region(
+        &self,
+        level: LevelIndex,
+        rect: LevelRect,
+        look: Option<Look<'_>>,
+    ) -> Result<Region, SlideError> {
+        let found = self.gather(usize::from(level.0), rect, look)?;
         Ok(Region {
             pixels: found.pixels.unwrap_or_else(|| Pixels::filled(rect.size, NOTHING)),
             damaged_tiles: found.n_damaged,
@@ -40,6 +49,23 @@ impl Slide {
     /// # Errors
     /// If there is no such tile, or as [`Self::read_region`].
     pub fn read_tile(&self, key: TileKey) -> Result<Region, SlideError> {
+        self.display_tile(key, None)
+    }
+
+    /// As [`Self::read_tile`], with the channels in windows and colours of the caller's own; a slide in colours is read
+    /// as it is. What models see does not change.
+    ///
+    /// # Errors
+    /// As [`Self::read_tile`].
+    pub fn read_tile_of_channels(
+        &self,
+        key: TileKey,
+        channels: &[Channel],
+    ) -> Result<Region, SlideError> {
+        self.display_tile(key, self.channels.is_some().then(|| Look::new(channels)))
+    }
+
+    fn display_tile(&self, key: TileKey, look: Option<Look<'_>>) -> Result<Region, SlideError> {
         let size = self.level(usize::from(key.level.0))?.size;
         if size.width.div_ceil(TILE_PX) <= key.col {
             return Err(no_such("tile column", key.col as usize));
@@ -47,7 +73,7 @@ impl Slide {
         if size.height.div_ceil(TILE_PX) <= key.row {
             return Err(no_such("tile row", key.row as usize));
         }
-        self.read_region(key.level, square(size, key.col, key.row, TILE_PX))
+        self.region(key.level, square(size, key.col, key.row, TILE_PX), look)
     }
 
     /// Decodes a picture beside the slide.
@@ -96,9 +122,14 @@ impl Slide {
     }
 
     /// What lies under a rectangle of any level, stored or virtual.
-    fn gather(&self, level: usize, rect: LevelRect) -> Result<Tile, SlideError> {
+    fn gather(
+        &self,
+        level: usize,
+        rect: LevelRect,
+        look: Option<Look<'_>>,
+    ) -> Result<Tile, SlideError> {
         let Level { size, stored_tile, .. } = *self.level(level)?;
-        let read = |col, row| self.tile(level, col, row);
+        let read = |col, row| self.tile(level, col, row, look);
         match self.source(level) {
             Some(source) => {
                 let ground = Ground::new(rect, size, source.is_gapless());
@@ -116,20 +147,35 @@ impl Slide {
     }
 
     /// A stored tile, or a tile of a virtual level.
-    fn tile(&self, level: usize, col: u32, row: u32) -> Result<Arc<Tile>, SlideError> {
+    fn tile(
+        &self,
+        level: usize,
+        col: u32,
+        row: u32,
+        look: Option<Look<'_>>,
+    ) -> Result<Arc<Tile>, SlideError> {
         let n_bytes = self.level(level)?.stored_tile.area() * 4;
-        let key = StoredKey { level, col, row };
-        self.cache.get_or_decode(key, n_bytes, || match self.source(level) {
-            Some(source) => source.read(col, row),
-            None => self.virtual_tile(level, col, row),
+        let key = StoredKey { level, col, row, look: look.map_or(0, |look| look.id) };
+        self.cache.get_or_decode(key, n_bytes, || {
+            match (self.source(level), look, &self.channels) {
+                (None, ..) => self.virtual_tile(level, col, row, look),
+                (Some(_), Some(look), Some(channels)) => channels.compose(level, look, col, row),
+                (Some(source), ..) => source.read(col, row),
+            }
         })
     }
 
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.
-    fn virtual_tile(&self, level: usize, col: u32, row: u32) -> Result<Tile, SlideError> {
+    fn virtual_tile(
+        &self,
+        level: usize,
+        col: u32,
+        row: u32,
+        look: Option<Look<'_>>,
+    ) -> Result<Tile, SlideError> {
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
         let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
-        let found = self.gather(finer, rect)?;
+        let found = self.gather(finer, rect, look)?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
     }
 }
