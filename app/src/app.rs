@@ -210,6 +210,7 @@ impl eframe::App for App {
 
 /// What is beside an open slide: model, result, overlay, facts.
 fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
+    channel_panel::channel_panel_ui(ui, &state.view, commands);
     model_panel::model_panel_ui(ui, state, commands);
     if let Some(result) = &state.overlay.result {
         result_card::result_card_ui(ui, result);
@@ -217,7 +218,6 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     ui.separator();
     overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
     ui.separator();
-    channel_panel::channel_panel_ui(ui, &state.view, commands);
     slide_panel::slide_panel_ui(ui, &state.view, commands);
 }
 

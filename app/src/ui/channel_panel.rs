@@ -96,7 +96,9 @@ fn window_ui(ui: &mut Ui, index: usize, channel: &Channel, commands: &mut Comman
     let decimals = if WHOLE_NUMBERS_FROM <= range.end() - range.start() { 0 } else { 3 };
     let slider = |ui: &mut Ui, what: &str, mut value: f32| {
         ui.horizontal(|ui| {
-            ui.add_sized([LABEL_PT, ui.spacing().interact_size.y], egui::Label::new(what));
+            let left = ui.cursor().left();
+            ui.label(what);
+            ui.add_space(left + LABEL_PT - ui.cursor().left());
             ui.spacing_mut().slider_width = ui.available_width() - VALUE_PT;
             let slider = Slider::new(&mut value, range.clone()).fixed_decimals(decimals);
             let response = ui.add(slider.clamping(egui::SliderClamping::Never));
