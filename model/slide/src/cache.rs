@@ -16,7 +16,7 @@ const N_SHARDS: usize = 8;
 /// Tiles of a shard that are known to have been glimpsed.
 const MAX_GLIMPSES: usize = 64;
 
-/// A stored tile: level, column, row.
+/// A stored tile: level, column, row, and the look of its channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoredKey {
     /// Index of the level.
@@ -25,6 +25,8 @@ pub(crate) struct StoredKey {
     pub(crate) col: u32,
     /// Stored tiles below the top edge.
     pub(crate) row: u32,
+    /// [`Look::id`](crate::channel::Look), or 0 for the slide as it is opened.
+    pub(crate) look: u64,
 }
 
 /// Least recently used tiles go first.
@@ -160,7 +162,7 @@ mod tests {
     }
 
     fn key(col: u32) -> StoredKey {
-        StoredKey { level: 0, col, row: 0 }
+        StoredKey { level: 0, col, row: 0, look: 0 }
     }
 
     fn get(cache: &TileCache, col: u32, n_decoded: &mut usize) {

@@ -10,7 +10,7 @@ use crate::SlideError;
 use crate::blit::{blit, fill};
 use crate::buffer;
 use crate::cache::StoredKey;
-use crate::channel::ChannelValues;
+use crate::channel::{Channel, ChannelValues, Look};
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::{to_u32, to_usize};
 use crate::pyramid::{STEP, halved};
@@ -19,6 +19,9 @@ use crate::tile::{Part, Placement, Tile, TileSource, grid_under};
 
 /// Outside the slide and where nothing is stored.
 const NOTHING: [u8; 4] = [255, 255, 255, 0];
+
+/// Quarters of a tile of which all is decoded as soon as more of it is wanted.
+const LARGEST_GLIMPSE: u64 = 3;
 
 impl Slide {
     /// Reads any rectangle of a level, past its edges too. A damaged stored tile does not fail the read.
@@ -29,8 +32,20 @@ impl Slide {
     /// # Errors
     /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
     pub fn read_region(&self, level: LevelIndex, rect: LevelRect) -> Result<Region, SlideError> {
-        let found = self.gather(usize::from(level.0), rect, Reach::Glimpse)?;
-        Ok(region(found, rect.size))
+        self.region(level, rect, Reach::Glimpse)
+    }
+
+    fn region(
+        &self,
+        level: LevelIndex,
+        rect: LevelRect,
+        reach: Reach<'_>,
+    ) -> Result<Region, SlideError> {
+        let found = self.gather(usize::from(level.0), rect, reach)?;
+        Ok(Region {
+            pixels: found.pixels.unwrap_or_else(|| Pixels::filled(rect.size, NOTHING)),
+            damaged_tiles: found.n_damaged,
+        })
     }
 
     /// Reads a display tile; tiles at the right and bottom edge are smaller than [`TILE_PX`].
@@ -38,6 +53,23 @@ impl Slide {
     /// # Errors
     /// If there is no such tile, or as [`Self::read_region`].
     pub fn read_tile(&self, key: TileKey) -> Result<Region, SlideError> {
+        self.display_tile(key, None)
+    }
+
+    /// As [`Self::read_tile`], with the channels in windows and colours of the caller's own; a slide in colours is read
+    /// as it is. What models see does not change.
+    ///
+    /// # Errors
+    /// As [`Self::read_tile`].
+    pub fn read_tile_of_channels(
+        &self,
+        key: TileKey,
+        channels: &[Channel],
+    ) -> Result<Region, SlideError> {
+        self.display_tile(key, self.channels.is_some().then(|| Look::new(channels)))
+    }
+
+    fn display_tile(&self, key: TileKey, look: Option<Look<'_>>) -> Result<Region, SlideError> {
         let size = self.level(usize::from(key.level.0))?.size;
         if size.width.div_ceil(TILE_PX) <= key.col {
             return Err(no_such("tile column", key.col as usize));
@@ -45,8 +77,7 @@ impl Slide {
         if size.height.div_ceil(TILE_PX) <= key.row {
             return Err(no_such("tile row", key.row as usize));
         }
-        let rect = square(size, key.col, key.row, TILE_PX);
-        self.gather(usize::from(key.level.0), rect, Reach::Grid).map(|it| region(it, rect.size))
+        self.region(key.level, square(size, key.col, key.row, TILE_PX), Reach::Grid(look))
     }
 
     /// Decodes a picture beside the slide.
@@ -95,17 +126,16 @@ impl Slide {
     }
 
     /// What lies under a rectangle of any level, stored or virtual.
-    fn gather(&self, level: usize, rect: LevelRect, reach: Reach) -> Result<Tile, SlideError> {
+    fn gather(&self, level: usize, rect: LevelRect, reach: Reach<'_>) -> Result<Tile, SlideError> {
         let Level { size, stored_tile, .. } = *self.level(level)?;
+        let read = |it| self.seen(level, it, reach);
         match self.source(level) {
             Some(source) => {
                 let ground = Ground::new(rect, size, source.is_gapless());
-                let read = |it| self.stored_tile(level, source, it, reach);
                 gather(ground, source.tiles_under(rect), read)
             }
             None => {
                 let ground = Ground::new(rect, size, true);
-                let read = |it| self.virtual_tile(level, it);
                 gather(ground, grid_under(size, stored_tile, rect), read)
             }
         }
@@ -115,39 +145,50 @@ impl Slide {
         self.sources.get(level)?.as_deref()
     }
 
-    /// A tile of a stored level, or the part of it that is seen.
-    fn stored_tile(
-        &self,
-        level: usize,
-        source: &dyn TileSource,
-        Placement { col, row, part, .. }: Placement,
-        reach: Reach,
-    ) -> Result<Seen, SlideError> {
-        let key = StoredKey { level, col, row };
-        let n_pixels = source.tile_size().area();
-        let is_glimpse = reach == Reach::Glimpse && part.size.area() <= n_pixels / 4 * 3;
+    /// A tile, or the part of it that is seen.
+    fn seen(&self, level: usize, it: Placement, reach: Reach<'_>) -> Result<Seen, SlideError> {
+        let Placement { col, row, part, .. } = it;
+        let n_pixels = self.level(level)?.stored_tile.area();
+        let key = StoredKey { level, col, row, look: reach.look().map_or(0, |look| look.id) };
+        let is_glimpse =
+            matches!(reach, Reach::Glimpse) && part.size.area() <= n_pixels / 4 * LARGEST_GLIMPSE;
         if is_glimpse
+            && let Some(source) = self.source(level)
             && self.cache.is_first_glimpse(key)
             && let Some(pixels) = source.read_part(col, row, part)
         {
             return Ok(Seen::Part(pixels));
         }
-        self.cache.get_or_decode(key, n_pixels * 4, || source.read(col, row)).map(Seen::Tile)
+        let decode = || self.decode(level, col, row, reach.look());
+        self.cache.get_or_decode(key, n_pixels * 4, decode).map(Seen::Tile)
     }
 
-    /// A tile of a virtual level.
-    fn virtual_tile(&self, level: usize, it: Placement) -> Result<Seen, SlideError> {
-        let key = StoredKey { level, col: it.col, row: it.row };
-        let n_bytes = self.level(level)?.stored_tile.area() * 4;
-        let decode = || self.halve_finer(level, it.col, it.row);
-        self.cache.get_or_decode(key, n_bytes, decode).map(Seen::Tile)
+    /// A stored tile, or a tile of a virtual level.
+    fn decode(
+        &self,
+        level: usize,
+        col: u32,
+        row: u32,
+        look: Option<Look<'_>>,
+    ) -> Result<Tile, SlideError> {
+        match (self.source(level), look, &self.channels) {
+            (None, ..) => self.virtual_tile(level, col, row, look),
+            (Some(_), Some(look), Some(channels)) => channels.compose(level, look, col, row),
+            (Some(source), ..) => source.read(col, row),
+        }
     }
 
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.
-    fn halve_finer(&self, level: usize, col: u32, row: u32) -> Result<Tile, SlideError> {
+    fn virtual_tile(
+        &self,
+        level: usize,
+        col: u32,
+        row: u32,
+        look: Option<Look<'_>>,
+    ) -> Result<Tile, SlideError> {
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
         let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
-        let found = self.gather(finer, rect, Reach::Grid)?;
+        let found = self.gather(finer, rect, Reach::Grid(look))?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
     }
 }
@@ -165,22 +206,23 @@ fn square(size: PixelSize, col: u32, row: u32, side: u32) -> LevelRect {
     }
 }
 
-/// White with alpha 0 if nothing was found.
-fn region(found: Tile, size: PixelSize) -> Region {
-    Region {
-        pixels: found.pixels.unwrap_or_else(|| Pixels::filled(size, NOTHING)),
-        damaged_tiles: found.n_damaged,
-    }
-}
-
 /// What a reader will want next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// The neighbours: tiles are decoded whole and kept.
-    Grid,
+#[derive(Clone, Copy)]
+enum Reach<'a> {
     /// Perhaps nothing near. Of a tile that is touched the first time only what is wanted is decoded; the second time
     /// all of it, and kept.
     Glimpse,
+    /// The neighbours: tiles are decoded whole and kept. The look is that of the channels.
+    Grid(Option<Look<'a>>),
+}
+
+impl<'a> Reach<'a> {
+    fn look(self) -> Option<Look<'a>> {
+        match self {
+            Self::Glimpse => None,
+            Self::Grid(look) => look,
+        }
+    }
 }
 
 /// What a tile shows.
