@@ -48,10 +48,10 @@ fn an_eighth_is_the_mean_of_the_pixels_under_it() {
     let (mut sum, mut n_samples) = (0.0, 0.0);
     for (x, y) in (0..277).flat_map(|x| (0..370).map(move |y| (x, y))) {
         let found = coarse.get(x, y).unwrap();
-        for channel in 0..3 {
-            let sample = |at| fine.get(8 * x + at % 8, 8 * y + at / 8).unwrap()[channel];
+        for (channel, found) in found.into_iter().enumerate() {
+            let sample = |at: u32| fine.get(8 * x + at % 8, 8 * y + at / 8).unwrap()[channel];
             let mean = (0..64).map(|at| f64::from(sample(at))).sum::<f64>() / 64.0;
-            sum += (mean - f64::from(found[channel])).abs();
+            sum += (mean - f64::from(found)).abs();
             n_samples += 1.0;
         }
     }
