@@ -26,12 +26,17 @@ struct VertexOut {
 
 @group(0) @binding(0) var atlas: texture_2d_array<f32>;
 @group(0) @binding(1) var atlas_sampler: sampler;
+// `domain::color::ColorTable`: screen colors at the nodes of the cube of scanned colors.
+@group(0) @binding(2) var color_table: texture_3d<f32>;
 
 // Specialized, not branched upon: most frames need one tap, and a software driver feels each.
 override HAS_FOUR_TAPS: bool = false;
+override HAS_COLOR_TABLE: bool = false;
 
 // Side of an atlas layer in texels.
 const LAYER_PX: f32 = 512.0;
+// Nodes of the color table along each axis.
+const TABLE_SIDE: f32 = 33.0;
 
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut {
@@ -58,12 +63,21 @@ fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut 
 @fragment
 fn fs_main(in: VertexOut) -> @location(0) vec4f {
     if !HAS_FOUR_TAPS {
-        return vec4f(tap(in, vec2f(0.0)), 1.0);
+        return vec4f(on_screen(tap(in, vec2f(0.0))), 1.0);
     }
     let near = in.tap_offset;
     let above = tap(in, vec2f(-near, -near)) + tap(in, vec2f(near, -near));
     let below = tap(in, vec2f(-near, near)) + tap(in, vec2f(near, near));
-    return vec4f((above + below) * 0.25, 1.0);
+    return vec4f(on_screen((above + below) * 0.25), 1.0);
+}
+
+// The color that the screen shows for a scanned one. Nodes lie at the centers of the table's texels.
+fn on_screen(scanned: vec3f) -> vec3f {
+    if !HAS_COLOR_TABLE {
+        return scanned;
+    }
+    let place = (scanned * (TABLE_SIDE - 1.0) + 0.5) / TABLE_SIDE;
+    return textureSampleLevel(color_table, atlas_sampler, place, 0.0).rgb;
 }
 
 fn tap(in: VertexOut, offset: vec2f) -> vec3f {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use domain::color::ColorTable;
 use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
 use domain::id::{LevelIndex, TileKey};
@@ -32,7 +33,14 @@ fn camera(side: f64, level0_per_pt: f64) -> Camera {
 }
 
 fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
-    Frame { camera, pixels_per_pt: 1.0, slide_generation: 1, tiles, overlay: None }
+    Frame {
+        camera,
+        pixels_per_pt: 1.0,
+        slide_generation: 1,
+        tiles,
+        color_table: None,
+        overlay: None,
+    }
 }
 
 /// A tile of one color that covers `size` pixels of its level.
@@ -47,6 +55,7 @@ fn tile(level: u16, col: u32, row: u32, size: PixelSize, color: [u8; 4]) -> Tile
             height: f64::from(size.height) * downsample,
         },
         pixels: Arc::new(Pixels::filled(size, color)),
+        revision: 0,
     }
 }
 
@@ -156,6 +165,40 @@ fn clear_pixels_of_a_file_show_white_glass() {
     assert_eq!(picture.get(25, 25), Some(WHITE));
 }
 
+/// Every color at a node or between, of 16 x 16 x 16, one pixel each.
+fn colors_of_the_cube() -> Vec<[u8; 3]> {
+    let axis = || (0..16_u8).map(|step| step * 17);
+    axis().flat_map(|b| axis().flat_map(move |g| axis().map(move |r| [r, g, b]))).collect()
+}
+
+#[test]
+fn the_shader_corrects_colors_as_the_table_says() {
+    let Some(headless) = headless() else { return };
+    let bent = |[r, g, b]: [f32; 3]| [r.sqrt(), g * g * (1.0 - 0.3 * r), 0.2 + 0.7 * b * r];
+    let table = ColorTable::new(ColorTable::scanned_colors().map(bent).collect()).unwrap();
+    let same = ColorTable::new(ColorTable::scanned_colors().collect()).unwrap();
+    let colors = colors_of_the_cube();
+    let size = PixelSize { width: 64, height: 64 };
+    let rgba = colors.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect();
+    let mut quad = tile(0, 0, 0, size, RED);
+    quad.pixels = Arc::new(Pixels::new(size, rgba).unwrap());
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let mut shown = |table: Option<&ColorTable>| {
+        let color_table = table.cloned().map(Arc::new);
+        let frame = Frame { color_table, ..frame(camera(64.0, 1.0), vec![quad.clone()]) };
+        let picture = headless.render(&mut renderer, &frame).unwrap();
+        picture.rgba().chunks_exact(4).map(|it| [it[0], it[1], it[2]]).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(None), colors);
+    assert_eq!(shown(Some(&same)), colors, "a table of sRGB changes nothing");
+    for (scanned, found) in colors.iter().zip(shown(Some(&table))) {
+        let expected = table.corrected(*scanned);
+        let is_near = found.iter().zip(expected).all(|(&is, be)| is.abs_diff(be) <= 1);
+        assert!(is_near, "{scanned:?} is shown as {found:?}, not {expected:?}");
+    }
+    assert_eq!(shown(None), colors, "and it can be switched off");
+}
+
 #[test]
 fn a_full_atlas_keeps_what_the_frame_shows() {
     let Some(headless) = headless() else { return };
@@ -189,6 +232,29 @@ fn uploads_stay_within_the_budget_and_visible_tiles_come_first() {
     assert_eq!(pending(&mut renderer), 1);
     assert_eq!(headless.paint(&renderer, &frame).unwrap().get(50, 50), Some(GREEN));
     assert_eq!(pending(&mut renderer), 0);
+}
+
+#[test]
+fn a_tile_made_anew_takes_the_place_of_the_old_one_and_never_leaves_a_gap() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(RendererConfig { tile_layers: 2, upload_budget: 1 });
+    let shown = |revision: u64, color| {
+        let tiles = [0, 1].map(|col| TileQuad { revision, ..tile(0, col, 0, FULL, color) });
+        let view = Camera {
+            center: Level0Px { x: 512.0, y: 256.0 },
+            level0_per_pt: 16.0,
+            canvas: ScreenPt { x: 64.0, y: 32.0 },
+        };
+        frame(view, tiles.into())
+    };
+    headless.render(&mut renderer, &shown(1, RED)).unwrap();
+    let other = shown(2, BLUE);
+    let prepared = renderer.prepare(headless.device(), headless.queue(), &other);
+    assert_eq!(prepared.pending_uploads, 1);
+    let picture = headless.paint(&renderer, &other).unwrap();
+    assert_eq!([picture.get(8, 8), picture.get(40, 8)], [Some(BLUE), Some(RED)]);
+    let picture = headless.render(&mut renderer, &other).unwrap();
+    assert_eq!([picture.get(8, 8), picture.get(40, 8)], [Some(BLUE); 2]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::mem::offset_of;
 
+use domain::color::TABLE_SIDE;
 use domain::heatmap::{FIELD_ONE, FRACTION_ONE};
 use domain::id::TILE_PX;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -142,7 +143,8 @@ fn the_constants_that_specialize_a_shader_exist() {
     };
     let set =
         |names: &[&str]| -> BTreeSet<String> { names.iter().map(|it| (*it).into()).collect() };
-    assert_eq!(overrides(shaders::TILE), set(&[tile_override::HAS_FOUR_TAPS]));
+    let expected = set(&[tile_override::HAS_FOUR_TAPS, tile_override::HAS_COLOR_TABLE]);
+    assert_eq!(overrides(shaders::TILE), expected);
     let expected = set(&[heatmap_override::HAS_FILL, heatmap_override::HAS_CONTOUR]);
     assert_eq!(overrides(shaders::HEATMAP), expected);
     assert_eq!(overrides(shaders::MASK), set(&[]));
@@ -157,5 +159,7 @@ fn shader_and_domain_count_in_the_same_units() {
     assert_eq!(constant(&field, "OUTSIDE"), f64::from(SPAN_OUTSIDE));
     assert_eq!(constant(&field, "STEP"), f64::from(SPAN_STEP));
     const { assert!(FRACTION_ONE < SPAN_STEP, "a fraction and the step share one number") };
-    assert_eq!(constant(&parse(shaders::TILE), "LAYER_PX"), f64::from(TILE_PX));
+    let tile = parse(shaders::TILE);
+    assert_eq!(constant(&tile, "LAYER_PX"), f64::from(TILE_PX));
+    assert_eq!(constant(&tile, "TABLE_SIDE"), f64::from(TABLE_SIDE));
 }

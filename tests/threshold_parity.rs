@@ -103,6 +103,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         pixels_per_pt: 1.0,
         slide_generation: 1,
         tiles: Vec::new(),
+        color_table: None,
         overlay: Some(overlay),
     }
 }

@@ -19,8 +19,8 @@ use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card, slide_panel, start_page,
-    status_bar, theme, toast, welcome,
+    channel_panel, dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card,
+    slide_panel, start_page, status_bar, theme, toast, welcome,
 };
 
 /// Width of the panels at the right.
@@ -210,6 +210,7 @@ impl eframe::App for App {
 
 /// What is beside an open slide: model, result, overlay, facts.
 fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
+    channel_panel::channel_panel_ui(ui, &state.view, commands);
     model_panel::model_panel_ui(ui, state, commands);
     if let Some(result) = &state.overlay.result {
         result_card::result_card_ui(ui, result);
@@ -217,7 +218,7 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     ui.separator();
     overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
     ui.separator();
-    slide_panel::slide_panel_ui(ui, facts);
+    slide_panel::slide_panel_ui(ui, &state.view, commands);
 }
 
 /// One slide at a time: the last of several files.

@@ -169,6 +169,7 @@ mod tests {
             pixels_per_pt,
             slide_generation: 0,
             tiles: Vec::new(),
+            color_table: None,
             overlay: None,
         })
     }

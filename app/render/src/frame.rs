@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::color::ColorTable;
 use domain::coords::{Camera, Level0Rect};
 use domain::heatmap::Heatmap;
 use domain::id::TileKey;
@@ -17,6 +18,8 @@ pub struct TileQuad {
     pub area: Level0Rect,
     /// Its pixels; uploaded once, then found in the atlas by `key`.
     pub pixels: Arc<Pixels>,
+    /// Another number uploads them again; until then the atlas shows what it has.
+    pub revision: u64,
 }
 
 /// Colour scale of the heatmap. All are perceptually ordered and safe for colour-blind eyes.
@@ -71,6 +74,8 @@ pub struct Frame {
     pub slide_generation: u64,
     /// In drawing order: coarse parents first, sharp tiles last; each key at most once.
     pub tiles: Vec<TileQuad>,
+    /// What the scanner's colors look like; `None` shows them as they were scanned.
+    pub color_table: Option<Arc<ColorTable>>,
     /// The heatmap, if one is shown.
     pub overlay: Option<OverlayFrame>,
 }

@@ -64,8 +64,10 @@ pub struct FieldUniform {
     pub pad: [u32; 2],
 }
 
-/// Name of the constant that specializes `shaders/tile.wgsl`.
+/// Names of the constants that specialize `shaders/tile.wgsl`.
 pub mod tile_override {
+    /// Whether the scanner's colors are brought to the screen's by a table.
+    pub const HAS_COLOR_TABLE: &str = "HAS_COLOR_TABLE";
     /// Whether some tile of the frame is minified and needs four taps.
     pub const HAS_FOUR_TAPS: &str = "HAS_FOUR_TAPS";
 }

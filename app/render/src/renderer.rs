@@ -47,7 +47,7 @@ pub struct Renderer {
 
 impl Renderer {
     /// Compiles the shaders and reserves the atlas: once, not per frame. `target_format` is that of
-    /// the pass; not an sRGB one, since slides are shown as they were scanned.
+    /// the pass; not an sRGB one, since the colors of slides and of their tables are encoded already.
     pub fn new(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -55,7 +55,7 @@ impl Renderer {
         config: RendererConfig,
     ) -> Self {
         Self {
-            tiles: TilePass::new(device, target_format, config.tile_layers),
+            tiles: TilePass::new(device, queue, target_format, config.tile_layers),
             overlay: OverlayPass::new(device, queue, target_format),
             upload_budget: config.upload_budget.max(1),
         }
@@ -75,6 +75,7 @@ impl Renderer {
         let Some(canvas) = Canvas::of(frame) else {
             return Prepared::default();
         };
+        self.tiles.set_color_table(device, queue, frame.color_table.as_ref());
         let pending_uploads = self.tiles.prepare(
             device,
             queue,

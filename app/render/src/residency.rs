@@ -17,6 +17,7 @@ pub(crate) struct Residency {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     layer: u32,
+    revision: u64,
     last_used: u64,
 }
 
@@ -45,10 +46,11 @@ impl Residency {
         self.frame += 1;
     }
 
-    /// Keeps a tile for this frame. Whether it is there.
-    pub(crate) fn touch(&mut self, key: TileKey) -> bool {
-        let slot = self.slots.get_mut(&key);
-        slot.map(|slot| slot.last_used = self.frame).is_some()
+    /// Keeps a tile for this frame, whatever its revision. Whether it is there in this one.
+    pub(crate) fn touch(&mut self, key: TileKey, revision: u64) -> bool {
+        let Some(slot) = self.slots.get_mut(&key) else { return false };
+        slot.last_used = self.frame;
+        slot.revision == revision
     }
 
     /// The layer of a tile that is there.
@@ -56,10 +58,11 @@ impl Residency {
         self.slots.get(&key).map(|slot| slot.layer)
     }
 
-    /// Gives a layer to a tile that is not there yet; `None` if this frame uses all of them.
-    pub(crate) fn claim(&mut self, key: TileKey) -> Option<u32> {
-        let layer = self.free.pop().or_else(|| self.evict())?;
-        self.slots.insert(key, Slot { layer, last_used: self.frame });
+    /// The layer for the pixels of a tile, its own if it is there; `None` if this frame uses all of them.
+    pub(crate) fn claim(&mut self, key: TileKey, revision: u64) -> Option<u32> {
+        let own = self.layer(key);
+        let layer = own.or_else(|| self.free.pop()).or_else(|| self.evict())?;
+        self.slots.insert(key, Slot { layer, revision, last_used: self.frame });
         Some(layer)
     }
 
@@ -85,12 +88,12 @@ mod tests {
         let mut residency = Residency::new(2);
         for col in [0, 1] {
             residency.begin_frame(1);
-            residency.claim(key(col)).unwrap();
+            residency.claim(key(col), 0).unwrap();
         }
         residency.begin_frame(1);
-        assert!(residency.touch(key(0)));
+        assert!(residency.touch(key(0), 0));
         residency.begin_frame(1);
-        assert_eq!(residency.claim(key(2)), Some(1));
+        assert_eq!(residency.claim(key(2), 0), Some(1));
         assert!(residency.layer(key(0)).is_some() && residency.layer(key(1)).is_none());
     }
 
@@ -98,20 +101,31 @@ mod tests {
     fn nothing_leaves_in_a_frame_that_uses_it() {
         let mut residency = Residency::new(1);
         residency.begin_frame(1);
-        residency.claim(key(0)).unwrap();
-        assert_eq!(residency.claim(key(1)), None);
+        residency.claim(key(0), 0).unwrap();
+        assert_eq!(residency.claim(key(1), 0), None);
         residency.begin_frame(1);
-        residency.touch(key(0));
-        assert_eq!(residency.claim(key(1)), None);
+        residency.touch(key(0), 0);
+        assert_eq!(residency.claim(key(1), 0), None);
     }
 
     #[test]
     fn another_slide_empties_the_atlas() {
         let mut residency = Residency::new(1);
         residency.begin_frame(1);
-        residency.claim(key(0)).unwrap();
+        residency.claim(key(0), 0).unwrap();
         residency.begin_frame(2);
-        assert!(!residency.touch(key(0)));
-        assert_eq!(residency.claim(key(5)), Some(0));
+        assert!(!residency.touch(key(0), 0));
+        assert_eq!(residency.claim(key(5), 0), Some(0));
+    }
+
+    #[test]
+    fn a_tile_made_anew_keeps_its_layer() {
+        let mut residency = Residency::new(2);
+        residency.begin_frame(1);
+        let layer = residency.claim(key(0), 1);
+        assert!(residency.touch(key(0), 1) && !residency.touch(key(0), 2));
+        assert_eq!(residency.layer(key(0)), layer, "the old pixels are shown until then");
+        assert_eq!(residency.claim(key(0), 2), layer);
+        assert!(residency.touch(key(0), 2));
     }
 }

@@ -3,11 +3,16 @@
 //! Up to 2 device pixels a texel the picture is interpolated linearly. Beyond, the step from texel to
 //! texel narrows to about one device pixel, so that single pixels of the slide can be told apart and
 //! nothing pops at the limit. Where a pyramid has no level for the zoom and a device pixel covers
-//! several texels, four of them are averaged, so that nuclei neither flicker nor vanish.
+//! several texels, four of them are averaged, so that nuclei neither flicker nor vanish. What comes out
+//! is then corrected by the scanner's color table, if there is one.
 
+use std::sync::Arc;
+
+use domain::color::ColorTable;
 use domain::coords::PixelSize;
 
 use crate::canvas::{Canvas, CanvasRect};
+use crate::color_texture;
 use crate::frame::TileQuad;
 use crate::gpu_data::{TileInstance, tile_override};
 use crate::occlusion::{self, Shown};
@@ -22,17 +27,27 @@ const MINIFIED_FROM: f64 = 1.5;
 #[derive(Debug)]
 pub(crate) struct TilePass {
     atlas: TileAtlas,
-    one_tap: wgpu::RenderPipeline,
-    four_taps: wgpu::RenderPipeline,
+    as_scanned: Pipelines,
+    corrected: Pipelines,
+    layout: wgpu::BindGroupLayout,
+    sampler: wgpu::Sampler,
     bind_group: wgpu::BindGroup,
+    color_table: Option<Arc<ColorTable>>,
     instances: wgpu::Buffer,
     instance_count: u32,
     minifies: bool,
 }
 
+#[derive(Debug)]
+struct Pipelines {
+    one_tap: wgpu::RenderPipeline,
+    four_taps: wgpu::RenderPipeline,
+}
+
 impl TilePass {
     pub(crate) fn new(
         device: &wgpu::Device,
+        queue: &wgpu::Queue,
         target_format: wgpu::TextureFormat,
         layers: u32,
     ) -> Self {
@@ -44,12 +59,15 @@ impl TilePass {
             step_mode: wgpu::VertexStepMode::Instance,
             attributes: &TileInstance::ATTRIBUTES,
         };
-        let pipeline = |has_four_taps: f64| {
+        let pipeline = |has_color_table: f64, has_four_taps: f64| {
             let pass = PassPipeline {
                 label: "tiles",
                 layout: &layout,
                 module: &module,
-                constants: &[(tile_override::HAS_FOUR_TAPS, has_four_taps)],
+                constants: &[
+                    (tile_override::HAS_COLOR_TABLE, has_color_table),
+                    (tile_override::HAS_FOUR_TAPS, has_four_taps),
+                ],
                 buffers: &[Some(instances.clone())],
                 target: target_format.into(),
             };
@@ -61,29 +79,43 @@ impl TilePass {
             min_filter: wgpu::FilterMode::Linear,
             ..Default::default()
         });
-        let view = atlas.view();
-        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("tiles"),
-            layout: &layout,
-            entries: &[
-                wgpu::BindGroupEntry {
-                    binding: 0,
-                    resource: wgpu::BindingResource::TextureView(&view),
-                },
-                wgpu::BindGroupEntry {
-                    binding: 1,
-                    resource: wgpu::BindingResource::Sampler(&sampler),
-                },
-            ],
-        });
+        let pipelines = |has_color_table: f64| Pipelines {
+            one_tap: pipeline(has_color_table, 0.0),
+            four_taps: pipeline(has_color_table, 1.0),
+        };
+        let no_table = color_texture::create(device, queue, None);
         Self {
+            as_scanned: pipelines(0.0),
+            corrected: pipelines(1.0),
+            bind_group: create_bind_group(device, &layout, &atlas.view(), &sampler, &no_table),
             atlas,
-            one_tap: pipeline(0.0),
-            four_taps: pipeline(1.0),
-            bind_group,
+            layout,
+            sampler,
+            color_table: None,
             instances: create_instances(device, 256),
             instance_count: 0,
             minifies: false,
+        }
+    }
+
+    /// Uploads the table if it is another one.
+    pub(crate) fn set_color_table(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        table: Option<&Arc<ColorTable>>,
+    ) {
+        let is_same = match (&self.color_table, table) {
+            (None, None) => true,
+            (Some(resident), Some(wanted)) => Arc::ptr_eq(resident, wanted),
+            _ => false,
+        };
+        if !is_same {
+            let texture = color_texture::create(device, queue, table.map(AsRef::as_ref));
+            let atlas = self.atlas.view();
+            self.bind_group =
+                create_bind_group(device, &self.layout, &atlas, &self.sampler, &texture);
+            self.color_table = table.cloned();
         }
     }
 
@@ -130,14 +162,14 @@ impl TilePass {
             .partition(|tile| is_visible(tile));
         wanted.extend(hidden);
         wanted.truncate(self.atlas.residency.layers());
-        wanted.retain(|tile| !self.atlas.residency.touch(tile.key));
+        wanted.retain(|tile| !self.atlas.residency.touch(tile.key, tile.revision));
 
         let now = wanted.len().min(upload_budget);
         for tile in &wanted[..now] {
-            if self.atlas.residency.touch(tile.key) {
+            if self.atlas.residency.touch(tile.key, tile.revision) {
                 continue;
             }
-            if let Some(layer) = self.atlas.residency.claim(tile.key) {
+            if let Some(layer) = self.atlas.residency.claim(tile.key, tile.revision) {
                 self.atlas.upload(queue, layer, &tile.pixels);
             }
         }
@@ -176,7 +208,8 @@ impl TilePass {
         if self.instance_count == 0 {
             return;
         }
-        pass.set_pipeline(if self.minifies { &self.four_taps } else { &self.one_tap });
+        let pipelines = if self.color_table.is_some() { &self.corrected } else { &self.as_scanned };
+        pass.set_pipeline(if self.minifies { &pipelines.four_taps } else { &pipelines.one_tap });
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.set_vertex_buffer(0, self.instances.slice(..));
         pass.draw(0..4, 0..self.instance_count);
@@ -234,6 +267,25 @@ fn create_instances(device: &wgpu::Device, count: usize) -> wgpu::Buffer {
     })
 }
 
+fn create_bind_group(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    atlas: &wgpu::TextureView,
+    sampler: &wgpu::Sampler,
+    color_table: &wgpu::TextureView,
+) -> wgpu::BindGroup {
+    let entry = |binding: u32, resource| wgpu::BindGroupEntry { binding, resource };
+    device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("tiles"),
+        layout,
+        entries: &[
+            entry(0, wgpu::BindingResource::TextureView(atlas)),
+            entry(1, wgpu::BindingResource::Sampler(sampler)),
+            entry(2, wgpu::BindingResource::TextureView(color_table)),
+        ],
+    })
+}
+
 fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     let entry = |binding: u32, ty: wgpu::BindingType| wgpu::BindGroupLayoutEntry {
         binding,
@@ -241,14 +293,16 @@ fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
         ty,
         count: None,
     };
-    let atlas = wgpu::BindingType::Texture {
+    let texture = |view_dimension| wgpu::BindingType::Texture {
         sample_type: wgpu::TextureSampleType::Float { filterable: true },
-        view_dimension: wgpu::TextureViewDimension::D2Array,
+        view_dimension,
         multisampled: false,
     };
+    let atlas = texture(wgpu::TextureViewDimension::D2Array);
+    let color_table = texture(wgpu::TextureViewDimension::D3);
     let sampler = wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering);
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("tiles"),
-        entries: &[entry(0, atlas), entry(1, sampler)],
+        entries: &[entry(0, atlas), entry(1, sampler), entry(2, color_table)],
     })
 }

@@ -43,6 +43,7 @@ impl Canvas {
             pixels_per_pt: view.pixels_per_pt,
             slide_generation: view.generation,
             tiles: tiles.quads(view),
+            color_table: view.color_table().cloned(),
             overlay: state.overlay.frame(),
         };
         let threshold = frame.overlay.as_ref().map(|overlay| overlay.threshold.get());

@@ -1,5 +1,6 @@
 //! The whole slide, small, in the corner: shows where the canvas looks, and takes it elsewhere.
 
+use domain::color::ColorTable;
 use domain::coords::{Level0Px, Level0Rect};
 use domain::pixels::Pixels;
 use egui::{Color32, ColorImage, Rect, Sense, StrokeKind, TextureHandle, Ui, pos2, vec2};
@@ -21,13 +22,20 @@ const CANVAS_MIN_PT: f32 = 360.0;
 /// The picture of the open slide.
 #[derive(Default)]
 pub(super) struct Overview {
-    /// With the generation of its slide.
-    texture: Option<(u64, TextureHandle)>,
+    texture: Option<(Shown, TextureHandle)>,
+}
+
+/// What the picture shows: which slide in which look and colors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    generation: u64,
+    look: u64,
+    is_corrected: bool,
 }
 
 impl std::fmt::Debug for Overview {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Overview({:?})", self.texture.as_ref().map(|(generation, _)| generation))
+        write!(f, "Overview({:?})", self.texture.as_ref().map(|(shown, _)| shown))
     }
 }
 
@@ -67,22 +75,34 @@ impl Overview {
     }
 
     fn load(&mut self, ui: &Ui, view: &ViewState, tiles: &Tiles) {
-        if self.texture.as_ref().is_some_and(|(generation, _)| *generation == view.generation) {
+        let Some((pixels, look)) = tiles.overview(view) else {
+            self.texture = None;
             return;
+        };
+        let table = view.color_table();
+        let generation = view.generation;
+        let wanted = Shown { generation, look, is_corrected: table.is_some() };
+        if self.texture.as_ref().is_none_or(|(shown, _)| *shown != wanted) {
+            let image = color_image(&pixels, table.map(AsRef::as_ref));
+            let texture = ui.ctx().load_texture("overview", image, egui::TextureOptions::LINEAR);
+            self.texture = Some((wanted, texture));
         }
-        self.texture = tiles.overview(view).map(|pixels| {
-            let options = egui::TextureOptions::LINEAR;
-            let texture = ui.ctx().load_texture("overview", color_image(&pixels), options);
-            (view.generation, texture)
-        });
     }
 }
 
 /// At most 512 x 512 pixels: a display tile.
-fn color_image(pixels: &Pixels) -> ColorImage {
+fn color_image(pixels: &Pixels, table: Option<&ColorTable>) -> ColorImage {
     let size = pixels.size();
     let side = |px: u32| usize::try_from(px).unwrap_or(0);
-    ColorImage::from_rgba_unmultiplied([side(size.width), side(size.height)], pixels.rgba())
+    let mut image =
+        ColorImage::from_rgba_unmultiplied([side(size.width), side(size.height)], pixels.rgba());
+    if let Some(table) = table {
+        for pixel in image.pixels.iter_mut().filter(|pixel| pixel.is_opaque()) {
+            let [r, g, b] = table.corrected([pixel.r(), pixel.g(), pixel.b()]);
+            *pixel = Color32::from_rgb(r, g, b);
+        }
+    }
+    image
 }
 
 /// The overview's place at the top right of the canvas, in the slide's proportions.

@@ -78,6 +78,7 @@ fn file() -> Vec<Entry> {
     let item = |text, command: Command, keys: &[Shortcut]| entry(Menu::File, text, command, keys);
     vec![
         item("Open slide…", FileCommand::Pick.into(), &[ctrl(Key::O, "Ctrl+O")]),
+        item("Open DICOM folder…", FileCommand::PickFolder.into(), &[]),
         item(
             "Open by path…",
             WindowCommand::Show(Dialog::OpenPath).into(),
@@ -103,6 +104,11 @@ fn view() -> Vec<Entry> {
             &[key(Key::Plus, "+"), key(Key::Equals, "=")],
         ),
         item("Zoom out", ViewCommand::Zoom(1.0 / ZOOM_STEP), &[key(Key::Minus, "-")]),
+        item(
+            "Correct colors or show them as scanned",
+            ViewCommand::ToggleColorCorrection,
+            &[key(Key::I, "I")],
+        ),
         item("Move left", step(-1, 0), &[key(Key::ArrowLeft, "Left"), key(Key::A, "A")]),
         item("Move right", step(1, 0), &[key(Key::ArrowRight, "Right"), key(Key::D, "D")]),
         item("Move up", step(0, -1), &[key(Key::ArrowUp, "Up"), key(Key::W, "W")]),

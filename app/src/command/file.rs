@@ -14,6 +14,8 @@ use crate::state::jobs::JobKind;
 pub(crate) enum FileCommand {
     /// Ask the system for a file.
     Pick,
+    /// Ask the system for a folder with a DICOM series.
+    PickFolder,
     Open(PathBuf),
     /// The slide that comes with the program.
     OpenDemo,
@@ -36,6 +38,7 @@ pub(crate) enum FileCommand {
 pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
     match command {
         FileCommand::Pick => return vec![Effect::PickSlide],
+        FileCommand::PickFolder => return vec![Effect::PickSlideFolder],
         FileCommand::Open(path) => return open(state, path),
         FileCommand::OpenDemo => return vec![Effect::OpenDemo],
         FileCommand::SetPathText(text) => state.dialogs.path_text = text,

@@ -3,6 +3,7 @@
 //! Panels push a [`Command`]; [`apply`] changes the [`State`] and answers with [`Effect`]s, the things
 //! that need a thread, a file or the window itself. [`entries`] gives commands their names and keys.
 
+mod channel;
 pub(crate) mod entries;
 mod file;
 mod model;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use ::model::registry::ModelEntry;
 use slide::export::ExportFormat;
 
+pub(crate) use channel::ChannelCommand;
 pub(crate) use file::FileCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
@@ -30,6 +32,7 @@ use crate::state::jobs::JobId;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     View(ViewCommand),
+    Channel(ChannelCommand),
     Overlay(OverlayCommand),
     Model(ModelCommand),
     File(FileCommand),
@@ -42,6 +45,7 @@ pub(crate) enum Effect {
     OpenSlide(PathBuf),
     OpenDemo,
     PickSlide,
+    PickSlideFolder,
     PickExportFolder,
     ListModels,
     /// Run this model on the open slide.
@@ -79,6 +83,10 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             view::apply(&mut state.view, command);
             Vec::new()
         }
+        Command::Channel(command) => {
+            channel::apply(&mut state.view, command);
+            Vec::new()
+        }
         Command::Overlay(command) => {
             overlay::apply(&mut state.overlay, command);
             Vec::new()
@@ -92,6 +100,12 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
 impl From<ViewCommand> for Command {
     fn from(command: ViewCommand) -> Self {
         Self::View(command)
+    }
+}
+
+impl From<ChannelCommand> for Command {
+    fn from(command: ChannelCommand) -> Self {
+        Self::Channel(command)
     }
 }
 

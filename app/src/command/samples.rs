@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use ::model::analysis::TrainingFit;
 use ::model::registry::{Manifest, ModelEntry};
+use domain::color::ColorTable;
 use domain::coords::{Downsample, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
 use domain::lesion_curve::LesionCurve;
 use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::scale::Mpp;
-use slide::Level;
+use slide::{Channel, Level, Window};
 
 use crate::state::State;
 use crate::state::overlay::{HISTOGRAM_BINS, SlideResult};
-use crate::state::view::SlideFacts;
+use crate::state::view::{ColorProfile, SlideFacts};
 
 /// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
 pub(crate) fn facts() -> SlideFacts {
@@ -32,8 +33,34 @@ pub(crate) fn facts() -> SlideFacts {
         levels: vec![level(4000, 2000, 1.0), level(1000, 500, 4.0), level(500, 250, 8.0)],
         mpp: Mpp::new(0.5, 0.5),
         objective_power: Some(20.0),
+        color_profile: ColorProfile::Missing,
+        channels: Arc::default(),
         properties: BTreeMap::from([("openslide.vendor".to_owned(), "aperio".to_owned())]),
     }
+}
+
+/// As [`facts`], of channels.
+pub(crate) fn facts_of_channels() -> SlideFacts {
+    SlideFacts { channels: channels(), ..facts() }
+}
+
+/// A profile that swaps red and blue.
+pub(crate) fn color_profile() -> ColorProfile {
+    let swapped = ColorTable::scanned_colors().map(|[r, g, b]| [b, g, r]);
+    ColorProfile::Usable(Arc::new(ColorTable::new(swapped.collect()).unwrap()))
+}
+
+/// Two channels of values from 100 to 1100.
+pub(crate) fn channels() -> Arc<[Channel]> {
+    let channel = |name: &str, color| Channel {
+        name: name.to_owned(),
+        color,
+        window: Window { low: 200.0, high: 900.0 },
+        is_shown: true,
+        range: Window { low: 100.0, high: 1100.0 },
+        histogram: vec![9, 5, 3, 1],
+    };
+    [channel("DAPI", [0, 80, 255]), channel("CD8", [0, 255, 0])].into()
 }
 
 /// A model that exists only by name.

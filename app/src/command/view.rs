@@ -1,4 +1,4 @@
-//! Moving about the slide.
+//! Moving about the slide, and how its colors are shown.
 
 use domain::coords::{Camera, Level0Px, ScreenPt};
 
@@ -28,9 +28,11 @@ pub(crate) enum ViewCommand {
     OneToOne,
     /// Bring a slide position to the middle.
     Center(Level0Px),
+    /// Correct colors with the scanner's profile, or show them as they were scanned.
+    ToggleColorCorrection,
 }
 
-/// The only place that moves the camera.
+/// The only place that moves the camera and chooses colors.
 pub(super) fn apply(view: &mut ViewState, command: ViewCommand) {
     let camera = view.camera;
     let middle = ScreenPt { x: camera.canvas.x * 0.5, y: camera.canvas.y * 0.5 };
@@ -54,6 +56,7 @@ pub(super) fn apply(view: &mut ViewState, command: ViewCommand) {
         ViewCommand::OneToOne => {
             view.look(Camera { level0_per_pt: f64::from(view.pixels_per_pt), ..camera });
         }
+        ViewCommand::ToggleColorCorrection => view.is_color_corrected = !view.is_color_corrected,
         ViewCommand::Center(center) => view.look(Camera { center, ..camera }),
     }
 }
@@ -96,6 +99,20 @@ mod tests {
         assert_eq!(view.camera.center, Level0Px { x: 0.0, y: 2000.0 });
         let tiny = after(&[ViewCommand::Zoom(1e-9)]);
         assert_eq!(tiny.camera.level0_per_pt, after(&[]).camera.level0_per_pt);
+    }
+
+    #[test]
+    fn colors_are_corrected_at_first_and_as_scanned_on_request() {
+        let table = |view: &ViewState| view.color_table().is_some();
+        let mut view = after(&[]);
+        assert!(!table(&view), "the sample slide has no profile");
+        let mut facts = samples::facts();
+        facts.color_profile = samples::color_profile();
+        view.open(facts);
+        assert!(table(&view));
+        apply(&mut view, ViewCommand::ToggleColorCorrection);
+        assert!(!table(&view));
+        assert_eq!(view.color_state(), "colors as scanned");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use domain::id::TileKey;
 use domain::pixels::Pixels;
 use domain::progress::CancelToken;
-use slide::Slide;
+use slide::{Channel, Slide};
 
 /// More threads would only wait for each other and for the window.
 const THREADS_MAX: usize = 4;
@@ -19,6 +19,9 @@ pub(crate) struct TileRequest {
     pub(crate) slide: Arc<Slide>,
     /// Of the slide.
     pub(crate) generation: u64,
+    /// How its channels are shown, and the number of that look.
+    pub(crate) channels: Arc<[Channel]>,
+    pub(crate) look: u64,
     pub(crate) key: TileKey,
     /// Set once the tile is no longer wanted.
     pub(crate) unwanted: CancelToken,
@@ -28,6 +31,7 @@ pub(crate) struct TileRequest {
 #[derive(Debug)]
 pub(crate) struct TileReply {
     pub(crate) generation: u64,
+    pub(crate) look: u64,
     pub(crate) key: TileKey,
     pub(crate) read: TileRead,
 }
@@ -91,20 +95,21 @@ impl TileLoader {
 
 fn decode_all(inbox: &Receiver<TileRequest>, outbox: &Sender<TileReply>, egui_ctx: &egui::Context) {
     for request in inbox {
-        let TileRequest { slide, generation, key, unwanted } = request;
-        let read = read_isolated(&slide, key, &unwanted);
-        if outbox.send(TileReply { generation, key, read }).is_err() {
+        let read = read_isolated(&request);
+        let TileRequest { generation, look, key, .. } = request;
+        if outbox.send(TileReply { generation, look, key, read }).is_err() {
             return;
         }
         egui_ctx.request_repaint();
     }
 }
 
-fn read_isolated(slide: &Slide, key: TileKey, unwanted: &CancelToken) -> TileRead {
-    if unwanted.is_cancelled() {
+fn read_isolated(request: &TileRequest) -> TileRead {
+    if request.unwanted.is_cancelled() {
         return TileRead::Dropped;
     }
-    match catch_unwind(AssertUnwindSafe(|| slide.read_tile(key))) {
+    let TileRequest { slide, channels, key, .. } = request;
+    match catch_unwind(AssertUnwindSafe(|| slide.read_tile_of_channels(*key, channels))) {
         Ok(Ok(region)) => TileRead::Loaded {
             is_damaged: 0 < region.damaged_tiles,
             pixels: Arc::new(region.pixels),

@@ -77,6 +77,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::OpenSlide(path) => open_slide::start(path, state, runner),
         Effect::OpenDemo => open_slide::start_demo(state, runner),
         Effect::PickSlide => pick::start_slide(state, runner),
+        Effect::PickSlideFolder => pick::start_slide_folder(state, runner),
         Effect::PickExportFolder => pick::start_folder(state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),

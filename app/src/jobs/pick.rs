@@ -37,6 +37,14 @@ pub(super) fn start_slide(state: &mut State, runner: &mut Runner) {
     });
 }
 
+/// A folder that is opened as a slide: a DICOM series.
+pub(super) fn start_slide_folder(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-slide", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new().set_title("Open the folder of a DICOM series");
+        Ok(Outcome::SlidePicked(ask(|| dialog.pick_folder())))
+    });
+}
+
 pub(super) fn start_folder(state: &mut State, runner: &mut Runner) {
     let start = PathBuf::from(&state.dialogs.export_folder);
     runner.start(

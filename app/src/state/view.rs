@@ -4,15 +4,38 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::color::ColorTable;
 use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
 use domain::scale::Mpp;
-use slide::{Level, Slide};
+use slide::{Channel, Level, Slide};
 
 /// Most points that one level-0 pixel may cover: beyond, single pixels fill the canvas.
 const PT_PER_LEVEL0_MAX: f64 = 32.0;
 
 /// Times the fitted slide may shrink.
 const SHRINK_MAX: f64 = 4.0;
+
+/// What a slide tells about the colors of its scanner.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum ColorProfile {
+    /// Nothing.
+    #[default]
+    Missing,
+    /// What they look like on a screen.
+    Usable(Arc<ColorTable>),
+    /// Nothing that can be used, for this reason.
+    Unusable(String),
+}
+
+impl ColorProfile {
+    fn read(slide: &Slide) -> Self {
+        match slide.color_table() {
+            Ok(None) => Self::Missing,
+            Ok(Some(table)) => Self::Usable(Arc::new(table)),
+            Err(error) => Self::Unusable(error.to_string()),
+        }
+    }
+}
 
 /// What a slide says about itself, read once when it is opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +46,9 @@ pub(crate) struct SlideFacts {
     pub(crate) levels: Vec<Level>,
     pub(crate) mpp: Option<Mpp>,
     pub(crate) objective_power: Option<f64>,
+    pub(crate) color_profile: ColorProfile,
+    /// How its channels are shown at first; empty for a slide in colors.
+    pub(crate) channels: Arc<[Channel]>,
     pub(crate) properties: BTreeMap<String, String>,
 }
 
@@ -35,6 +61,8 @@ impl SlideFacts {
             levels: slide.levels().to_vec(),
             mpp: slide.mpp(),
             objective_power: slide.objective_power(),
+            color_profile: ColorProfile::read(slide),
+            channels: slide.channels().into(),
             properties: slide.properties().clone(),
         }
     }
@@ -63,6 +91,12 @@ pub(crate) struct ViewState {
     pub(crate) pixels_per_pt: f32,
     /// Where the pointer is on the canvas.
     pub(crate) pointer: Option<ScreenPt>,
+    /// Colors are corrected with the scanner's profile, where there is one.
+    pub(crate) is_color_corrected: bool,
+    /// How the channels are shown; empty for a slide in colors.
+    pub(crate) channels: Arc<[Channel]>,
+    /// Grows with every change of the channels: tiles of an older one are made anew.
+    pub(crate) look: u64,
 }
 
 impl Default for ViewState {
@@ -78,6 +112,9 @@ impl Default for ViewState {
             is_fitted: true,
             pixels_per_pt: 1.0,
             pointer: None,
+            is_color_corrected: true,
+            channels: Arc::default(),
+            look: 0,
         }
     }
 }
@@ -85,9 +122,16 @@ impl Default for ViewState {
 impl ViewState {
     /// Replaces the slide and shows all of it.
     pub(crate) fn open(&mut self, facts: SlideFacts) {
+        self.show_channels(Arc::clone(&facts.channels));
         self.facts = Some(Arc::new(facts));
         self.generation += 1;
         self.fit();
+    }
+
+    /// Shows channels in another way.
+    pub(crate) fn show_channels(&mut self, channels: Arc<[Channel]>) {
+        self.channels = channels;
+        self.look += 1;
     }
 
     /// Shows the whole slide.
@@ -119,6 +163,27 @@ impl ViewState {
     /// Level-0 pixels per device pixel; below 1 the picture is enlarged beyond what was scanned.
     pub(crate) fn level0_per_device_px(&self) -> f64 {
         self.camera.level0_per_pt / f64::from(self.pixels_per_pt)
+    }
+
+    /// The table that the picture is corrected with, if it is.
+    pub(crate) fn color_table(&self) -> Option<&Arc<ColorTable>> {
+        match &self.facts.as_ref()?.color_profile {
+            ColorProfile::Usable(table) if self.is_color_corrected => Some(table),
+            _ => None,
+        }
+    }
+
+    /// How the colors on screen came to be.
+    pub(crate) fn color_state(&self) -> &'static str {
+        match self.facts.as_ref().map(|facts| &facts.color_profile) {
+            Some(ColorProfile::Usable(_)) if self.is_color_corrected => {
+                "colors corrected with the scanner's profile"
+            }
+            Some(ColorProfile::Usable(_)) => "colors as scanned",
+            Some(ColorProfile::Unusable(_)) => "colors as scanned: the profile cannot be used",
+            Some(ColorProfile::Missing) if !self.channels.is_empty() => "colors of channels",
+            Some(ColorProfile::Missing) | None => "colors as scanned: no profile",
+        }
     }
 
     /// The slide position under the pointer, if there is one.

@@ -21,6 +21,8 @@ pub(crate) enum Entry {
 #[derive(Debug)]
 struct Slot {
     entry: Entry,
+    /// Of which look of the channels it is.
+    look: u64,
     /// When it was last drawn, in ticks of `clock`.
     last_use: u64,
 }
@@ -51,12 +53,15 @@ impl TileCache {
         self.pinned = None;
     }
 
-    /// Keeps `entry`, and lets go of others until the budget holds.
-    pub(crate) fn insert(&mut self, key: TileKey, entry: Entry) {
+    /// Keeps `entry` unless there is one of a later look, and lets go of others until the budget holds.
+    pub(crate) fn insert(&mut self, key: TileKey, entry: Entry, look: u64) {
+        if self.slots.get(&key).is_some_and(|slot| look < slot.look) {
+            return;
+        }
         self.remove(key);
         self.used_bytes += bytes(&entry);
         self.clock += 1;
-        self.slots.insert(key, Slot { entry, last_use: self.clock });
+        self.slots.insert(key, Slot { entry, look, last_use: self.clock });
         while self.budget_bytes < self.used_bytes {
             let Some(oldest) = self.oldest(key) else { break };
             self.remove(oldest);
@@ -75,9 +80,9 @@ impl TileCache {
         }
     }
 
-    /// Whether there is nothing more to learn about a tile.
-    pub(crate) fn contains(&self, key: TileKey) -> bool {
-        self.slots.contains_key(&key)
+    /// Whether there is nothing more to learn about a tile in this look.
+    pub(crate) fn is_current(&self, key: TileKey, look: u64) -> bool {
+        self.slots.get(&key).is_some_and(|slot| slot.look == look)
     }
 
     pub(crate) fn has_pixels(&self, key: TileKey) -> bool {
@@ -91,18 +96,19 @@ impl TileCache {
         })
     }
 
-    /// The pixels of a tile, which is thereby used.
-    pub(crate) fn get(&mut self, key: TileKey) -> Option<Arc<Pixels>> {
+    /// The pixels of a tile and their look; the tile is thereby used.
+    pub(crate) fn get(&mut self, key: TileKey) -> Option<(Arc<Pixels>, u64)> {
         self.clock += 1;
         let clock = self.clock;
         let slot = self.slots.get_mut(&key)?;
         slot.last_use = clock;
-        pixels(&slot.entry)
+        Some((pixels(&slot.entry)?, slot.look))
     }
 
-    /// The pixels of a tile, without using it.
-    pub(crate) fn peek(&self, key: TileKey) -> Option<Arc<Pixels>> {
-        self.slots.get(&key).and_then(|slot| pixels(&slot.entry))
+    /// The pixels of a tile and their look, without using it.
+    pub(crate) fn peek(&self, key: TileKey) -> Option<(Arc<Pixels>, u64)> {
+        let slot = self.slots.get(&key)?;
+        Some((pixels(&slot.entry)?, slot.look))
     }
 }
 
@@ -138,11 +144,11 @@ mod tests {
     #[test]
     fn the_least_recently_drawn_tile_leaves_when_the_budget_is_full() {
         let mut cache = TileCache::new(1000);
-        cache.insert(key(0, 0), tile(false));
-        cache.insert(key(0, 1), tile(false));
+        cache.insert(key(0, 0), tile(false), 0);
+        cache.insert(key(0, 1), tile(false), 0);
         cache.get(key(0, 0));
-        cache.insert(key(0, 2), tile(false));
-        let kept = [0, 1, 2].map(|col| cache.contains(key(0, col)));
+        cache.insert(key(0, 2), tile(false), 0);
+        let kept = [0, 1, 2].map(|col| cache.is_current(key(0, col), 0));
         assert_eq!(kept, [true, false, true]);
     }
 
@@ -150,9 +156,9 @@ mod tests {
     fn the_pinned_level_stays_even_over_budget() {
         let mut cache = TileCache::new(500);
         cache.pin(LevelIndex(3));
-        cache.insert(key(3, 0), tile(false));
+        cache.insert(key(3, 0), tile(false), 0);
         for col in 0..5 {
-            cache.insert(key(0, col), tile(false));
+            cache.insert(key(0, col), tile(false), 0);
         }
         assert!(cache.has_pixels(key(3, 0)) && cache.has_pixels(key(0, 4)));
         assert_eq!(cache.slots.len(), 2);
@@ -161,9 +167,9 @@ mod tests {
     #[test]
     fn an_unreadable_tile_is_not_asked_for_again_and_counts_as_damaged() {
         let mut cache = TileCache::new(500);
-        cache.insert(key(0, 0), Entry::Failed);
-        cache.insert(key(0, 1), tile(true));
-        assert!(cache.contains(key(0, 0)) && !cache.has_pixels(key(0, 0)));
+        cache.insert(key(0, 0), Entry::Failed, 0);
+        cache.insert(key(0, 1), tile(true), 0);
+        assert!(cache.is_current(key(0, 0), 0) && !cache.has_pixels(key(0, 0)));
         assert!(cache.is_damaged(key(0, 0)) && cache.is_damaged(key(0, 1)));
         assert!(!cache.is_damaged(key(0, 2)));
     }
@@ -171,8 +177,19 @@ mod tests {
     #[test]
     fn replacing_a_tile_frees_its_bytes() {
         let mut cache = TileCache::new(500);
-        cache.insert(key(0, 0), tile(false));
-        cache.insert(key(0, 0), tile(false));
+        cache.insert(key(0, 0), tile(false), 0);
+        cache.insert(key(0, 0), tile(false), 0);
         assert_eq!(cache.used_bytes, 400);
+    }
+
+    #[test]
+    fn a_tile_of_an_older_look_stands_in_until_it_is_made_anew() {
+        let mut cache = TileCache::new(1000);
+        cache.insert(key(0, 0), tile(false), 3);
+        assert!(cache.has_pixels(key(0, 0)) && !cache.is_current(key(0, 0), 4));
+        cache.insert(key(0, 0), tile(true), 2);
+        assert!(!cache.is_damaged(key(0, 0)), "what comes late and is older is not taken");
+        cache.insert(key(0, 0), tile(true), 4);
+        assert!(cache.is_current(key(0, 0), 4));
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct Tiles {
     schedule: Schedule,
     cache: TileCache,
     generation: u64,
+    look: u64,
     /// Sentences for the user about tiles that cannot be read, each told once.
     troubles: Vec<String>,
 }
@@ -39,23 +40,25 @@ impl Tiles {
     pub(crate) fn new(loader: TileLoader) -> Self {
         let schedule = Schedule::new(loader.in_flight_max());
         let cache = TileCache::new(CACHE_BYTES);
-        Self { loader, schedule, cache, generation: 0, troubles: Vec::new() }
+        Self { loader, schedule, cache, generation: 0, look: 0, troubles: Vec::new() }
     }
 
     /// Takes in what the decoder threads answered.
     pub(crate) fn receive(&mut self) {
-        while let Some(TileReply { generation, key, read }) = self.loader.next_reply() {
+        while let Some(TileReply { generation, look, key, read }) = self.loader.next_reply() {
             if generation != self.generation {
                 continue;
             }
-            self.schedule.finish(key);
+            if look == self.look {
+                self.schedule.finish(key);
+            }
             match read {
                 TileRead::Dropped => {}
                 TileRead::Loaded { pixels, is_damaged } => {
-                    self.cache.insert(key, Entry::Loaded { pixels, is_damaged });
+                    self.cache.insert(key, Entry::Loaded { pixels, is_damaged }, look);
                 }
                 TileRead::Failed(message) => {
-                    self.cache.insert(key, Entry::Failed);
+                    self.cache.insert(key, Entry::Failed, look);
                     self.troubles.push(message);
                 }
             }
@@ -76,11 +79,22 @@ impl Tiles {
             self.schedule.drop_all();
             self.cache.pin(coarsest(&facts.levels));
         }
+        if self.look != view.look {
+            // What is under way in the older look is shown when it comes, but no longer waited for.
+            self.look = view.look;
+            self.schedule.drop_all();
+        }
         let wanted = wanted(&facts.levels, &view.camera, view.level0_per_device_px());
-        let cache = &self.cache;
-        for (key, unwanted) in self.schedule.next(&wanted, |key| cache.contains(key)) {
-            let slide = Arc::clone(slide);
-            let request = TileRequest { slide, generation: self.generation, key, unwanted };
+        let (cache, look) = (&self.cache, self.look);
+        for (key, unwanted) in self.schedule.next(&wanted, |key| cache.is_current(key, look)) {
+            let request = TileRequest {
+                slide: Arc::clone(slide),
+                generation: self.generation,
+                channels: Arc::clone(&view.channels),
+                look,
+                key,
+                unwanted,
+            };
             if !self.loader.ask(request) {
                 self.schedule.finish(key);
             }
@@ -94,8 +108,8 @@ impl Tiles {
         let target = target_level(&facts.levels, view.level0_per_device_px());
         let keys = drawable(&facts.levels, target, view.camera.visible(), &self.cache);
         let quad = |key: TileKey| {
-            let pixels = self.cache.get(key)?;
-            Some(TileQuad { key, area: tile_area(&facts.levels, key)?, pixels })
+            let (pixels, revision) = self.cache.get(key)?;
+            Some(TileQuad { key, area: tile_area(&facts.levels, key)?, pixels, revision })
         };
         keys.into_iter().rev().filter_map(quad).collect()
     }
@@ -111,8 +125,8 @@ impl Tiles {
             .collect()
     }
 
-    /// Pixels of the coarsest level, for the overview.
-    pub(crate) fn overview(&self, view: &ViewState) -> Option<Arc<domain::pixels::Pixels>> {
+    /// Pixels of the coarsest level and their look, for the overview.
+    pub(crate) fn overview(&self, view: &ViewState) -> Option<(Arc<domain::pixels::Pixels>, u64)> {
         let facts = view.facts.as_ref()?;
         let key = TileKey { level: coarsest(&facts.levels), col: 0, row: 0 };
         self.cache.peek(key)
@@ -164,7 +178,7 @@ mod tests {
         let mut cache = TileCache::new(1 << 20);
         for key in keys {
             let pixels = Pixels::filled(PixelSize { width: 1, height: 1 }, [9; 4]);
-            cache.insert(*key, Entry::Loaded { pixels: Arc::new(pixels), is_damaged: false });
+            cache.insert(*key, Entry::Loaded { pixels: Arc::new(pixels), is_damaged: false }, 0);
         }
         cache
     }

@@ -1,7 +1,9 @@
 //! Everything around the canvas: panels read the state and push commands, nothing more.
 
 pub(crate) mod about;
+pub(crate) mod channel_panel;
 pub(crate) mod dialogs;
+pub(crate) mod histogram;
 pub(crate) mod job_tray;
 pub(crate) mod menu_bar;
 pub(crate) mod model_panel;

@@ -4,10 +4,12 @@ use domain::scale::Mpp;
 use egui::{RichText, Ui};
 
 use super::theme;
-use crate::state::view::SlideFacts;
+use crate::command::{Commands, ViewCommand};
+use crate::state::view::{ColorProfile, SlideFacts, ViewState};
 
-/// Draws the panel.
-pub(crate) fn slide_panel_ui(ui: &mut Ui, facts: &SlideFacts) {
+/// Draws the panel; without a slide there is none.
+pub(crate) fn slide_panel_ui(ui: &mut Ui, view: &ViewState, commands: &mut Commands) {
+    let Some(facts) = &view.facts else { return };
     super::section_title(ui, "Slide");
     let name = egui::Label::new(RichText::new(facts.name()).color(theme::TEXT_STRONG)).truncate();
     ui.add(name).on_hover_text(facts.path.display().to_string());
@@ -17,7 +19,26 @@ pub(crate) fn slide_panel_ui(ui: &mut Ui, facts: &SlideFacts) {
         let power = facts.objective_power.map(|power| format!("{power}x"));
         row(ui, "Objective", &power.unwrap_or_else(|| "not stated".to_owned()));
     });
+    colors_ui(ui, &facts.color_profile, view.is_color_corrected, commands);
     egui::CollapsingHeader::new("All properties").show(ui, |ui| properties_ui(ui, facts));
+}
+
+/// Whether colors can be corrected, and the switch.
+fn colors_ui(ui: &mut Ui, profile: &ColorProfile, is_corrected: bool, commands: &mut Commands) {
+    match profile {
+        ColorProfile::Missing => {}
+        ColorProfile::Usable(_) => {
+            let mut is_corrected = is_corrected;
+            let text = "Correct colors with the scanner's profile  (I)";
+            if ui.checkbox(&mut is_corrected, text).changed() {
+                commands.push(ViewCommand::ToggleColorCorrection);
+            }
+        }
+        ColorProfile::Unusable(reason) => {
+            let text = format!("Colors are shown as scanned: {reason}");
+            ui.add(egui::Label::new(RichText::new(text).color(theme::WARNING).small()).wrap());
+        }
+    }
 }
 
 fn calibration(mpp: Option<Mpp>) -> String {
@@ -51,16 +72,42 @@ fn properties_ui(ui: &mut Ui, facts: &SlideFacts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::samples;
+    use crate::command::{Command, samples};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     #[test]
     fn the_panel_names_the_slide_its_size_and_its_scale() {
-        let facts = samples::facts();
-        let harness = Harness::new_ui(|ui| slide_panel_ui(ui, &facts));
+        let state = samples::state();
+        let mut commands = Commands::default();
+        let harness = Harness::new_ui(|ui| slide_panel_ui(ui, &state.view, &mut commands));
         for text in ["sample.svs", "4000 x 2000 px", "0.5000 µm/px", "20x"] {
             harness.get_by_label(text);
         }
+    }
+
+    #[test]
+    fn the_profile_of_the_scanner_can_be_switched_off_where_there_is_one() {
+        let mut state = samples::state();
+        let mut facts = samples::facts();
+        facts.color_profile = samples::color_profile();
+        state.view.open(facts);
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| slide_panel_ui(ui, &state.view, &mut commands));
+        harness.get_by_label_contains("Correct colors with the scanner's profile").click();
+        harness.run();
+        drop(harness);
+        assert_eq!(commands.take(), [Command::View(ViewCommand::ToggleColorCorrection)]);
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_used_is_named() {
+        let mut state = samples::state();
+        let mut facts = samples::facts();
+        facts.color_profile = ColorProfile::Unusable("it is of ink".to_owned());
+        state.view.open(facts);
+        let mut commands = Commands::default();
+        let harness = Harness::new_ui(|ui| slide_panel_ui(ui, &state.view, &mut commands));
+        harness.get_by_label("Colors are shown as scanned: it is of ink");
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
                 let position = view.position().map(|at| position_text(at, facts.mpp));
                 ui.label(position.unwrap_or_default());
             }
+            if view.facts.is_some() {
+                ui.label(RichText::new(view.color_state()).small().color(theme::TEXT_WEAK));
+            }
             if 0 < n_damaged {
                 let text = format!("{n_damaged} damaged tiles in view");
                 ui.label(RichText::new(text).color(theme::WARNING));
@@ -64,6 +67,7 @@ mod tests {
         harness.get_by_label("x 2000, y 1000 px (1000.0, 500.0 µm)");
         harness.get_by_label("3.9x");
         harness.get_by_label("CPU");
+        harness.get_by_label("colors as scanned: no profile");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The nouns every other crate shares: coordinates, units, pixels, heatmaps, masks, progress.
+//! The nouns every other crate shares: coordinates, units, pixels, colors, heatmaps, masks, progress.
 //!
 //! Nothing here reads files, draws pixels or multiplies tensors.
 #![cfg_attr(
@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod color;
 pub mod contour;
 pub mod coords;
 pub mod heatmap;

@@ -1,8 +1,10 @@
 //! Channels of fluorescence and other pictures that are not red, green and blue: what they are and how they are shown.
 //!
 //! A slide with channels is shown as their sum: each channel's window of values, from black to its colour. Windows are
-//! found once, from the coarsest stored level, when pixels or channels are first asked for.
+//! found once, from the coarsest stored level, when pixels or channels are first asked for; a viewer may ask for tiles in
+//! windows and colours of its own ([`Slide::read_tile_of_channels`](crate::Slide::read_tile_of_channels)).
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, OnceLock};
 
 use domain::coords::{LevelRect, PixelSize};
@@ -16,6 +18,8 @@ use crate::tile::{Placement, Tile, TileSource};
 const MAX_SHOWN: usize = 6;
 /// Tiles that are looked at for the windows.
 const MAX_SAMPLED_TILES: u64 = 64;
+/// Parts of a [`Channel`]'s histogram.
+const HISTOGRAM_BINS: u16 = 64;
 /// The share of values that a window cuts off at its lower and upper end.
 const CUT_OFF: (f64, f64) = (0.01, 0.002);
 /// Blue, green, red, yellow, magenta, cyan: nuclei are the first channel of most panels.
@@ -42,6 +46,28 @@ pub struct Channel {
     pub window: Window,
     /// Whether the channel is part of the picture.
     pub is_shown: bool,
+    /// The smallest and the largest value of the coarsest level.
+    pub range: Window,
+    /// How often values of the coarsest level fall into equal parts of the range.
+    pub histogram: Vec<u64>,
+}
+
+/// How channels make up a picture, with a number that tells one way from another in the cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) channels: &'a [Channel],
+    pub(crate) id: u64,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(channels: &'a [Channel]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for channel in channels {
+            let Window { low, high } = channel.window;
+            (channel.is_shown, channel.color, low.to_bits(), high.to_bits()).hash(&mut hasher);
+        }
+        Self { channels, id: hasher.finish() }
+    }
 }
 
 /// Values of one channel, row by row.
@@ -176,33 +202,77 @@ impl Channels {
             1 => [255, 255, 255],
             _ => COLORS.iter().cycle().nth(index).copied().unwrap_or([255, 255, 255]),
         };
+        let values = self.sampled(index);
+        let range = range(&values);
         Channel {
             name: name.name.unwrap_or_else(|| format!("Channel {}", index + 1)),
             color: name.color.filter(|_| has_colors).unwrap_or(usual),
-            window: self.window(index),
+            window: window(&values),
             is_shown: index < MAX_SHOWN,
+            range,
+            histogram: histogram(&values, range),
         }
     }
 
-    /// The window that leaves out the extremes of the coarsest level.
-    fn window(&self, channel: usize) -> Window {
+    /// Values of the coarsest level in order.
+    fn sampled(&self, channel: usize) -> Vec<f32> {
         let plane = self.levels.last().and_then(|planes| planes.get(channel));
         let mut values = plane.map(|plane| sample(plane.as_ref())).unwrap_or_default();
         values.retain(|value| value.is_finite());
         values.sort_unstable_by(f32::total_cmp);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a share of a length is a length"
-        )]
-        let at = |share: f64| {
-            values.get((share * values.len().saturating_sub(1) as f64) as usize).copied()
-        };
-        let low = at(CUT_OFF.0).unwrap_or(0.0);
-        let high = at(1.0 - CUT_OFF.1).filter(|&high| low < high).unwrap_or(low + 1.0);
-        Window { low, high }
+        values
     }
+
+    /// One stored tile of a level as a picture.
+    pub(crate) fn compose(
+        &self,
+        level: usize,
+        look: Look<'_>,
+        col: u32,
+        row: u32,
+    ) -> Result<Tile, SlideError> {
+        let planes = self.levels.get(level).map_or(&[][..], AsRef::as_ref);
+        composed(planes, look.channels, col, row)
+    }
+}
+
+/// The window that leaves out the extremes of `values` in order.
+fn window(values: &[f32]) -> Window {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a length is a length"
+    )]
+    let at =
+        |share: f64| values.get((share * values.len().saturating_sub(1) as f64) as usize).copied();
+    let low = at(CUT_OFF.0).unwrap_or(0.0);
+    let high = at(1.0 - CUT_OFF.1).filter(|&high| low < high).unwrap_or(low + 1.0);
+    Window { low, high }
+}
+
+/// The ends of `values` in order.
+fn range(values: &[f32]) -> Window {
+    let low = values.first().copied().unwrap_or(0.0);
+    let high = values.last().copied().filter(|&high| low < high).unwrap_or(low + 1.0);
+    Window { low, high }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts saturate, and what lies outside is counted in the last part"
+)]
+fn histogram(values: &[f32], range: Window) -> Vec<u64> {
+    let mut counts = vec![0; usize::from(HISTOGRAM_BINS)];
+    let scale = f32::from(HISTOGRAM_BINS) / (range.high - range.low);
+    for value in values {
+        let bin = ((value - range.low) * scale) as usize;
+        if let Some(count) = counts.get_mut(bin.min(usize::from(HISTOGRAM_BINS) - 1)) {
+            *count += 1;
+        }
+    }
+    counts
 }
 
 /// Values of tiles spread over a plane.
@@ -245,27 +315,42 @@ impl TileSource for Composite {
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
-        let mut sums: Vec<[f32; 3]> = Vec::new();
-        let mut n_damaged = 0;
-        let shown = self.planes.iter().zip(self.channels.shown());
-        for (plane, channel) in shown.filter(|(_, channel)| channel.is_shown) {
-            let tile = plane.read(col, row)?;
-            n_damaged += tile.n_damaged;
-            let Some(values) = tile.values else { continue };
-            sums.resize(values.len().max(sums.len()), [0.0; 3]);
-            add(&mut sums, &values, channel);
-        }
-        let width = self.tile_size().width;
-        let height = u32::try_from(sums.len() / to_usize(width).max(1)).unwrap_or(0);
-        let rgba = sums.iter().flat_map(|&[r, g, b]| [byte(r), byte(g), byte(b), 255]).collect();
-        let pixels = Pixels::new(PixelSize { width, height }, rgba).filter(|_| 0 < height);
-        Ok(Tile { pixels, n_damaged })
+        composed(&self.planes, self.channels.shown(), col, row)
     }
+}
+
+/// The sum of the channels that are shown; black where none is.
+fn composed(
+    planes: &[Box<dyn PlaneSource>],
+    channels: &[Channel],
+    col: u32,
+    row: u32,
+) -> Result<Tile, SlideError> {
+    let size = planes.first().map_or(PixelSize::default(), |plane| plane.tile_size());
+    let mut shown = planes.iter().zip(channels).filter(|(_, channel)| channel.is_shown).peekable();
+    if shown.peek().is_none() {
+        return Ok(Tile::intact(Pixels::filled(size, [0, 0, 0, 255])));
+    }
+    let mut sums: Vec<[f32; 3]> = Vec::new();
+    let mut n_damaged = 0;
+    for (plane, channel) in shown {
+        let tile = plane.read(col, row)?;
+        n_damaged += tile.n_damaged;
+        let Some(values) = tile.values else { continue };
+        sums.resize(values.len().max(sums.len()), [0.0; 3]);
+        add(&mut sums, &values, channel);
+    }
+    let width = size.width;
+    let height = u32::try_from(sums.len() / to_usize(width).max(1)).unwrap_or(0);
+    let rgba = sums.iter().flat_map(|&[r, g, b]| [byte(r), byte(g), byte(b), 255]).collect();
+    let pixels = Pixels::new(PixelSize { width, height }, rgba).filter(|_| 0 < height);
+    Ok(Tile { pixels, n_damaged })
 }
 
 fn add(sums: &mut [[f32; 3]], values: &[f32], channel: &Channel) {
     let Window { low, high } = channel.window;
-    let scale = 1.0 / (high - low);
+    // A window without a width is a step.
+    let scale = 1.0 / (high - low).max(f32::MIN_POSITIVE);
     let color = channel.color.map(f32::from);
     for (sum, value) in sums.iter_mut().zip(values) {
         let share = ((value - low) * scale).clamp(0.0, 1.0);

@@ -15,6 +15,7 @@ mod buffer;
 mod cache;
 mod channel;
 mod codec;
+mod color;
 mod dicom_file;
 mod error;
 pub mod export;

@@ -78,7 +78,8 @@ pub struct Slide {
 }
 
 impl Slide {
-    /// Opens a file by its content, never by its name, and reads its directory but no pixels.
+    /// Opens a file by its content, never by its name, and reads its directory but no pixels. A folder is opened by the
+    /// first DICOM file in it.
     ///
     /// # Errors
     /// If the file cannot be read, is no known format, or its directory is damaged.
@@ -96,8 +97,9 @@ impl Slide {
     }
 
     fn open_in_stack(path: &Path, position: Option<StackPosition>) -> Result<Self, SlideError> {
-        let file = Arc::new(SlideFile::open(path)?);
-        let mut opened = format::open(path, &file, position)?;
+        let path = format::entry(path)?;
+        let file = Arc::new(SlideFile::open(&path)?);
+        let mut opened = format::open(&path, &file, position)?;
         let mut levels = stored_levels(&opened);
         let mut sources: Vec<_> =
             std::mem::take(&mut opened.levels).into_iter().map(Some).collect();

@@ -1,9 +1,9 @@
 //! How often the heatmap takes which value, over the slider of *t*: what a little more or less would cut.
 
-use egui::{Color32, Mesh, Rangef, Rect, Sense, Stroke, Ui, pos2, vec2};
+use egui::{Color32, Rangef, Rect, Sense, Stroke, Ui, vec2};
 
 use crate::state::overlay::{OverlayState, SlideResult};
-use crate::ui::theme;
+use crate::ui::{histogram, theme};
 
 const HEIGHT_PT: f32 = 34.0;
 
@@ -20,7 +20,9 @@ pub(super) fn histogram_ui(
         egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the heatmap's values")
     });
     let bars = Rect::from_x_y_ranges(rail, place.y_range());
-    ui.painter().add(mesh(bars, &result.histogram, overlay.threshold.get()));
+    let threshold = overlay.threshold.get();
+    let color = |_, to| if threshold < to { theme::TEXT_WEAK } else { theme::CONTROL };
+    ui.painter().add(histogram::bars(bars, &result.histogram, color));
     let baseline = Stroke::new(1.0, theme::LINE);
     ui.painter().hline(rail, bars.bottom(), baseline);
     let tick = |value: f32, color: Color32| {
@@ -34,22 +36,4 @@ pub(super) fn histogram_ui(
     response.on_hover_text(
         "Pixels of the heatmap by value (square root). Ticks: the model's t, Otsu's t.",
     );
-}
-
-/// One mesh: single rectangles would be smoothed at their edges and show as stripes.
-#[expect(clippy::cast_precision_loss, reason = "bars are a few points high")]
-fn mesh(bars: Rect, histogram: &[u64], threshold: f32) -> Mesh {
-    let n_bins = histogram.len() as f32;
-    // Roots: the many pixels of low value would leave nothing to see of the few high ones.
-    let most = histogram.iter().copied().max().unwrap_or(0).max(1) as f32;
-    let mut mesh = Mesh::default();
-    for (bin, &count) in histogram.iter().enumerate() {
-        let (from, to) = (bin as f32 / n_bins, (bin + 1) as f32 / n_bins);
-        let top = egui::lerp(bars.bottom()..=bars.top(), (count as f32 / most).sqrt());
-        let color = if threshold < to { theme::TEXT_WEAK } else { theme::CONTROL };
-        let x = |value: f32| egui::lerp(bars.x_range(), value);
-        let bar = Rect::from_min_max(pos2(x(from), top), pos2(x(to), bars.bottom()));
-        mesh.add_colored_rect(bar, color);
-    }
-    mesh
 }

@@ -4,7 +4,7 @@
 //! opened; the others are found beside it by their series.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::scale::Mpp;
@@ -45,21 +45,34 @@ pub(super) fn open(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideErr
     Ok(Some(opened))
 }
 
+/// The first DICOM file of a folder, by name: any file of a series opens all of it.
+pub(super) fn first_file(folder: &Path) -> Option<PathBuf> {
+    paths_in(folder).into_iter().find(|path| {
+        let mut head = [0; 132];
+        let file = SlideFile::open(path);
+        file.is_ok_and(|file| file.read_up_to(0, &mut head).is_ok()) && is_dicom(&head)
+    })
+}
+
 /// The other files of the folder that belong to the series, by name.
 fn siblings(path: &Path, series: &str) -> Vec<Arc<SlideFile>> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<_> = entries
-        .take(MAX_FILES)
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|other| other.file_name() != path.file_name())
-        .collect();
-    paths.sort();
+    let mut paths = paths_in(folder);
+    paths.retain(|other| other.file_name() != path.file_name());
     let files = paths.iter().filter_map(|path| SlideFile::open(path).ok()).map(Arc::new);
     files.filter(|file| is_of_series(file, series)).collect()
+}
+
+/// What lies in a folder, by name; nothing if it cannot be read.
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let entries = entries.take(MAX_FILES).filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<_> = entries.collect();
+    paths.sort();
+    paths
 }
 
 fn is_of_series(file: &Arc<SlideFile>, series: &str) -> bool {

@@ -19,7 +19,7 @@ mod tiff;
 mod ventana;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::scale::Mpp;
@@ -98,6 +98,19 @@ type Opener = fn(&Candidate<'_>) -> Result<Option<Opened>, SlideError>;
 
 /// In the order in which they are asked; the first that knows the content decides.
 const FORMATS: [Opener; 5] = [dicom::open, mirax::open, foreign::open, open_tiff, image::open];
+
+/// The file through which a path is opened: of a folder the first DICOM file in it, else the path itself.
+///
+/// # Errors
+/// If it is a folder without a DICOM file.
+pub(crate) fn entry(path: &Path) -> Result<PathBuf, SlideError> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    dicom::first_file(path).ok_or_else(|| {
+        SlideError::Unsupported("this is a folder, and no DICOM file lies in it".to_owned())
+    })
+}
 
 /// Finds the format of `file` by its content and reads its directory.
 pub(crate) fn open(

@@ -307,3 +307,19 @@ fn sequences_nested_without_end_are_refused() {
     dicom.sequence(0x0048_0105, &[nested]).frames(&[flat(1)]);
     assert!(open(&dicom).unwrap_err().to_string().contains("nested"));
 }
+
+#[test]
+fn a_folder_opens_the_series_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("0-notes.txt"), "no picture").unwrap();
+    let error = Slide::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("no DICOM file"), "{error}");
+    let coarse = Dicom::level(SERIES, 4, 4).frames(&[flat(7)]).bytes();
+    std::fs::write(folder.path().join("1"), coarse).unwrap();
+    let frames: Vec<_> = (0..4).map(|index| flat(index * 10)).collect();
+    let fine = Dicom::level(SERIES, 8, 8).frames(&frames).bytes();
+    std::fs::write(folder.path().join("2"), fine).unwrap();
+    let slide = Slide::open(folder.path()).unwrap();
+    assert_eq!(slide.levels().len(), 2);
+    assert_eq!(slide.size(), PixelSize { width: 8, height: 8 });
+}

@@ -1,7 +1,7 @@
 //! Channels, focal planes, and samples that need a window.
 
 use domain::coords::{LevelRect, PixelSize};
-use domain::id::LevelIndex;
+use domain::id::{LevelIndex, TileKey};
 use slide::{Slide, SlideError, StackPosition, Window};
 
 use crate::real::shared;
@@ -40,6 +40,44 @@ fn ome_channels_have_names_values_and_windows() {
         "white background in all three: {r} {g} {b}"
     );
     assert!(value(&slide, 0, 0, -1, 0).is_nan());
+}
+
+#[test]
+fn a_tile_is_made_anew_in_other_windows_and_colours_and_the_slide_stays_as_it_is() {
+    let Some(slide) = open("synthetic/ome-tiff/synthetic-4ch-u16-pyramid.ome.tif") else { return };
+    let mut channels = slide.channels().to_vec();
+    for channel in &mut channels[1..] {
+        channel.is_shown = false;
+    }
+    channels[0].color = [255, 0, 0];
+    channels[0].window = Window { low: 4182.0 - 100.0, high: 4182.0 + 100.0 };
+    for level in 0..slide.levels().len() as u16 {
+        let key = TileKey { level: LevelIndex(level), col: 0, row: 0 };
+        let tile = slide.read_tile_of_channels(key, &channels).unwrap().pixels;
+        assert!(tile.rgba().chunks_exact(4).all(|it| it[1] == 0 && it[2] == 0), "level {level}");
+        assert_ne!(tile, slide.read_tile(key).unwrap().pixels, "level {level}");
+    }
+    let key = TileKey { level: LevelIndex(0), col: 0, row: 0 };
+    let tile = slide.read_tile_of_channels(key, &channels).unwrap().pixels;
+    assert_eq!(tile.get(200, 100), Some([128, 0, 0, 255]));
+    channels[0].is_shown = false;
+    let tile = slide.read_tile_of_channels(key, &channels).unwrap().pixels;
+    assert!(tile.rgba().chunks_exact(4).all(|it| it == [0, 0, 0, 255]), "no channel is black");
+    let [r, g, b, _] = pixel(&slide, 200, 100);
+    assert!(r > 200 && g > 200 && b > 200, "models see what they saw before");
+}
+
+#[test]
+fn the_histogram_counts_the_coarsest_level_over_its_range() {
+    let Some(slide) = open("synthetic/ome-tiff/synthetic-4ch-u16-pyramid.ome.tif") else { return };
+    for channel in slide.channels() {
+        assert!(
+            channel.range.low <= channel.window.low && channel.window.high <= channel.range.high
+        );
+        let coarsest = slide.levels().iter().rfind(|level| !level.is_virtual).unwrap();
+        assert!(coarsest.size.area() <= channel.histogram.iter().sum());
+        assert!(0 < channel.histogram[0] && 0 < *channel.histogram.last().unwrap());
+    }
 }
 
 #[test]

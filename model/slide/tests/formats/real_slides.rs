@@ -174,3 +174,17 @@ fn jpeg_2000_slides_have_openslides_pixels() {
     assert_close(mean_rgb(&read(&slide, 0, 300, 400, 512, 512)), [211.966, 187.669, 202.072], 0.02);
     assert_close(mean_rgb(&whole(&slide, 2)), [197.419, 174.65, 191.787], 0.02);
 }
+
+#[test]
+fn the_color_profiles_of_real_slides_are_read() {
+    let open = |path: &str| Some(Slide::open(&shared(&format!("data/slides/{path}"))?).unwrap());
+    for path in ["svs/TCGA-CR-7395-01A-01-TS1.svs", "dicom/cytomine-wsi"] {
+        let Some(slide) = open(path) else { return };
+        let table = slide.color_table().unwrap().unwrap();
+        for color in [[0, 0, 0], [255, 255, 255], [200, 120, 180], [90, 30, 120]] {
+            assert_eq!(table.corrected(color), color, "{path} is sRGB by its profile");
+        }
+    }
+    let Some(slide) = open("svs/CMU-1-Small-Region.svs") else { return };
+    assert!(slide.color_table().unwrap().is_none());
+}
