@@ -283,6 +283,13 @@ impl From<DeviceArg> for DeviceChoice {
     }
 }
 
+impl DeviceArg {
+    /// What computes when this is asked for: a GPU that is missing is replaced by the CPU.
+    pub(crate) fn name(self) -> &'static str {
+        DeviceChoice::from(self).status().map_or("none", |it| it.name)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SplitArg {
     /// What was learned from

@@ -236,7 +236,7 @@ impl<T: Real> Transform<T> {
         let scale = T::one() / T::of((self.width * self.height) as f64);
         for (x, column) in columns.chunks_exact_mut(self.height).enumerate() {
             for (y, value) in column.iter_mut().enumerate() {
-                *value = *value * (gain(radius((y, self.height), (x, self.width))) * scale);
+                *value *= gain(radius((y, self.height), (x, self.width))) * scale;
             }
         }
         self.inverse[1].process(&mut columns);
