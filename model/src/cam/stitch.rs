@@ -165,6 +165,23 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_shifted_grids_share_their_cells() {
+        let size = PixelSize { width: 30, height: 10 };
+        let grid = PatchGrid::at_offsets(size, SCALE, &BagConfig::of(10), 2);
+        let windows = grid.windows(7, 7);
+        let columns: Vec<(usize, usize)> =
+            windows.iter().map(|it| (it.column, it.columns)).collect();
+        assert_eq!(columns, [(0, 3), (1, 2)]);
+        let mut stitcher = Stitcher::new(&grid, windows.len());
+        stitcher.add(windows[0], &[1.0, 0.0, 0.0], 1.0);
+        stitcher.add(windows[1], &[1.0, 0.0], 0.5);
+        let heatmap = stitcher.finish(&grid, size).unwrap();
+        assert_eq!((heatmap.size().width, heatmap.size().height), (6, 2));
+        assert_eq!(heatmap.values()[..6], [1.0, 0.75, 0.25, 0.0, 0.0, 0.0]);
+        assert_eq!((heatmap.frame().width, heatmap.frame().height), (30.0, 10.0));
+    }
+
+    #[test]
     fn the_frame_ends_with_the_slide_and_the_field_stays_in_place() {
         let heatmap = stitched(26, &[(window(0, 3), vec![0.0, 1.0, 0.0], 0.9)]);
         assert_eq!(heatmap.frame().width, 26.0);
