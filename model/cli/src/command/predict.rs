@@ -33,6 +33,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             refine: args.refine,
             refined_pyramid: None,
             map: args.map.map(Into::into),
+            fineness: args.fineness.into(),
         },
         entry,
         out: &args.out,
