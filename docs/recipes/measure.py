@@ -6,17 +6,12 @@
 A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
 data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
-<<<<<<< HEAD
-on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again, and
-what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
-
-A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps
-(`train --stage camseg`) and the refined maps are measured. There a row may say `"heatmap_alone": true`: nothing is trained and
-the heatmap is measured; or `"true_masks": true`: the masks of the data take the place of the heatmaps.
-=======
 on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names further maps that every
 FMaMIL is measured by, beside its own, without training again. What is finished already is not run again, and what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
->>>>>>> main
+
+A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps (`train --stage
+camseg`), and the refined maps are measured. There a row may say `"heatmap_alone": true`: nothing is trained and the heatmap is
+measured; or `"true_masks": true`: the masks of the data take the place of the heatmaps.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
@@ -40,43 +35,32 @@ def run(arguments):
     subprocess.run([str(it) for it in arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-<<<<<<< HEAD
-def measure(cli, config, data, out, stage_1):
-    """One training and its figures."""
-=======
-def train(cli, config, data, out):
->>>>>>> main
+def train(cli, config, data, out, options=()):
     out.mkdir(parents=True, exist_ok=True)
-    heatmap_alone, true_masks = config.pop("heatmap_alone", False), config.pop("true_masks", False)
     settings = out / "settings.json"
     settings.write_text(json.dumps(config, indent=2) + "\n")
-<<<<<<< HEAD
-    model, refine = out / "run/model", []
+    run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume", *options])
+
+
+def refine(cli, config, data, out, stage_1):
+    """One row of a list about stage 2, and its figures."""
+    heatmap_alone, true_masks = config.pop("heatmap_alone", False), config.pop("true_masks", False)
     if heatmap_alone:
-        model = stage_1
-    else:
-        options = ["--stage", "camseg", "--model", stage_1] if stage_1 else []
-        options += ["--masks", data / "masks"] if true_masks else []
-        refine = ["--refine"] if stage_1 else []
-        run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume", *options])
-    has_test = ",test" in (data / "labels.csv").read_text()
-=======
-    run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume"])
->>>>>>> main
+        out.mkdir(parents=True, exist_ok=True)
+        return measure(cli, data, out, None, stage_1)
+    masks = ["--masks", data / "masks"] if true_masks else []
+    train(cli, config, data, out, ["--stage", "camseg", "--model", stage_1, *masks])
+    return measure(cli, data, out, None, out / "run/model", ["--refine"])
 
 
-def measure(cli, data, out, kind):
+def measure(cli, data, out, kind, model=None, how=()):
     """The figures of a finished training; `kind` is a map other than the model's own, or None."""
     def report(split):
         file = out / f"{split}{'.' + kind if kind else ''}.json"
         if not file.exists():
-<<<<<<< HEAD
-            run([cli, "eval", data, "--model", model, "--masks", data / "masks", "--out", file, "--no-baselines", *refine, *options])
-=======
             options = ["--map", kind] if kind else []
-            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, "--no-baselines",
-                 "--split", split, *options])
->>>>>>> main
+            run([cli, "eval", data, "--model", model or out / "run/model", "--masks", data / "masks", "--out", file,
+                 "--no-baselines", "--split", split, *how, *options])
         return json.loads(file.read_text())
 
     val = report("val")
@@ -108,30 +92,20 @@ def main():
     print("| row | n | " + " | ".join(FIGURES) + " |\n" + "|---" * (len(FIGURES) + 2) + "|")
     for name in args.rows or experiments["rows"]:
         config = merged(experiments["base"], experiments["rows"][name])
-<<<<<<< HEAD
-        if "stage_1" not in experiments:
+        stage_1 = experiments.get("stage_1")
+        if not stage_1:
             config.setdefault("description", {})["name"] = name
-        found = []
-        for seed in args.seeds:
-            data = args.data[seed % len(args.data)]
-            text = json.dumps({"config": {**config, "seed": seed}, "stage_1": experiments.get("stage_1")})
-            told = json.loads(text.replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed)))
-            found.append(measure(args.cli, told["config"], data, args.out / name / str(seed), told["stage_1"]))
-        cells = []
-        for figure in FIGURES:
-            values = [it[figure] for it in found]
-            spread = f" ± {statistics.stdev(values):.3f}" if 1 < len(values) else ""
-            cells.append(f"{statistics.mean(values):.3f}{spread}")
-        print(f"| {name} | {len(found)} | " + " | ".join(cells) + " |", flush=True)
-=======
-        config.setdefault("description", {})["name"] = name
-        is_fmamil = "architecture" not in config.get("model", {}).get("network", {})
+        is_fmamil = not stage_1 and "architecture" not in config.get("model", {}).get("network", {})
         kinds = [None, *(experiments.get("maps", []) if is_fmamil else [])]
         found = {kind: [] for kind in kinds}
         for seed in args.seeds:
             data, out = args.data[seed % len(args.data)], args.out / name / str(seed)
-            text = json.dumps({**config, "seed": seed}).replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed))
-            train(args.cli, json.loads(text), data, out)
+            text = json.dumps([{**config, "seed": seed}, stage_1])
+            config_of_seed, model = json.loads(text.replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed)))
+            if stage_1:
+                found[None].append(refine(args.cli, config_of_seed, data, out, model))
+                continue
+            train(args.cli, config_of_seed, data, out)
             for kind in kinds:
                 found[kind].append(measure(args.cli, data, out, kind))
         for kind, figures in found.items():
@@ -146,7 +120,6 @@ def line(name, found):
         spread = f" ± {statistics.stdev(values):.3f}" if 1 < len(values) else ""
         cells.append(f"{statistics.mean(values):.3f}{spread}")
     return f"| {name} | {len(found)} | " + " | ".join(cells) + " |"
->>>>>>> main
 
 
 if __name__ == "__main__":
