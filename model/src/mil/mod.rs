@@ -19,6 +19,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::softmax;
 use rand_chacha::ChaCha8Rng;
 
+use crate::cam::MapKind;
 use crate::fmamil::{Fmamil, Grid};
 use crate::loss::mil::{LossConfig, MilLoss, bag_loss};
 use crate::registry::weights::Tensors;
@@ -67,6 +68,14 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If shapes disagree.
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement>;
+
+    /// Those of `kinds` that this network has beside the map of [`Self::judge`], each as that one; most have none.
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    fn further_maps(&self, _bags: Bags<'_>, _kinds: &[MapKind]) -> Result<Vec<(MapKind, Tensor)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The network of a configuration with those weights on a device.

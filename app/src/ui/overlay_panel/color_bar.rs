@@ -1,17 +1,17 @@
 //! The legend: which colour stands for which value, and what *t* cuts away.
 
-use domain::mask::BinaryThreshold;
 use egui::{Align2, Color32, FontId, Mesh, Rect, RichText, Sense, Ui, pos2, vec2};
 use render::colormap::colors;
-use render::frame::Colormap;
 
+use crate::state::layer::Layer;
 use crate::ui::theme;
 
 /// Colours of a scale.
 const COLORS: f32 = 256.0;
 
-/// Draws the strip, clear up to *t* as the heatmap is.
-pub(super) fn color_bar_ui(ui: &mut Ui, colormap: Colormap, threshold: BinaryThreshold) {
+/// Draws the strip, clear up to *t* as the layer is.
+pub(super) fn color_bar_ui(ui: &mut Ui, layer: &Layer) {
+    let threshold = layer.threshold;
     let (place, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
     response.widget_info(|| {
@@ -22,7 +22,7 @@ pub(super) fn color_bar_ui(ui: &mut Ui, colormap: Colormap, threshold: BinaryThr
     let painter = ui.painter();
     // One mesh: single rectangles would be smoothed at their edges and show as stripes.
     let mut cells = Mesh::default();
-    for (index, [red, green, blue]) in (0_u16..).zip(colors(colormap)) {
+    for (index, [red, green, blue]) in (0_u16..).zip(colors(layer.look.colormap)) {
         let (from, to) = (f32::from(index) / COLORS, f32::from(index + 1) / COLORS);
         if to <= threshold.get() {
             continue;
@@ -43,6 +43,5 @@ pub(super) fn color_bar_ui(ui: &mut Ui, colormap: Colormap, threshold: BinaryThr
         let at = pos2(x_at(value), strip.bottom() + 3.0);
         painter.text(at, align, text, font.clone(), theme::TEXT_WEAK);
     }
-    let caption = "Raw CAM, 0 to 1 of the slide's maximum";
-    ui.label(RichText::new(caption).small().color(theme::TEXT_WEAK));
+    ui.label(RichText::new(layer.kind.units()).small().color(theme::TEXT_WEAK));
 }
