@@ -13,6 +13,8 @@ use crate::number::to_usize;
 use crate::tile::Tile;
 
 const N_SHARDS: usize = 8;
+/// Tiles of a shard that are known to have been glimpsed.
+const MAX_GLIMPSES: usize = 64;
 
 /// A stored tile: level, column, row, and the look of its channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,7 @@ struct Shard {
     tiles: HashMap<StoredKey, Slot>,
     n_bytes: usize,
     clock: u64,
+    glimpses: Vec<StoredKey>,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,19 @@ impl TileCache {
         let tile = Arc::new(decode()?);
         self.shard(key).insert(key, Arc::clone(&tile), self.bytes_per_shard);
         Ok(tile)
+    }
+
+    /// Whether a tile is neither here nor was asked about lately. The answer is remembered for the last tiles asked about.
+    pub(crate) fn is_first_glimpse(&self, key: StoredKey) -> bool {
+        let mut shard = self.shard(key);
+        if shard.tiles.contains_key(&key) || shard.glimpses.contains(&key) {
+            return false;
+        }
+        if shard.glimpses.len() == MAX_GLIMPSES {
+            shard.glimpses.remove(0);
+        }
+        shard.glimpses.push(key);
+        true
     }
 
     fn get_or_decode_large(

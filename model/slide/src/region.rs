@@ -8,16 +8,20 @@ use domain::pixels::Pixels;
 
 use crate::SlideError;
 use crate::blit::{blit, fill};
+use crate::buffer;
 use crate::cache::StoredKey;
 use crate::channel::{Channel, ChannelValues, Look};
 use crate::limits::MAX_REGION_PIXELS;
 use crate::number::{to_u32, to_usize};
 use crate::pyramid::{STEP, halved};
 use crate::slide::{Level, Region, Slide};
-use crate::tile::{Placement, Tile, TileSource, grid_under};
+use crate::tile::{Part, Placement, Tile, TileSource, grid_under};
 
 /// Outside the slide and where nothing is stored.
 const NOTHING: [u8; 4] = [255, 255, 255, 0];
+
+/// Quarters of a tile of which all is decoded as soon as more of it is wanted.
+const LARGEST_GLIMPSE: u64 = 3;
 
 impl Slide {
     /// Reads any rectangle of a level, past its edges too. A damaged stored tile does not fail the read.
@@ -28,16 +32,16 @@ impl Slide {
     /// # Errors
     /// If there is no such level, the rectangle is absurdly large, or the file cannot be read at all.
     pub fn read_region(&self, level: LevelIndex, rect: LevelRect) -> Result<Region, SlideError> {
-        self.region(level, rect, None)
+        self.region(level, rect, Reach::Glimpse)
     }
 
     fn region(
         &self,
         level: LevelIndex,
         rect: LevelRect,
-        look: Option<Look<'_>>,
+        reach: Reach<'_>,
     ) -> Result<Region, SlideError> {
-        let found = self.gather(usize::from(level.0), rect, look)?;
+        let found = self.gather(usize::from(level.0), rect, reach)?;
         Ok(Region {
             pixels: found.pixels.unwrap_or_else(|| Pixels::filled(rect.size, NOTHING)),
             damaged_tiles: found.n_damaged,
@@ -73,7 +77,7 @@ impl Slide {
         if size.height.div_ceil(TILE_PX) <= key.row {
             return Err(no_such("tile row", key.row as usize));
         }
-        self.region(key.level, square(size, key.col, key.row, TILE_PX), look)
+        self.region(key.level, square(size, key.col, key.row, TILE_PX), Reach::Grid(look))
     }
 
     /// Decodes a picture beside the slide.
@@ -86,7 +90,7 @@ impl Slide {
             .and_then(|index| self.associated_sources.get(index))
             .ok_or_else(|| SlideError::Unsupported(format!("the slide has no picture {name:?}")))?;
         let rect = LevelRect { x: 0, y: 0, size: source.size() };
-        let read = |col, row| source.read(col, row).map(Arc::new);
+        let read = |it: Placement| source.read(it.col, it.row).map(|it| Seen::Tile(Arc::new(it)));
         let ground = Ground::new(rect, source.size(), source.is_gapless());
         gather(ground, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
@@ -122,14 +126,9 @@ impl Slide {
     }
 
     /// What lies under a rectangle of any level, stored or virtual.
-    fn gather(
-        &self,
-        level: usize,
-        rect: LevelRect,
-        look: Option<Look<'_>>,
-    ) -> Result<Tile, SlideError> {
+    fn gather(&self, level: usize, rect: LevelRect, reach: Reach<'_>) -> Result<Tile, SlideError> {
         let Level { size, stored_tile, .. } = *self.level(level)?;
-        let read = |col, row| self.tile(level, col, row, look);
+        let read = |it| self.seen(level, it, reach);
         match self.source(level) {
             Some(source) => {
                 let ground = Ground::new(rect, size, source.is_gapless());
@@ -146,23 +145,37 @@ impl Slide {
         self.sources.get(level)?.as_deref()
     }
 
+    /// A tile, or the part of it that is seen.
+    fn seen(&self, level: usize, it: Placement, reach: Reach<'_>) -> Result<Seen, SlideError> {
+        let Placement { col, row, part, .. } = it;
+        let n_pixels = self.level(level)?.stored_tile.area();
+        let key = StoredKey { level, col, row, look: reach.look().map_or(0, |look| look.id) };
+        let is_glimpse =
+            matches!(reach, Reach::Glimpse) && part.size.area() <= n_pixels / 4 * LARGEST_GLIMPSE;
+        if is_glimpse
+            && let Some(source) = self.source(level)
+            && self.cache.is_first_glimpse(key)
+            && let Some(pixels) = source.read_part(col, row, part)
+        {
+            return Ok(Seen::Part(pixels));
+        }
+        let decode = || self.decode(level, col, row, reach.look());
+        self.cache.get_or_decode(key, n_pixels * 4, decode).map(Seen::Tile)
+    }
+
     /// A stored tile, or a tile of a virtual level.
-    fn tile(
+    fn decode(
         &self,
         level: usize,
         col: u32,
         row: u32,
         look: Option<Look<'_>>,
-    ) -> Result<Arc<Tile>, SlideError> {
-        let n_bytes = self.level(level)?.stored_tile.area() * 4;
-        let key = StoredKey { level, col, row, look: look.map_or(0, |look| look.id) };
-        self.cache.get_or_decode(key, n_bytes, || {
-            match (self.source(level), look, &self.channels) {
-                (None, ..) => self.virtual_tile(level, col, row, look),
-                (Some(_), Some(look), Some(channels)) => channels.compose(level, look, col, row),
-                (Some(source), ..) => source.read(col, row),
-            }
-        })
+    ) -> Result<Tile, SlideError> {
+        match (self.source(level), look, &self.channels) {
+            (None, ..) => self.virtual_tile(level, col, row, look),
+            (Some(_), Some(look), Some(channels)) => channels.compose(level, look, col, row),
+            (Some(source), ..) => source.read(col, row),
+        }
     }
 
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.
@@ -175,7 +188,7 @@ impl Slide {
     ) -> Result<Tile, SlideError> {
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
         let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
-        let found = self.gather(finer, rect, look)?;
+        let found = self.gather(finer, rect, Reach::Grid(look))?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
     }
 }
@@ -190,6 +203,55 @@ fn square(size: PixelSize, col: u32, row: u32, side: u32) -> LevelRect {
             width: to_u32(u64::from(size.width).saturating_sub(x)).min(side),
             height: to_u32(u64::from(size.height).saturating_sub(y)).min(side),
         },
+    }
+}
+
+/// What a reader will want next.
+#[derive(Clone, Copy)]
+enum Reach<'a> {
+    /// Perhaps nothing near. Of a tile that is touched the first time only what is wanted is decoded; the second time
+    /// all of it, and kept.
+    Glimpse,
+    /// The neighbours: tiles are decoded whole and kept. The look is that of the channels.
+    Grid(Option<Look<'a>>),
+}
+
+impl<'a> Reach<'a> {
+    fn look(self) -> Option<Look<'a>> {
+        match self {
+            Self::Glimpse => None,
+            Self::Grid(look) => look,
+        }
+    }
+}
+
+/// What a tile shows.
+enum Seen {
+    Tile(Arc<Tile>),
+    /// Only what was asked for, of a tile that is intact as far as it was read.
+    Part(Pixels),
+}
+
+impl Seen {
+    fn n_damaged(&self) -> u32 {
+        match self {
+            Self::Tile(tile) => tile.n_damaged,
+            Self::Part(_) => 0,
+        }
+    }
+
+    /// The pixels, and where in them `part` of the tile lies.
+    fn pixels(&self, part: Part) -> (Option<&Pixels>, Part) {
+        match self {
+            Self::Tile(tile) => (tile.pixels.as_ref(), part),
+            Self::Part(pixels) => (Some(pixels), Part::top_left(part.size.width, part.size.height)),
+        }
+    }
+
+    fn recycle(self) {
+        if let Self::Part(pixels) = self {
+            buffer::give(pixels.into_rgba());
+        }
     }
 }
 
@@ -219,28 +281,30 @@ impl Ground {
 fn gather(
     Ground { rect, mut is_covered }: Ground,
     tiles: impl Iterator<Item = Placement>,
-    read: impl Fn(u32, u32) -> Result<Arc<Tile>, SlideError>,
+    read: impl Fn(Placement) -> Result<Seen, SlideError>,
 ) -> Result<Tile, SlideError> {
     let n_pixels = rect.size.area();
     SlideError::check_limit("the number of pixels of a region", n_pixels, MAX_REGION_PIXELS)?;
     let mut found = Tile::background();
-    for Placement { col, row, x, y, part } in tiles {
-        let tile = read(col, row)?;
-        found.n_damaged = found.n_damaged.saturating_add(tile.n_damaged);
-        let (x, y) = (x.saturating_sub(rect.x), y.saturating_sub(rect.y));
-        let is_whole = tile.pixels.as_ref().is_some_and(|pixels| part.is_within(pixels.size()));
+    for placement in tiles.filter_map(|it| it.seen_in(rect)) {
+        let Placement { x, y, part, .. } = placement;
+        let seen = read(placement)?;
+        found.n_damaged = found.n_damaged.saturating_add(seen.n_damaged());
+        let (pixels, part) = seen.pixels(part);
+        let is_whole = pixels.is_some_and(|pixels| part.is_within(pixels.size()));
         match &mut found.pixels {
             Some(target) if !is_whole && is_covered => fill(target, x, y, part.size, NOTHING),
             None if !is_whole => is_covered = false,
             _ => {}
         }
-        if let Some(pixels) = &tile.pixels {
+        if let Some(pixels) = pixels {
             let target = found.pixels.get_or_insert_with(|| match is_covered {
                 true => uncleared(rect.size),
                 false => Pixels::filled(rect.size, NOTHING),
             });
             blit(target, pixels, x, y, part);
         }
+        seen.recycle();
     }
     Ok(found)
 }

@@ -71,6 +71,26 @@ pub(crate) struct Placement {
     pub(crate) part: Part,
 }
 
+impl Placement {
+    /// What of it lies in `rect`, in pixels from the rectangle's corner.
+    pub(crate) fn seen_in(self, rect: LevelRect) -> Option<Self> {
+        let (x, left, width) = overlap(self.x, self.part.size.width, rect.x, rect.size.width)?;
+        let (y, top, height) = overlap(self.y, self.part.size.height, rect.y, rect.size.height)?;
+        let size = PixelSize { width, height };
+        let part = Part { x: self.part.x + left, y: self.part.y + top, size };
+        Some(Self { x, y, part, ..self })
+    }
+}
+
+/// What a line of `length` from `at` shares with one of `limit` from `start`: where the shared piece begins in the second
+/// and in the first, and its length.
+fn overlap(at: i64, length: u32, start: i64, limit: u32) -> Option<(i64, u32, u32)> {
+    let end = at.saturating_add(length.into()).min(start.saturating_add(limit.into()));
+    let first = at.max(start);
+    let shared = u32::try_from(end.checked_sub(first)?).ok().filter(|&it| 0 < it)?;
+    Some((first.checked_sub(start)?, u32::try_from(first.checked_sub(at)?).ok()?, shared))
+}
+
 /// A rectangle within a stored tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -112,6 +132,12 @@ pub(crate) trait TileSource: std::fmt::Debug + Send + Sync {
     /// Whether every pixel lies in some tile, be it stored or left out: true of plain grids.
     fn is_gapless(&self) -> bool {
         false
+    }
+
+    /// Reads a part of a tile that lies within it, for less than all of it costs. `None` where a part takes the whole
+    /// tile, or where the tile is not as it should be, which only [`Self::read`] tells.
+    fn read_part(&self, _col: u32, _row: u32, _part: Part) -> Option<Pixels> {
+        None
     }
 
     /// Reads and decodes one tile; damage is counted in the tile.
@@ -184,5 +210,20 @@ mod tests {
                 (3, 1, 768, 256, 232, 44)
             ]
         );
+    }
+
+    #[test]
+    fn a_placement_is_cut_to_what_a_rectangle_sees_of_it() {
+        let part = Part { x: 2, y: 3, size: PixelSize { width: 10, height: 10 } };
+        let placement = Placement { col: 0, row: 0, x: 100, y: 200, part };
+        let seen = |x, y, side| {
+            let size = PixelSize { width: side, height: side };
+            let seen = placement.seen_in(LevelRect { x, y, size })?;
+            Some((seen.x, seen.y, seen.part.x, seen.part.y, seen.part.size.width))
+        };
+        assert_eq!(seen(90, 190, 100), Some((10, 10, 2, 3, 10)));
+        assert_eq!(seen(104, 207, 3), Some((0, 0, 6, 10, 3)));
+        assert_eq!(seen(110, 200, 5), None);
+        assert_eq!(seen(i64::MIN, i64::MAX, u32::MAX), None);
     }
 }

@@ -4,7 +4,6 @@
 pub(crate) mod deflate;
 pub(crate) mod jpeg;
 pub(crate) mod jpeg2000;
-pub(crate) mod jpeg_header;
 pub(crate) mod lzw;
 pub(crate) mod packbits;
 pub(crate) mod predictor;
@@ -17,6 +16,7 @@ use domain::coords::PixelSize;
 use domain::pixels::Pixels;
 
 use crate::SlideError;
+use crate::tile::Part;
 
 /// The compression of a TIFF directory, with what all its tiles share.
 #[derive(Clone, Debug)]
@@ -108,6 +108,18 @@ impl Codec {
             Self::WebP => webp::decode(stored, limit),
             _ => Err(SlideError::malformed("TIFF", "a stream of samples is no picture")),
         }
+    }
+
+    /// Decodes a part of a tile; `None` if that takes the whole tile.
+    pub(crate) fn decode_part(
+        &self,
+        stored: &[u8],
+        is_rgb: bool,
+        limit: PixelSize,
+        part: Part,
+    ) -> Option<Pixels> {
+        let Self::Jpeg { tables } = self else { return None };
+        jpeg::decode_part(stored, tables.as_deref(), is_rgb, limit, part)
     }
 
     /// Decodes `stored` to exactly `n_bytes` of samples.

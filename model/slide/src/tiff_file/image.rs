@@ -12,7 +12,7 @@ use crate::SlideError;
 use crate::codec::{Codec, Decoded};
 use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};
-use crate::tile::{Tile, TileSource};
+use crate::tile::{Part, Tile, TileSource};
 
 /// Uncompressed pictures of one strip are read in bands of about this size.
 const BAND_BYTES: u64 = 1 << 20;
@@ -250,6 +250,14 @@ impl TileSource for TiffImage {
 
     fn is_gapless(&self) -> bool {
         true
+    }
+
+    fn read_part(&self, col: u32, row: u32, part: Part) -> Option<Pixels> {
+        if !self.codec.is_picture() || self.across <= u64::from(col) {
+            return None;
+        }
+        let stored = self.stored(u64::from(row) * self.across + u64::from(col), None).ok()??;
+        self.codec.decode_part(&stored, self.layout.is_rgb(), self.tile, part)
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {

@@ -15,7 +15,7 @@ use super::image::side;
 use super::tags;
 use crate::SlideError;
 use crate::codec::jpeg;
-use crate::codec::jpeg_header::JpegHeader;
+use crate::codec::jpeg::header::JpegHeader;
 use crate::file::SlideFile;
 use crate::limits::{MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};

@@ -68,3 +68,25 @@ fn many_threads_read_the_same_bytes() {
         }
     });
 }
+
+#[test]
+fn parts_of_tiles_show_what_the_whole_tiles_show() {
+    let expected = whole(&demo_slide(), 0).pixels;
+    // Stored tiles are 240 pixels wide: corners, pieces within one, and the same places again.
+    for (x, y) in [(0, 0), (230, 235), (250, 260), (2100, 2800), (-30, 1000), (250, 260)] {
+        let slide = demo_slide();
+        for _ in 0..3 {
+            let found = read(&slide, 0, x, y, 100, 150).pixels;
+            for (column, row) in (0..100).flat_map(|column| (0..150).map(move |row| (column, row)))
+            {
+                let place =
+                    (u32::try_from(x + i64::from(column)), u32::try_from(y + i64::from(row)));
+                let there = match place {
+                    (Ok(x), Ok(y)) => expected.get(x, y).unwrap_or(CLEAR),
+                    _ => CLEAR,
+                };
+                assert_eq!(found.get(column, row), Some(there), "{x}, {y}: {column}, {row}");
+            }
+        }
+    }
+}

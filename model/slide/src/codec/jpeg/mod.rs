@@ -1,4 +1,7 @@
-//! JPEG tiles: tables spliced in from the directory, colours as TIFF means them, damage told apart.
+//! JPEG tiles: tables borrowed from the directory, colours as TIFF means them, damage told apart.
+
+mod baseline;
+pub(crate) mod header;
 
 use domain::coords::PixelSize;
 use domain::pixels::Pixels;
@@ -8,12 +11,13 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::jpeg_header::{JpegHeader, is_frame, segments};
+use self::header::{JpegHeader, is_frame, segments};
 use super::{Picture, spread_rgb};
 use crate::SlideError;
 use crate::buffer;
 use crate::limits::MAX_TILE_PIXELS;
 use crate::number::{to_u32, to_usize};
+use crate::tile::Part;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
@@ -43,18 +47,30 @@ pub(crate) fn decode(
     stored_as_rgb: bool,
     limit: PixelSize,
 ) -> Result<Picture, SlideError> {
-    let mut hints = ColorHints::default();
-    if let Some(tables) = tables {
-        hints.scan(tables);
-    }
-    hints.scan(stored);
+    let hints = ColorHints::of(stored, tables);
     let is_rgb = hints.is_rgb(stored_as_rgb)?;
+    let plain = baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, None);
+    if let Some(pixels) = plain {
+        return Ok(Picture { pixels, is_lenient: false });
+    }
     let bytes = splice(stored, tables, is_rgb && hints.adobe_transform.is_none())?;
     let stream = JpegStream { bytes, is_rgb, limit };
     match stream.decode_strictly() {
         Ok(pixels) => Ok(Picture { pixels, is_lenient: false }),
         Err(_) => Ok(Picture { pixels: stream.decode_leniently()?, is_lenient: true }),
     }
+}
+
+/// Decodes a part of a tile, as [`decode`] would show it; `None` if that takes the whole tile.
+pub(crate) fn decode_part(
+    stored: &[u8],
+    tables: Option<&[u8]>,
+    stored_as_rgb: bool,
+    limit: PixelSize,
+    part: Part,
+) -> Option<Pixels> {
+    let is_rgb = ColorHints::of(stored, tables).is_rgb(stored_as_rgb).ok()?;
+    baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, Some(part))
 }
 
 /// The size of the picture in a complete stream.
@@ -131,6 +147,14 @@ impl JpegStream {
 }
 
 impl ColorHints {
+    /// What the tables and the stream say, the stream last.
+    fn of(stored: &[u8], tables: Option<&[u8]>) -> Self {
+        let mut hints = Self::default();
+        hints.scan(tables.unwrap_or_default());
+        hints.scan(stored);
+        hints
+    }
+
     /// Reads the segments up to the picture data; what it cannot read it leaves to the decoder to refuse.
     fn scan(&mut self, stream: &[u8]) {
         for (marker, _, body) in segments(stream) {
