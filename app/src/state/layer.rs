@@ -47,13 +47,13 @@ impl LayerKind {
         }
     }
 
-    /// What its values are.
+    /// What its values are, between the 0 and the 1 of a legend.
     pub(crate) fn units(self) -> &'static str {
         match self {
-            Self::Tissue => "1 tissue, 0 glass",
-            Self::Cam | Self::PseudoMask => "Raw CAM, 0 to 1 of the slide's maximum",
-            Self::Refined => "Lesion probability of stage 2, 0 to 1",
-            Self::Further(_) => "Raw values, 0 to 1 of the slide's maximum",
+            Self::Tissue => "glass to tissue",
+            Self::Cam | Self::PseudoMask => "Raw CAM, up to the slide's maximum",
+            Self::Refined => "Lesion probability of stage 2",
+            Self::Further(_) => "Raw values, up to the slide's maximum",
         }
     }
 

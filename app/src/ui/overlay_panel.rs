@@ -190,7 +190,7 @@ fn look_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
         });
         combo
             .response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Colour scale"));
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Color scale"));
     });
 }
 
@@ -270,7 +270,7 @@ mod tests {
         let mut commands = Commands::default();
         let harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
         harness.get_by_label("Counting…");
-        harness.get_by_label("Lesion probability of stage 2, 0 to 1");
+        harness.get_by_label("Color bar: Lesion probability of stage 2");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The legend: which colour stands for which value, and what *t* cuts away.
 
-use egui::{Align2, Color32, FontId, Mesh, Rect, RichText, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Mesh, Rect, Sense, Ui, pos2, vec2};
 use render::colormap::colors;
 
 use crate::state::layer::Layer;
@@ -14,8 +14,9 @@ pub(super) fn color_bar_ui(ui: &mut Ui, layer: &Layer) {
     let threshold = layer.threshold;
     let (place, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    let units = layer.kind.units();
     response.widget_info(|| {
-        egui::WidgetInfo::labeled(egui::Role::Image, true, "Colour bar of the heatmap")
+        egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Color bar: {units}"))
     });
     let strip = Rect::from_min_size(place.min, vec2(place.width(), 12.0));
     let x_at = |value: f32| egui::lerp(strip.x_range(), value);
@@ -35,13 +36,12 @@ pub(super) fn color_bar_ui(ui: &mut Ui, layer: &Layer) {
     let outline = egui::Stroke::new(1.0, theme::TEXT_WEAK);
     painter.rect_stroke(strip, 0.0, outline, egui::StrokeKind::Outside);
     let font = FontId::proportional(12.0);
-    for (value, align, text) in [
-        (0.0, Align2::LEFT_TOP, "0"),
-        (0.5, Align2::CENTER_TOP, "0.5"),
-        (1.0, Align2::RIGHT_TOP, "1"),
+    let below = strip.bottom() + 3.0;
+    for (x, align, text) in [
+        (strip.left(), Align2::LEFT_TOP, "0"),
+        (strip.center().x, Align2::CENTER_TOP, units),
+        (strip.right(), Align2::RIGHT_TOP, "1"),
     ] {
-        let at = pos2(x_at(value), strip.bottom() + 3.0);
-        painter.text(at, align, text, font.clone(), theme::TEXT_WEAK);
+        painter.text(pos2(x, below), align, text, font.clone(), theme::TEXT_WEAK);
     }
-    ui.label(RichText::new(layer.kind.units()).small().color(theme::TEXT_WEAK));
 }
