@@ -6,8 +6,8 @@
 A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
 data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
-on `val`, and *t* is then taken from the very images it is measured on. What is finished already is not run again, and
-what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
+on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names further maps that every
+FMaMIL is measured by, beside its own, without training again. What is finished already is not run again, and what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
@@ -31,23 +31,27 @@ def run(arguments):
     subprocess.run([str(it) for it in arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def measure(cli, config, data, out):
-    """One training and its figures."""
+def train(cli, config, data, out):
     out.mkdir(parents=True, exist_ok=True)
     settings = out / "settings.json"
     settings.write_text(json.dumps(config, indent=2) + "\n")
     run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume"])
-    has_test = ",test" in (data / "labels.csv").read_text()
 
-    def report(name, *options):
-        file = out / f"{name}.json"
+
+def measure(cli, data, out, kind):
+    """The figures of a finished training; `kind` is a map other than the model's own, or None."""
+    def report(split):
+        file = out / f"{split}{'.' + kind if kind else ''}.json"
         if not file.exists():
-            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, "--no-baselines", *options])
+            options = ["--map", kind] if kind else []
+            run([cli, "eval", data, "--model", out / "run/model", "--masks", data / "masks", "--out", file, "--no-baselines",
+                 "--split", split, *options])
         return json.loads(file.read_text())
 
-    val = report("val", "--split", "val")
+    val = report("val")
     t = val["best_threshold"]["threshold"]
-    final = report("test", "--split", "test") if has_test else val
+    has_test = ",test" in (data / "labels.csv").read_text()
+    final = report("test") if has_test else val
 
     def cut_at(threshold):
         return next(it for it in final["thresholds"] if abs(it["threshold"] - threshold) < 1e-3)["pooled"]
@@ -74,17 +78,27 @@ def main():
     for name in args.rows or experiments["rows"]:
         config = merged(experiments["base"], experiments["rows"][name])
         config.setdefault("description", {})["name"] = name
-        found = []
+        is_fmamil = "architecture" not in config.get("model", {}).get("network", {})
+        kinds = [None, *(experiments.get("maps", []) if is_fmamil else [])]
+        found = {kind: [] for kind in kinds}
         for seed in args.seeds:
-            data = args.data[seed % len(args.data)]
+            data, out = args.data[seed % len(args.data)], args.out / name / str(seed)
             text = json.dumps({**config, "seed": seed}).replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed))
-            found.append(measure(args.cli, json.loads(text), data, args.out / name / str(seed)))
-        cells = []
-        for figure in FIGURES:
-            values = [it[figure] for it in found]
-            spread = f" ± {statistics.stdev(values):.3f}" if 1 < len(values) else ""
-            cells.append(f"{statistics.mean(values):.3f}{spread}")
-        print(f"| {name} | {len(found)} | " + " | ".join(cells) + " |", flush=True)
+            train(args.cli, json.loads(text), data, out)
+            for kind in kinds:
+                found[kind].append(measure(args.cli, data, out, kind))
+        for kind, figures in found.items():
+            print(line(f"{name}, {kind}" if kind else name, figures), flush=True)
+
+
+def line(name, found):
+    """A row of the table: mean and spread of every figure."""
+    cells = []
+    for figure in FIGURES:
+        values = [it[figure] for it in found]
+        spread = f" ± {statistics.stdev(values):.3f}" if 1 < len(values) else ""
+        cells.append(f"{statistics.mean(values):.3f}{spread}")
+    return f"| {name} | {len(found)} | " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

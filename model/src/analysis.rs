@@ -43,6 +43,31 @@ pub struct AnalysisSettings {
     pub map: Option<MapKind>,
     /// Maps that are drawn beside it, as far as the network has them.
     pub further_maps: Vec<MapKind>,
+    /// How fine the map is drawn.
+    pub fineness: Fineness,
+}
+
+/// By how many shifted grids of patches a slide is seen (MODELS 6.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fineness {
+    /// One grid: a cell of the map is a patch.
+    #[default]
+    Patch,
+    /// Grids half a patch apart: cells of half its side, four times the work.
+    HalfPatch,
+    /// Grids a quarter of a patch apart: cells of a quarter of its side, sixteen times the work.
+    QuarterPatch,
+}
+
+impl Fineness {
+    /// Grids across and down.
+    fn offsets(self) -> usize {
+        match self {
+            Self::Patch => 1,
+            Self::HalfPatch => 2,
+            Self::QuarterPatch => 4,
+        }
+    }
 }
 
 /// Names another folder for cached features.
@@ -167,7 +192,7 @@ pub(crate) fn analyze_with(
     let bag = &model.config.bag;
     let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
     notes.extend(model.device.status.note.clone());
-    let grid = PatchGrid::cover(slide.size(), scale, bag);
+    let grid = PatchGrid::at_offsets(slide.size(), scale, bag, settings.fineness.offsets());
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
         return Err(AnalyzeError::NoTissue);
@@ -196,7 +221,7 @@ pub(crate) fn analyze_with(
         training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry, settings.refine),
+        provenance: provenance(slide, model, entry, settings),
     })
 }
 
@@ -271,11 +296,11 @@ fn provenance(
     slide: &Slide,
     model: &LoadedModel,
     entry: &ModelEntry,
-    is_refined: bool,
+    settings: &AnalysisSettings,
 ) -> BTreeMap<String, String> {
     let (manifest, config) = (&entry.manifest, &model.config);
     let bag = &config.bag;
-    let refiner = model.refiner.as_ref().filter(|_| is_refined);
+    let refiner = model.refiner.as_ref().filter(|_| settings.refine);
     let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
@@ -290,6 +315,7 @@ fn provenance(
         ("encoder_input_px", config.encoder.input_px.to_string()),
         ("mpp", bag.mpp.to_string()),
         ("patch_px", bag.patch_px.to_string()),
+        ("grids_per_patch", settings.fineness.offsets().to_string()),
         ("window_patches", bag.window_patches.to_string()),
         ("stride_patches", bag.stride_patches.to_string()),
         ("cam", config.network.map_description().to_owned()),
@@ -328,8 +354,8 @@ mod tests {
             &BagConfig::of(10),
         );
         let windows = [
-            Window { row: 0, column: 0, rows: 1, columns: 1 },
-            Window { row: 0, column: 1, rows: 1, columns: 1 },
+            Window { row: 0, column: 0, rows: 1, columns: 1, spacing: 1 },
+            Window { row: 0, column: 1, rows: 1, columns: 1, spacing: 1 },
         ];
         let mut run = run(&[0.8, 0.2], 0, &[]);
         let windows_of_map = vec![vec![0.5], vec![0.5]];

@@ -11,6 +11,7 @@ pub mod encoder;
 pub mod eval;
 pub mod fixture;
 pub mod fmamil;
+pub mod lens;
 pub mod loss;
 pub mod mil;
 pub mod registry;

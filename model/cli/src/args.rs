@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::analysis::Fineness;
 use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
@@ -91,6 +92,9 @@ pub(crate) struct PredictArgs {
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
+    /// How fine the map is drawn
+    #[arg(long, default_value = "patch")]
+    pub(crate) fineness: FinenessArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -157,6 +161,9 @@ pub(crate) struct EvalArgs {
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
+    /// How fine the map is drawn
+    #[arg(long, default_value = "patch")]
+    pub(crate) fineness: FinenessArg,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -230,6 +237,26 @@ impl std::fmt::Display for FormatArg {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FinenessArg {
+    /// A cell for a patch
+    Patch,
+    /// Cells of half a patch; four times the time
+    HalfPatch,
+    /// Cells of a quarter of a patch; sixteen times the time
+    QuarterPatch,
+}
+
+impl From<FinenessArg> for Fineness {
+    fn from(arg: FinenessArg) -> Self {
+        match arg {
+            FinenessArg::Patch => Self::Patch,
+            FinenessArg::HalfPatch => Self::HalfPatch,
+            FinenessArg::QuarterPatch => Self::QuarterPatch,
+        }
+    }
+}
+
 /// The words for every map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MapArg {
@@ -280,6 +307,13 @@ impl From<DeviceArg> for DeviceChoice {
             DeviceArg::Cuda => Self::Cuda,
             DeviceArg::Metal => Self::Metal,
         }
+    }
+}
+
+impl DeviceArg {
+    /// What computes when this is asked for: a GPU that is missing is replaced by the CPU.
+    pub(crate) fn name(self) -> &'static str {
+        DeviceChoice::from(self).status().map_or("none", |it| it.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! This reader's side of `peers.py`: one task on one slide, measured from within.
 //!
-//! `against_peers random|open|first SLIDE` prints CPU seconds, wall seconds, megapixels and peak memory in MiB. Linux
+//! `against_peers random|open|first|overview SLIDE` prints CPU seconds, wall seconds, megapixels and peak memory in MiB. Linux
 //! only, where the kernel tells them in `/proc`. Without arguments (as `cargo bench` calls it) nothing is measured.
 #![expect(
     clippy::print_stdout,
@@ -30,6 +30,7 @@ fn main() {
         "random" => random(path),
         "open" => (0..N_OPENS).map(|_| open(path).size().area()).min().map_or(0, |_| 0),
         "first" => first(path),
+        "overview" => overview(path),
         _ => return,
     };
     let repeats = if task == "open" { f64::from(N_OPENS) } else { 1.0 };
@@ -68,6 +69,16 @@ fn first(path: &Path) -> u64 {
     let level = LevelIndex(u16::try_from(index).expect("few levels"));
     slide.read_region(level, LevelRect { x: 0, y: 0, size }).expect("the slide can be read");
     size.area()
+}
+
+/// From the path to the pixels of the coarsest level, stored or not.
+fn overview(path: &Path) -> u64 {
+    let slide = open(path);
+    let last = slide.levels().len() - 1;
+    let size = slide.levels().last().expect("a level").size;
+    let level = LevelIndex(u16::try_from(last).expect("few levels"));
+    slide.read_region(level, LevelRect { x: 0, y: 0, size }).expect("the slide can be read");
+    slide.size().area()
 }
 
 fn open(path: &Path) -> Slide {

@@ -1,8 +1,9 @@
 """Writes the large slides that the benches read: pyramids of 256-pixel JPEG tiles, 4:2:0, out of one small slide.
 
-    python3 make_slides.py SMALL_SLIDE OUTPUT_FOLDER [SIDE ...]
+    python3 make_slides.py SMALL_SLIDE OUTPUT_FOLDER [SIDE|flat ...]
 
 Needs tifffile, imagecodecs, numpy and Pillow from PyPI. A side of 40000 gives about 0.3 GB, one of 100000 about 2 GB.
+`flat` is 20,000 pixels a side without a pyramid.
 The picture repeats every 2048 x 2816 pixels, so that each level needs only 88 different tiles to be encoded.
 """
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 TILE = 256
 PERIOD = (2816, 2048)
+FLAT_SIDE = 20_000
 MICROMETRES_PER_PIXEL = 0.499
 
 
@@ -50,9 +52,9 @@ def tiles_of_level(tiles, side):
             yield tiles[row % len(tiles)][column % len(tiles[0])]
 
 
-def write(picture, path, side):
-    levels = []
-    while side >> len(levels) > 1024:
+def write(picture, path, side, is_flat=False):
+    levels = [side]
+    while not is_flat and side >> len(levels) > 1024:
         levels.append(side >> len(levels))
     per_centimetre = 10000 / MICROMETRES_PER_PIXEL
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
@@ -77,8 +79,11 @@ def main():
     small, folder, *sides = sys.argv[1:]
     with tifffile.TiffFile(small) as tiff:
         picture = tiff.pages[0].asarray()[: PERIOD[0], : PERIOD[1]]
-    for side in map(int, sides or ["40000"]):
-        write(picture, Path(folder) / f"he_{side // 1000}k.tif", side)
+    for side in sides or ["40000"]:
+        if side == "flat":
+            write(picture, Path(folder) / "he_20k_flat.tif", FLAT_SIDE, is_flat=True)
+        else:
+            write(picture, Path(folder) / f"he_{int(side) // 1000}k.tif", int(side))
 
 
 if __name__ == "__main__":

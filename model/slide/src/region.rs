@@ -155,9 +155,9 @@ impl Slide {
         if is_glimpse
             && let Some(source) = self.source(level)
             && self.cache.is_first_glimpse(key)
-            && let Some(pixels) = source.read_part(col, row, part)
+            && let Some(tile) = source.read_part(col, row, part)
         {
-            return Ok(Seen::Part(pixels));
+            return Ok(Seen::Part(tile));
         }
         let decode = || self.decode(level, col, row, reach.look());
         self.cache.get_or_decode(key, n_pixels * 4, decode).map(Seen::Tile)
@@ -186,10 +186,43 @@ impl Slide {
         row: u32,
         look: Option<Look<'_>>,
     ) -> Result<Tile, SlideError> {
+        if let Some(source) = self.source_of_eighths(level) {
+            return self.join_eighths(level, source, col, row);
+        }
         let finer = level.checked_sub(1).ok_or_else(|| no_such("level", level))?;
         let rect = square(self.level(finer)?.size, col, row, TILE_PX * STEP);
         let found = self.gather(finer, rect, Reach::Grid(look))?;
         Ok(Tile { pixels: found.pixels.as_ref().map(halved), n_damaged: found.n_damaged })
+    }
+
+    /// Level `level` is an eighth of the stored level three before it, whose tiles can be read at that size.
+    fn source_of_eighths(&self, level: usize) -> Option<&dyn TileSource> {
+        let source = self.source(level.checked_sub(3)?)?;
+        let is_between = |level: usize| self.source(level).is_none();
+        (source.has_eighths() && is_between(level - 2) && is_between(level - 1)).then_some(source)
+    }
+
+    /// A tile of a virtual level out of stored tiles at an eighth of their size.
+    fn join_eighths(
+        &self,
+        level: usize,
+        source: &dyn TileSource,
+        col: u32,
+        row: u32,
+    ) -> Result<Tile, SlideError> {
+        let size = self.level(level)?.size;
+        let PixelSize { width, height } = source.tile_size();
+        let tile = PixelSize { width: width / 8, height: height / 8 };
+        let rect = square(size, col, row, TILE_PX);
+        let read = |it: Placement| {
+            if let Some(eighth) = source.read_eighth(it.col, it.row) {
+                return Ok(Seen::Tile(Arc::new(eighth)));
+            }
+            let whole = source.read(it.col, it.row)?;
+            let eighth = |pixels| halved(&halved(&halved(pixels)));
+            Ok(Seen::Tile(Arc::new(Tile { pixels: whole.pixels.as_ref().map(eighth), ..whole })))
+        };
+        gather(Ground::new(rect, size, source.is_gapless()), grid_under(size, tile, rect), read)
     }
 }
 
@@ -228,28 +261,28 @@ impl<'a> Reach<'a> {
 /// What a tile shows.
 enum Seen {
     Tile(Arc<Tile>),
-    /// Only what was asked for, of a tile that is intact as far as it was read.
-    Part(Pixels),
+    /// Only what was asked for.
+    Part(Tile),
 }
 
 impl Seen {
-    fn n_damaged(&self) -> u32 {
+    fn tile(&self) -> &Tile {
         match self {
-            Self::Tile(tile) => tile.n_damaged,
-            Self::Part(_) => 0,
+            Self::Tile(tile) => tile,
+            Self::Part(tile) => tile,
         }
     }
 
-    /// The pixels, and where in them `part` of the tile lies.
-    fn pixels(&self, part: Part) -> (Option<&Pixels>, Part) {
+    /// Where in the pixels `part` of the whole tile lies.
+    fn place(&self, part: Part) -> Part {
         match self {
-            Self::Tile(tile) => (tile.pixels.as_ref(), part),
-            Self::Part(pixels) => (Some(pixels), Part::top_left(part.size.width, part.size.height)),
+            Self::Tile(_) => part,
+            Self::Part(_) => Part::top_left(part.size.width, part.size.height),
         }
     }
 
     fn recycle(self) {
-        if let Self::Part(pixels) = self {
+        if let Self::Part(Tile { pixels: Some(pixels), .. }) = self {
             buffer::give(pixels.into_rgba());
         }
     }
@@ -289,9 +322,10 @@ fn gather(
     for placement in tiles.filter_map(|it| it.seen_in(rect)) {
         let Placement { x, y, part, .. } = placement;
         let seen = read(placement)?;
-        found.n_damaged = found.n_damaged.saturating_add(seen.n_damaged());
-        let (pixels, part) = seen.pixels(part);
-        let is_whole = pixels.is_some_and(|pixels| part.is_within(pixels.size()));
+        let Tile { pixels, n_damaged } = seen.tile();
+        let part = seen.place(part);
+        found.n_damaged = found.n_damaged.saturating_add(*n_damaged);
+        let is_whole = pixels.as_ref().is_some_and(|pixels| part.is_within(pixels.size()));
         match &mut found.pixels {
             Some(target) if !is_whole && is_covered => fill(target, x, y, part.size, NOTHING),
             None if !is_whole => is_covered = false,

@@ -136,7 +136,17 @@ pub(crate) trait TileSource: std::fmt::Debug + Send + Sync {
 
     /// Reads a part of a tile that lies within it, for less than all of it costs. `None` where a part takes the whole
     /// tile, or where the tile is not as it should be, which only [`Self::read`] tells.
-    fn read_part(&self, _col: u32, _row: u32, _part: Part) -> Option<Pixels> {
+    fn read_part(&self, _col: u32, _row: u32, _part: Part) -> Option<Tile> {
+        None
+    }
+
+    /// Whether tiles can be read at an eighth of their size for much less; their sides are multiples of 8 then.
+    fn has_eighths(&self) -> bool {
+        false
+    }
+
+    /// Reads a tile at an eighth of its size: the means of 8 x 8 pixels. `None` as for [`Self::read_part`].
+    fn read_eighth(&self, _col: u32, _row: u32) -> Option<Tile> {
         None
     }
 

@@ -117,7 +117,7 @@ impl<'a> FeatureReader<'a> {
             .map_or(window.row / self.recipe.strip_rows * self.recipe.strip_rows, |strip| {
                 strip.rows.end
             });
-        while next < window.row + window.rows {
+        while next < window.end_row() {
             let strip = self.load_strip(next, watch, progress, cancel)?;
             next = strip.rows.end;
             self.strips.push_back(strip);
@@ -191,7 +191,7 @@ impl<'a> FeatureReader<'a> {
             let done = self.n_done + (features.values.len() / dim) as u64;
             progress.report(done, self.n_wanted);
             let columns = BLOCK_COLUMNS.min(self.grid.columns - column);
-            let block = Window { row: rows.start, column, rows: rows.len(), columns };
+            let block = Window { row: rows.start, column, rows: rows.len(), columns, spacing: 1 };
             if !block.patches().any(|(row, column)| is_wanted(row, column)) {
                 continue;
             }

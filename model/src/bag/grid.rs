@@ -14,19 +14,22 @@ pub(crate) struct PatchGrid {
     pub(crate) patch_px: u32,
     /// From one patch to the next; at most `patch_px`.
     pub(crate) step_px: u32,
+    /// Every how many patches a window takes one: as many grids, each a step further, lie across and down within each other.
+    pub(crate) offsets: usize,
     pub(crate) scale: ModelScale,
     /// The slide in model px.
     model_width: f64,
     model_height: f64,
 }
 
-/// A rectangle of patches: one bag.
+/// A rectangle of patches, every `spacing`-th of the grid across and down: one bag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) row: usize,
     pub(crate) column: usize,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
+    pub(crate) spacing: usize,
 }
 
 impl Window {
@@ -37,9 +40,15 @@ impl Window {
 
     /// Its patches as `(row, column)` of the grid, row-major.
     pub(crate) fn patches(self) -> impl Iterator<Item = (usize, usize)> {
-        (self.row..self.row + self.rows).flat_map(move |row| {
-            (self.column..self.column + self.columns).map(move |column| (row, column))
+        let Self { row, column, spacing, .. } = self;
+        (0..self.rows).flat_map(move |down| {
+            (0..self.columns).map(move |across| (row + down * spacing, column + across * spacing))
         })
+    }
+
+    /// Past the last row of the grid that it takes patches from.
+    pub(crate) fn end_row(self) -> usize {
+        self.row + self.rows.saturating_sub(1) * self.spacing + usize::from(0 < self.rows)
     }
 }
 
@@ -47,6 +56,18 @@ impl PatchGrid {
     /// Covers a slide of `size` level-0 px; at least one patch.
     pub(crate) fn cover(size: PixelSize, scale: ModelScale, bag: &BagConfig) -> Self {
         Self::of_patches(size, scale, (bag.patch_px, bag.step_px()))
+    }
+
+    /// [`Self::cover`] by `offsets` grids across and down, each shifted by that part of a step: every window is as the model
+    /// knows it, and together their maps are as many times finer (MODELS 6.5).
+    pub(crate) fn at_offsets(
+        size: PixelSize,
+        scale: ModelScale,
+        bag: &BagConfig,
+        offsets: usize,
+    ) -> Self {
+        let step_px = (bag.step_px() / offsets as u32).max(1);
+        Self { offsets, ..Self::of_patches(size, scale, (bag.patch_px, step_px)) }
     }
 
     /// [`Self::cover`] with patches of that side and step.
@@ -67,6 +88,7 @@ impl PatchGrid {
             columns: count(model_width),
             patch_px,
             step_px,
+            offsets: 1,
             scale,
             model_width,
             model_height,
@@ -89,38 +111,65 @@ impl PatchGrid {
     /// The part of the slide plane under a window.
     pub(crate) fn level0_rect(&self, window: Window) -> Level0Rect {
         let step = f64::from(self.step_px);
+        let extent = |n: usize| self.extent_px(n.saturating_sub(1) * window.spacing + 1) as f64;
         self.scale.level0_from_model(
             window.column as f64 * step,
             window.row as f64 * step,
-            self.extent_px(window.columns) as f64,
-            self.extent_px(window.rows) as f64,
+            extent(window.columns),
+            extent(window.rows),
         )
     }
 
-    /// The part of the slide plane where each patch has a cell of its own around its center.
+    /// Cells of the map that a patch covers across and down: the shifted grids' patches share theirs.
+    pub(crate) fn cells_per_patch(&self) -> usize {
+        self.offsets
+    }
+
+    /// Rows and columns of cells.
+    pub(crate) fn cells(&self) -> (usize, usize) {
+        let shared = self.cells_per_patch() - 1;
+        (self.rows + shared, self.columns + shared)
+    }
+
+    /// The part of the slide plane under the cells, which lie around the patches' centers.
     pub(crate) fn cells_rect(&self) -> Level0Rect {
         let step = f64::from(self.step_px);
-        let overlap = 0.5 * (f64::from(self.patch_px) - step);
-        let (columns, rows) = (self.columns as f64, self.rows as f64);
-        self.scale.level0_from_model(overlap, overlap, columns * step, rows * step)
+        let covered = step * self.cells_per_patch() as f64;
+        let overlap = 0.5 * (f64::from(self.patch_px) - covered);
+        let (rows, columns) = self.cells();
+        self.scale.level0_from_model(overlap, overlap, columns as f64 * step, rows as f64 * step)
     }
 
     /// The window of all patches.
     #[cfg(test)]
     pub(crate) fn whole(&self) -> Window {
-        Window { row: 0, column: 0, rows: self.rows, columns: self.columns }
+        Window { row: 0, column: 0, rows: self.rows, columns: self.columns, spacing: 1 }
     }
 
-    /// Windows that cover the grid, row by row. The last of a row or column is moved back to end with the
-    /// grid; a side that one window covers has just that.
+    /// Windows that cover the grid, or each of the shifted grids, row by row. The last of a row or column is moved back to
+    /// end with the grid; a side that one window covers has just that.
     pub(crate) fn windows(&self, window_patches: u32, stride_patches: u32) -> Vec<Window> {
-        let rows = spans(self.rows, window_patches as usize, stride_patches as usize);
-        let columns = spans(self.columns, window_patches as usize, stride_patches as usize);
-        rows.iter()
-            .flat_map(|&(row, rows)| {
-                columns.iter().map(move |&(column, columns)| Window { row, column, rows, columns })
+        let spacing = self.offsets;
+        let axis = |n: usize| -> Vec<(usize, usize)> {
+            let of_grid = |first: usize| {
+                let patches = n.saturating_sub(first).div_ceil(spacing);
+                let spans = spans(patches, window_patches as usize, stride_patches as usize);
+                spans.into_iter().map(move |(start, n)| (first + start * spacing, n))
+            };
+            (0..spacing.min(n)).flat_map(of_grid).collect()
+        };
+        let (mut rows, columns) = (axis(self.rows), axis(self.columns));
+        rows.sort_unstable();
+        let windows = rows.iter().flat_map(|&(row, rows)| {
+            columns.iter().map(move |&(column, columns)| Window {
+                row,
+                column,
+                rows,
+                columns,
+                spacing,
             })
-            .collect()
+        });
+        windows.collect()
     }
 
     /// [`Self::windows`] as a model's configuration asks for.
@@ -157,10 +206,32 @@ mod tests {
         let long = PatchGrid::cover(size, PIXEL_FOR_PIXEL, &bag);
         assert_eq!((long.rows, long.columns), (22, 21));
         assert!(long.is_real(21, 0), "70 of its 100 px lie on the slide");
-        let rect = long.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1 });
+        let rect = long.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1, spacing: 1 });
         assert_eq!((rect.x, rect.y, rect.width, rect.height), (100.0, 50.0, 100.0, 150.0));
         let cells = long.cells_rect();
         assert_eq!((cells.x, cells.width), (25.0, 1050.0));
+    }
+
+    #[test]
+    fn shifted_grids_see_the_same_spacing_and_cover_every_patch() {
+        let bag = BagConfig::of(100);
+        let size = PixelSize { width: 1100, height: 700 };
+        let fine = PatchGrid::at_offsets(size, PIXEL_FOR_PIXEL, &bag, 2);
+        assert_eq!((fine.rows, fine.columns, fine.step_px), (13, 21, 50));
+        let windows = fine.windows(7, 4);
+        let mut covered = vec![0; fine.rows * fine.columns];
+        for (row, column) in windows.iter().flat_map(|it| it.patches()) {
+            covered[row * fine.columns + column] += 1;
+        }
+        assert!(covered.iter().all(|it| 0 < *it));
+        assert!(windows.is_sorted_by_key(|it| it.row), "windows are asked for row by row");
+        let shifted = windows.iter().find(|it| (it.row, it.column) == (1, 1)).unwrap();
+        assert_eq!((shifted.rows, shifted.columns, shifted.end_row()), (6, 7, 12));
+        let rect = fine.level0_rect(*shifted);
+        assert_eq!((rect.x, rect.y, rect.width, rect.height), (50.0, 50.0, 700.0, 600.0));
+        assert_eq!(fine.cells(), (14, 22));
+        let cells = fine.cells_rect();
+        assert_eq!((cells.x, cells.y, cells.width, cells.height), (0.0, 0.0, 1100.0, 700.0));
     }
 
     #[test]
@@ -207,7 +278,7 @@ mod tests {
         let grid =
             PatchGrid::cover(PixelSize { width: 64, height: 256 }, scale, &BagConfig::of(32));
         assert_eq!((grid.rows, grid.columns), (4, 4));
-        let rect = grid.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1 });
+        let rect = grid.level0_rect(Window { row: 1, column: 2, rows: 2, columns: 1, spacing: 1 });
         assert_eq!((rect.x, rect.y, rect.width, rect.height), (32.0, 64.0, 16.0, 128.0));
     }
 }

@@ -8,15 +8,16 @@ use crate::bag::grid::{PatchGrid, Window};
 /// From this probability on a window is predicted positive; below, its map is 0.
 pub(crate) const POSITIVE: f32 = 0.5;
 
-/// Sums windows' maps, one cell per patch.
+/// Sums windows' maps; a patch has a cell of its own, or shares several with its neighbours of shifted grids.
 #[derive(Debug)]
 pub(crate) struct Stitcher {
     /// Sum of gated maps, weighted if there are several windows.
     sums: Vec<f32>,
-    /// Windows over each patch.
+    /// Patches over each cell.
     n_covers: Vec<u16>,
     columns: usize,
     rows: usize,
+    cells_per_patch: usize,
     is_weighted: bool,
 }
 
@@ -24,12 +25,13 @@ impl Stitcher {
     /// For `n_windows` windows over `grid`. The map of a single window is kept as it is; several are averaged where
     /// they overlap, each weighted with its probability.
     pub(crate) fn new(grid: &PatchGrid, n_windows: usize) -> Self {
-        let n = grid.rows * grid.columns;
+        let (rows, columns) = grid.cells();
         Self {
-            sums: vec![0.0; n],
-            n_covers: vec![0; n],
-            columns: grid.columns,
-            rows: grid.rows,
+            sums: vec![0.0; rows * columns],
+            n_covers: vec![0; rows * columns],
+            columns,
+            rows,
+            cells_per_patch: grid.cells_per_patch(),
             is_weighted: 1 < n_windows,
         }
     }
@@ -42,9 +44,14 @@ impl Stitcher {
             (false, false) => 1.0,
         };
         for ((row, column), value) in window.patches().zip(cam) {
-            let cell = row * self.columns + column;
-            self.sums[cell] += weight * value;
-            self.n_covers[cell] = self.n_covers[cell].saturating_add(1);
+            for row in row..row + self.cells_per_patch {
+                let cells =
+                    row * self.columns + column..row * self.columns + column + self.cells_per_patch;
+                for (sum, n) in self.sums[cells.clone()].iter_mut().zip(&mut self.n_covers[cells]) {
+                    *sum += weight * value;
+                    *n = n.saturating_add(1);
+                }
+            }
         }
     }
 
@@ -113,7 +120,7 @@ mod tests {
     }
 
     fn window(column: usize, columns: usize) -> Window {
-        Window { row: 0, column, rows: 1, columns }
+        Window { row: 0, column, rows: 1, columns, spacing: 1 }
     }
 
     #[test]
@@ -155,6 +162,23 @@ mod tests {
         for (found, expected) in row.iter().zip([1.0, 0.5, 0.0, 0.25, 0.25, 0.0, 0.5, 1.0]) {
             assert!((found - expected).abs() < 1e-3, "{row:?}");
         }
+    }
+
+    #[test]
+    fn patches_of_shifted_grids_share_their_cells() {
+        let size = PixelSize { width: 30, height: 10 };
+        let grid = PatchGrid::at_offsets(size, SCALE, &BagConfig::of(10), 2);
+        let windows = grid.windows(7, 7);
+        let columns: Vec<(usize, usize)> =
+            windows.iter().map(|it| (it.column, it.columns)).collect();
+        assert_eq!(columns, [(0, 3), (1, 2)]);
+        let mut stitcher = Stitcher::new(&grid, windows.len());
+        stitcher.add(windows[0], &[1.0, 0.0, 0.0], 1.0);
+        stitcher.add(windows[1], &[1.0, 0.0], 0.5);
+        let heatmap = stitcher.finish(&grid, size).unwrap();
+        assert_eq!((heatmap.size().width, heatmap.size().height), (6, 2));
+        assert_eq!(heatmap.values()[..6], [1.0, 0.75, 0.25, 0.0, 0.0, 0.0]);
+        assert_eq!((heatmap.frame().width, heatmap.frame().height), (30.0, 10.0));
     }
 
     #[test]

@@ -119,7 +119,11 @@ pub fn evaluate(
         measured.add(&subject, &loaded, model, (&settings.analysis, t), cancel)?;
         baselines.iter_mut().for_each(|it| it.add(&subject));
     }
-    Ok(report((split, t), &measured, baselines, masks.is_some(), model))
+    let mut report = report((split, t), &measured, baselines, masks.is_some(), model);
+    let device = &loaded.device.status;
+    report.provenance.insert("device".to_owned(), device.name.to_owned());
+    report.notes.extend(device.note.clone());
+    Ok(report)
 }
 
 /// Rows to measure, and what they are called.

@@ -127,7 +127,7 @@ pub struct EvalReport {
     pub faithfulness: Option<f64>,
     /// Simple methods measured by the same code.
     pub baselines: Vec<Baseline>,
-    /// Model name, weights hash, software version.
+    /// Model name, weights hash, software version, device.
     pub provenance: BTreeMap<String, String>,
     /// What a reader must know, one sentence each.
     pub notes: Vec<String>,

@@ -2,13 +2,11 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rand_chacha::ChaCha8Rng;
 
 use super::attention::{self, AttentionPool};
 use super::config::AbmilConfig;
-use super::{Bags, Judgement, MilNetwork, of_bag_alone, probabilities};
+use super::{AttentionNetwork, Bags};
 use crate::fmamil::init::List;
-use crate::loss::mil::{LossConfig, MilLoss};
 use crate::nn::linear::Linear;
 
 #[derive(Clone, Debug)]
@@ -35,32 +33,12 @@ impl AbMil {
             classify: Linear::new(config.hidden, 2, vb.pp("cls"))?,
         })
     }
+}
 
-    /// Attention `[b, P]` and logits `[b, 2]`.
+impl AttentionNetwork for AbMil {
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
         let hidden = self.encode.forward(bags.features)?.relu()?;
         let (attention, bag) = self.pool.forward(&hidden, bags.mask)?;
         Ok((attention, self.classify.forward(&bag)?))
-    }
-}
-
-impl MilNetwork for AbMil {
-    fn loss(
-        &self,
-        bags: Bags<'_>,
-        target: &Tensor,
-        config: &LossConfig,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<MilLoss> {
-        of_bag_alone(&self.forward(bags)?.1, target, config)
-    }
-
-    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
-        probabilities(&self.forward(bags)?.1)
-    }
-
-    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.forward(bags)?;
-        Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }

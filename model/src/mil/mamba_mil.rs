@@ -3,16 +3,14 @@
 
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
-use rand_chacha::ChaCha8Rng;
 
 use super::attention::{self, AttentionPool};
 use super::config::MambaMilConfig;
-use super::{Bags, Judgement, MilNetwork, of_bag_alone, probabilities};
+use super::{AttentionNetwork, Bags};
 use crate::fmamil::FmamilConfig;
 use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
 use crate::fmamil::ssm::SsmDirection;
-use crate::loss::mil::{LossConfig, MilLoss};
 use crate::nn::ScanDirection;
 use crate::nn::activation::silu;
 use crate::nn::layer_norm::LayerNorm;
@@ -124,8 +122,9 @@ impl MambaMil {
             rate: config.rate,
         })
     }
+}
 
-    /// Attention `[b, P]` and logits `[b, 2]`.
+impl AttentionNetwork for MambaMil {
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
         let device = bags.features.device();
         let order = strides(bags.grid.patches(), self.rate);
@@ -137,27 +136,6 @@ impl MambaMil {
         }
         let (attention, bag) = self.pool.forward(&self.norm.forward(&tokens)?, bags.mask)?;
         Ok((attention, self.classify.forward(&bag)?))
-    }
-}
-
-impl MilNetwork for MambaMil {
-    fn loss(
-        &self,
-        bags: Bags<'_>,
-        target: &Tensor,
-        config: &LossConfig,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<MilLoss> {
-        of_bag_alone(&self.forward(bags)?.1, target, config)
-    }
-
-    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
-        probabilities(&self.forward(bags)?.1)
-    }
-
-    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.forward(bags)?;
-        Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }
 

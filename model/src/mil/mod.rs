@@ -78,6 +78,33 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
     }
 }
 
+/// A network whose map is its attention and whose loss is that of the bag alone.
+trait AttentionNetwork: std::fmt::Debug + Send + Sync {
+    /// Attention `[b, P]` and logits `[b, C]`.
+    fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)>;
+}
+
+impl<T: AttentionNetwork> MilNetwork for T {
+    fn loss(
+        &self,
+        bags: Bags<'_>,
+        target: &Tensor,
+        config: &LossConfig,
+        _rng: &mut ChaCha8Rng,
+    ) -> Result<MilLoss> {
+        of_bag_alone(&self.forward(bags)?.1, target, config)
+    }
+
+    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
+        probabilities(&self.forward(bags)?.1)
+    }
+
+    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
+        let (map, logits) = self.forward(bags)?;
+        Ok(Judgement { probabilities: probabilities(&logits)?, map })
+    }
+}
+
 /// The network of a configuration with those weights on a device.
 ///
 /// # Errors

@@ -7,14 +7,12 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::ops::softmax;
-use rand_chacha::ChaCha8Rng;
 
 use super::config::TransmilConfig;
-use super::{Bags, Judgement, MilNetwork, of_bag_alone, probabilities};
+use super::{AttentionNetwork, Bags};
 use crate::fmamil::Grid;
 use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
-use crate::loss::mil::{LossConfig, MilLoss};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 
@@ -138,8 +136,9 @@ impl TransMil {
         let sum = sum.reshape((batch, grid.patches(), dim))?;
         Tensor::cat(&[&tokens.narrow(1, 0, 1)?, &sum], 1)
     }
+}
 
-    /// Attention of the class token `[b, P]` and logits `[b, 2]`.
+impl AttentionNetwork for TransMil {
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
         let patches = self.encode.forward(bags.features)?.relu()?;
         let (batch, _, dim) = patches.dims3()?;
@@ -153,26 +152,5 @@ impl TransMil {
         let class_token = tokens.narrow(1, 0, 1)?.contiguous()?;
         let logits = self.classify.forward(&self.norm.forward(&class_token)?.squeeze(1)?)?;
         Ok(((attention * bags.mask)?, logits))
-    }
-}
-
-impl MilNetwork for TransMil {
-    fn loss(
-        &self,
-        bags: Bags<'_>,
-        target: &Tensor,
-        config: &LossConfig,
-        _rng: &mut ChaCha8Rng,
-    ) -> Result<MilLoss> {
-        of_bag_alone(&self.forward(bags)?.1, target, config)
-    }
-
-    fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
-        probabilities(&self.forward(bags)?.1)
-    }
-
-    fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.forward(bags)?;
-        Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }

@@ -75,6 +75,15 @@ pub(crate) fn map<T: Real>(mut a: Lanes<T>, f: impl Fn(T) -> T) -> Lanes<T> {
     a
 }
 
+/// `a + b`.
+#[inline(always)]
+pub(crate) fn add<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
+    for (x, y) in a.iter_mut().zip(b) {
+        *x += *y;
+    }
+    a
+}
+
 /// `a * b`.
 #[inline(always)]
 pub(crate) fn mul<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {

@@ -64,7 +64,7 @@ pub(crate) fn windows_with_tissue(
 ) -> Vec<Window> {
     let share = TissueShare::new(tissue);
     let windows = grid.windows_of(config);
-    let is_single = windows.len() == 1;
+    let is_single = windows.len() <= grid.offsets * grid.offsets;
     windows
         .into_iter()
         .filter(|window| {
@@ -88,13 +88,14 @@ pub(crate) fn run(
         encoder: model.encoder.as_ref(),
         input_px: model.config.encoder.input_px,
         pad_value: model.config.bag.pad_value,
-        strip_rows: model.config.bag.window_patches as usize,
+        strip_rows: model.config.bag.window_patches as usize * grid.offsets,
         jitter: None,
         store,
     };
     let mut reader = FeatureReader::new(slide, grid, windows, recipe);
     let mut run = SlideRun::default();
-    for windows in windows.chunks(BATCH) {
+    let alike = windows.chunk_by(|a, b| (a.rows, a.columns) == (b.rows, b.columns));
+    for windows in alike.flat_map(|windows| windows.chunks(BATCH)) {
         let (rows, columns) = windows.first().map_or((0, 0), |it| (it.rows, it.columns));
         let mut batch = BagBatch::empty(Grid { rows, columns });
         for window in windows {

@@ -11,7 +11,9 @@ pub(crate) fn run(args: &FixtureArgs) -> Result<(), Failure> {
     let device = args.device.into();
     let reports = check(&args.folder, device).map_err(|error| Failure::at(&args.folder)(&error))?;
     if args.json {
-        answer_json(&described(&reports))?;
+        let mut answer = described(&reports);
+        answer["device"] = json!(args.device.name());
+        answer_json(&answer)?;
     } else {
         answer(&in_words(&reports))?;
     }

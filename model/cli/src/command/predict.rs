@@ -27,6 +27,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             refine: args.refine,
             map: args.map.map(Into::into),
             further_maps: Vec::new(),
+            fineness: args.fineness.into(),
         },
         entry,
         out: &args.out,

@@ -30,7 +30,9 @@ pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
     }?;
     session.progress.clear();
     if args.json {
-        answer_json(&json!(report))?;
+        let mut answer = json!(report);
+        answer["device"] = json!(args.device.name());
+        answer_json(&answer)?;
     }
     say(&format!("best epoch {}; model in {}", report.best_epoch, report.model_dir.display()));
     Ok(())

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use domain::coords::PixelSize;
 use domain::pixels::Pixels;
 
+use self::jpeg::Extent;
 use crate::SlideError;
-use crate::tile::Part;
 
 /// The compression of a TIFF directory, with what all its tiles share.
 #[derive(Clone, Debug)]
@@ -110,16 +110,16 @@ impl Codec {
         }
     }
 
-    /// Decodes a part of a tile; `None` if that takes the whole tile.
-    pub(crate) fn decode_part(
+    /// Decodes less than all of a tile; `None` if that cannot be done.
+    pub(crate) fn decode_less(
         &self,
         stored: &[u8],
         is_rgb: bool,
         limit: PixelSize,
-        part: Part,
+        extent: Extent,
     ) -> Option<Pixels> {
         let Self::Jpeg { tables } = self else { return None };
-        jpeg::decode_part(stored, tables.as_deref(), is_rgb, limit, part)
+        jpeg::decode_less(stored, tables.as_deref(), is_rgb, limit, extent)
     }
 
     /// Decodes `stored` to exactly `n_bytes` of samples.

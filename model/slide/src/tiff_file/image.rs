@@ -9,6 +9,7 @@ use super::directory::{Directory, TiffBytes, UnsignedArray};
 use super::samples::SampleLayout;
 use super::tags;
 use crate::SlideError;
+use crate::codec::jpeg::Extent;
 use crate::codec::{Codec, Decoded};
 use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};
@@ -123,6 +124,17 @@ impl TiffImage {
         } else {
             self.decode_samples(index, rows)
         }
+    }
+
+    /// Less than all of a tile, where its codec can do that and the tile is intact.
+    fn decode_less(&self, col: u32, row: u32, extent: Extent) -> Option<Tile> {
+        if !self.codec.is_picture() || self.across <= u64::from(col) {
+            return None;
+        }
+        let index = u64::from(row) * self.across + u64::from(col);
+        let Some(stored) = self.stored(index, None).ok()? else { return Some(Tile::background()) };
+        let pixels = self.codec.decode_less(&stored, self.layout.is_rgb(), self.tile, extent)?;
+        Some(Tile::intact(pixels))
     }
 
     fn decode_picture(&self, index: u64, rows: u32) -> Result<Tile, SlideError> {
@@ -252,12 +264,20 @@ impl TileSource for TiffImage {
         true
     }
 
-    fn read_part(&self, col: u32, row: u32, part: Part) -> Option<Pixels> {
-        if !self.codec.is_picture() || self.across <= u64::from(col) {
-            return None;
-        }
-        let stored = self.stored(u64::from(row) * self.across + u64::from(col), None).ok()??;
-        self.codec.decode_part(&stored, self.layout.is_rgb(), self.tile, part)
+    fn read_part(&self, col: u32, row: u32, part: Part) -> Option<Tile> {
+        self.decode_less(col, row, Extent::Part(part))
+    }
+
+    fn has_eighths(&self) -> bool {
+        let is_jpeg = matches!(self.codec, Codec::Jpeg { .. });
+        is_jpeg && self.tile.width.is_multiple_of(8) && self.tile.height.is_multiple_of(8)
+    }
+
+    fn read_eighth(&self, col: u32, row: u32) -> Option<Tile> {
+        let rows = self.stored_rows(row).div_ceil(8);
+        let is_whole = |it: PixelSize| it.width == self.tile.width / 8 && rows <= it.height;
+        self.decode_less(col, row, Extent::Eighth)
+            .filter(|tile| tile.pixels.as_ref().is_none_or(|pixels| is_whole(pixels.size())))
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {

@@ -42,6 +42,23 @@ fn virtual_levels_keep_the_mean_and_end_in_one_display_tile() {
 }
 
 #[test]
+fn an_eighth_is_the_mean_of_the_pixels_under_it() {
+    let slide = demo_slide();
+    let (fine, coarse) = (whole(&slide, 0).pixels, whole(&slide, 3).pixels);
+    let (mut sum, mut n_samples) = (0.0, 0.0);
+    for (x, y) in (0..277).flat_map(|x| (0..370).map(move |y| (x, y))) {
+        let found = coarse.get(x, y).unwrap();
+        for (channel, found) in found.into_iter().enumerate() {
+            let sample = |at: u32| fine.get(8 * x + at % 8, 8 * y + at / 8).unwrap()[channel];
+            let mean = (0..64).map(|at| f64::from(sample(at))).sum::<f64>() / 64.0;
+            sum += (mean - f64::from(found)).abs();
+            n_samples += 1.0;
+        }
+    }
+    assert!(sum / n_samples < 0.5, "{}", sum / n_samples);
+}
+
+#[test]
 fn the_level_for_a_downsample_never_loses_detail() {
     let slide = demo_slide();
     for (downsample, level) in [(0.1, 0), (1.0, 0), (1.9, 0), (2.0, 1), (7.9, 2), (1e9, 3)] {

@@ -6,33 +6,34 @@ use rayon::prelude::*;
 
 use super::super::lanes::{self, Kernel, Lanes, column_windows, dispatch, fma, mul, splat, store};
 use super::super::real::Real;
-use super::chunk::{Block, Gates, QUAD, Quad, Rows, Step, advance, chunks, raw_delta, stage};
+use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, advance, chunks, stage};
 use super::{CHUNK, GROUP, Inputs, Size};
 
-/// Gradients in `x`, `projected` and the packed parameters.
+/// Gradients in `x`, `raw` and the packed gates and parameters.
 pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
     let size = inputs.size;
     let mut dx = vec![T::zero(); inputs.x.len()];
+    let mut d_raw = vec![T::zero(); inputs.raw.len()];
     let bag_len = size.length * size.channels;
-    let tasks: Vec<Task<'_, T>> = dx
-        .chunks_exact_mut(bag_len)
+    let bags = dx.chunks_exact_mut(bag_len).zip(d_raw.chunks_exact_mut(bag_len));
+    let tasks: Vec<Task<'_, T>> = bags
         .zip(dy.chunks_exact(bag_len))
         .enumerate()
-        .flat_map(|(bag, (dx, dy))| {
-            let windows = column_windows(dx, size.channels, GROUP).into_iter().enumerate();
-            windows.map(move |(group, dx)| Task { inputs, bag, group, dy, dx })
+        .flat_map(|(bag, ((dx, d_raw), dy))| {
+            let windows = |of| column_windows(of, size.channels, GROUP).into_iter();
+            let windows = windows(dx).zip(windows(d_raw)).enumerate();
+            windows.map(move |(group, (dx, d_raw))| Task { inputs, bag, group, dy, dx, d_raw })
         })
         .collect();
     let parts: Vec<Part<T>> = tasks.into_par_iter().map(dispatch).collect();
 
-    let mut d_projected = vec![T::zero(); inputs.projected.len()];
-    let mut d_params = vec![T::zero(); inputs.params.len()];
+    let mut d_packed = vec![T::zero(); inputs.gates.len() + inputs.params.len()];
+    let (d_gates, d_params) = d_packed.split_at_mut(inputs.gates.len());
     for part in parts {
-        let row_start = part.bag * size.length * size.row();
-        add(&mut d_projected[row_start..], &part.d_rows);
+        add(&mut d_gates[part.bag * size.length * size.gates()..], &part.d_gates);
         add(&mut d_params[part.group * GROUP * size.params()..], &part.d_params);
     }
-    (dx, d_projected, d_params)
+    (dx, d_raw, d_packed)
 }
 
 fn add<T: Real>(to: &mut [T], from: &[T]) {
@@ -45,13 +46,14 @@ struct Task<'a, T> {
     group: usize,
     dy: &'a [T],
     dx: Vec<&'a mut [T]>,
+    d_raw: Vec<&'a mut [T]>,
 }
 
 /// A task's share of the sums over channels and over bags.
 struct Part<T> {
     bag: usize,
     group: usize,
-    d_rows: Vec<T>,
+    d_gates: Vec<T>,
     d_params: Vec<T>,
 }
 
@@ -59,8 +61,6 @@ struct Part<T> {
 #[derive(Clone, Copy)]
 struct StepGrad<T> {
     dy: Lanes<T>,
-    /// Derivative of softplus at this step.
-    slope: Lanes<T>,
     /// Gradient in `delta_t x_t`.
     drive: Lanes<T>,
     /// Sum over states of the gradient in `delta_t a`, times `a`.
@@ -87,42 +87,32 @@ struct BlockGrad<T> {
     decay: Vec<Quad<T>>,
     skip: Lanes<T>,
     dt_bias: Lanes<T>,
-    dt_weight: Vec<Lanes<T>>,
 }
 
 impl<T: Real> BlockGrad<T> {
     fn zero(size: Size) -> Self {
         let zero = splat(T::zero());
         let quads = vec![[zero; QUAD]; size.state.div_ceil(QUAD)];
-        Self {
-            carried: quads.clone(),
-            decay: quads,
-            skip: zero,
-            dt_bias: zero,
-            dt_weight: vec![zero; size.rank],
-        }
+        Self { carried: quads.clone(), decay: quads, skip: zero, dt_bias: zero }
     }
 
-    /// Appends the rows `[A, D, bias, weight]` of the block's channels.
+    /// Appends the rows `[A, D, bias]` of the block's channels.
     fn append_to(&self, rows: &mut Vec<T>, block: &Block<T>, size: Size) {
         for lane in 0..block.channels.len() {
             rows.extend((0..size.state).map(|n| self.decay[n / QUAD][n % QUAD][lane]));
             rows.extend([self.skip[lane], self.dt_bias[lane]]);
-            rows.extend(self.dt_weight.iter().map(|w| w[lane]));
         }
     }
 }
 
 /// Scratch of one task, reused for every chunk.
 struct Scratch<T> {
-    rows: Rows<T>,
+    gates: ChunkGates<T>,
     steps: Vec<Step<T>>,
     grads: Vec<StepGrad<T>>,
     trace: Vec<Trace<T>>,
     /// Per quad of states, then per step.
-    gates: Vec<Vec<GateGrad<T>>>,
-    /// `[steps, R]`.
-    dt: Vec<Lanes<T>>,
+    d_gates: Vec<Vec<GateGrad<T>>>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -130,20 +120,18 @@ impl<T: Real> Scratch<T> {
         let zero = splat(T::zero());
         let quad = [zero; QUAD];
         Self {
-            rows: Rows::new(size),
+            gates: ChunkGates::new(size),
             steps: vec![Step::zero(); CHUNK],
-            grads: vec![StepGrad { dy: zero, slope: zero, drive: zero, decay: zero }; CHUNK],
+            grads: vec![StepGrad { dy: zero, drive: zero, decay: zero }; CHUNK],
             trace: vec![Trace { before: quad, kept: quad }; CHUNK],
-            gates: vec![vec![GateGrad { b: quad, c: quad }; CHUNK]; size.state.div_ceil(QUAD)],
-            dt: vec![zero; CHUNK * size.rank],
+            d_gates: vec![vec![GateGrad { b: quad, c: quad }; CHUNK]; size.state.div_ceil(QUAD)],
         }
     }
 
     fn clear_sums(&mut self) {
         let zero = splat(T::zero());
         let gates = GateGrad { b: [zero; QUAD], c: [zero; QUAD] };
-        self.gates.iter_mut().for_each(|steps| steps.fill(gates));
-        self.dt.fill(zero);
+        self.d_gates.iter_mut().for_each(|steps| steps.fill(gates));
     }
 }
 
@@ -158,22 +146,21 @@ impl<T: Real> Kernel for Task<'_, T> {
         let mut scratch = Scratch::new(size);
         let kept = self.kept_states::<FMA>(&blocks, &mut scratch);
         let mut grads: Vec<BlockGrad<T>> = blocks.iter().map(|_| BlockGrad::zero(size)).collect();
-        let mut d_rows = vec![T::zero(); size.length * size.row()];
+        let mut d_gates = vec![T::zero(); size.length * size.gates()];
         for (chunk, span) in chunks(size.length).enumerate().rev() {
-            let (_, projected) = self.inputs.bag(self.bag);
-            scratch.rows.fill(projected, span.clone(), size);
+            scratch.gates.fill(self.inputs.bag(self.bag).gates, span.clone(), size);
             scratch.clear_sums();
             for (at, (block, grad)) in blocks.iter().zip(&mut grads).enumerate() {
                 let states = &kept[chunk * blocks.len() + at];
                 self.block::<FMA>(block, states, grad, &mut scratch, span.clone());
             }
-            scatter_rows(&scratch, &mut d_rows, span, size);
+            scatter_gates(&scratch.d_gates, &mut d_gates, span, size);
         }
         let mut d_params = Vec::new();
         for (block, grad) in blocks.iter().zip(&grads) {
             grad.append_to(&mut d_params, block, size);
         }
-        Part { bag: self.bag, group: self.group, d_rows, d_params }
+        Part { bag: self.bag, group: self.group, d_gates, d_params }
     }
 }
 
@@ -186,17 +173,16 @@ impl<T: Real> Task<'_, T> {
         scratch: &mut Scratch<T>,
     ) -> Vec<Vec<Quad<T>>> {
         let size = self.inputs.size;
-        let (x, projected) = self.inputs.bag(self.bag);
+        let bag = self.inputs.bag(self.bag);
         let zero = vec![[splat(T::zero()); QUAD]; size.state.div_ceil(QUAD)];
         let mut kept = vec![zero; blocks.len()];
         let last = size.length.saturating_sub(1) / CHUNK;
         for (chunk, span) in chunks(size.length).enumerate().take(last) {
-            scratch.rows.fill(projected, span.clone(), size);
+            scratch.gates.fill(bag.gates, span.clone(), size);
             for (at, block) in blocks.iter().enumerate() {
-                let dt = &scratch.rows.dt;
-                stage::<T, FMA>(&mut scratch.steps, block, x, dt, span.clone(), size);
+                stage(&mut scratch.steps, block, &bag, span.clone());
                 let mut states = kept[chunk * blocks.len() + at].clone();
-                let quads = states.iter_mut().zip(&block.decay).zip(&scratch.rows.gates);
+                let quads = states.iter_mut().zip(&block.decay).zip(scratch.gates.quads());
                 for ((state, decay), gates) in quads {
                     advance::<T, FMA>(state, decay, gates, &mut scratch.steps);
                 }
@@ -216,49 +202,41 @@ impl<T: Real> Task<'_, T> {
         scratch: &mut Scratch<T>,
         span: Range<usize>,
     ) {
-        let size = self.inputs.size;
-        let (x, _) = self.inputs.bag(self.bag);
-        let Scratch { rows, steps, grads, trace, gates, dt } = scratch;
+        let bag = self.inputs.bag(self.bag);
+        let size = bag.size;
+        let tokens = span.clone().map(|step| size.direction.token(step, size.length));
+        let Scratch { gates, steps, grads, trace, d_gates } = scratch;
         let steps = &mut steps[..span.len()];
         let grads = &mut grads[..span.len()];
         let trace = &mut trace[..span.len()];
-        stage::<T, FMA>(steps, block, x, &rows.dt, span.clone(), size);
-        for (at, (to, index)) in grads.iter_mut().zip(span.clone()).enumerate() {
-            let token = size.direction.token(index, size.length) * size.channels;
-            let dy = &self.dy[token + block.channels.start..token + block.channels.end];
-            let raw = raw_delta::<T, FMA>(block, &rows.dt[at * size.rank..(at + 1) * size.rank]);
-            let (slope, zero) = (lanes::map(raw, T::sigmoid), splat(T::zero()));
-            *to = StepGrad { dy: lanes::load(dy), slope, drive: zero, decay: zero };
+        stage(steps, block, &bag, span.clone());
+        let zero = splat(T::zero());
+        for (to, token) in grads.iter_mut().zip(tokens.clone()) {
+            let start = token * size.channels;
+            let dy = &self.dy[start + block.channels.start..start + block.channels.end];
+            *to = StepGrad { dy: lanes::load(dy), drive: zero, decay: zero };
         }
         for (q, state) in states.iter().enumerate() {
-            let (decay, gate) = (&block.decay[q], &rows.gates[q][..steps.len()]);
+            let (decay, gate) = (&block.decay[q], &gates.quads()[q][..steps.len()]);
             remember::<T, FMA>(trace, *state, decay, gate, steps);
             let quad = QuadGrad {
                 carried: &mut grad.carried[q],
                 decay: &mut grad.decay[q],
-                gates: &mut gates[q][..steps.len()],
+                gates: &mut d_gates[q][..steps.len()],
             };
             quad.run::<FMA>(decay, gate, trace, steps, grads);
         }
-        let window =
-            block.channels.start - self.group * GROUP..block.channels.end - self.group * GROUP;
+        let first = self.group * GROUP;
+        let window = block.channels.start - first..block.channels.end - first;
         let ln_2 = splat(T::of(std::f64::consts::LN_2));
-        for (at, index) in span.enumerate() {
-            let (step, back) = (&steps[at], &grads[at]);
-            let delta = fma::<T, FMA>(back.drive, &step.x, &mul(back.decay, &ln_2));
-            let raw = mul(delta, &back.slope);
+        for (token, (step, back)) in tokens.zip(steps.iter().zip(grads.iter())) {
+            let d_delta = fma::<T, FMA>(back.drive, &step.x, &mul(back.decay, &ln_2));
+            let d_raw = mul(d_delta, &lanes::map(step.raw, T::sigmoid));
             let dx = fma::<T, FMA>(back.drive, &step.delta, &mul(block.skip, &back.dy));
-            let token = size.direction.token(index, size.length);
             store(&dx, &mut self.dx[token][window.clone()]);
+            store(&d_raw, &mut self.d_raw[token][window.clone()]);
             grad.skip = fma::<T, FMA>(back.dy, &step.x, &grad.skip);
-            grad.dt_bias = fma::<T, FMA>(raw, &splat(T::one()), &grad.dt_bias);
-            let range = at * size.rank..(at + 1) * size.rank;
-            let sums = dt[range.clone()].iter_mut().zip(&rows.dt[range]);
-            let weights = grad.dt_weight.iter_mut().zip(&block.dt_weight);
-            for ((sum, dt), (d_weight, weight)) in sums.zip(weights) {
-                *sum = fma::<T, FMA>(raw, weight, sum);
-                *d_weight = fma::<T, FMA>(raw, &splat(*dt), d_weight);
-            }
+            grad.dt_bias = lanes::add(grad.dt_bias, &d_raw);
         }
     }
 }
@@ -323,18 +301,20 @@ impl<T: Real> QuadGrad<'_, T> {
     }
 }
 
-/// Sums the lanes of a finished chunk into the gradient of its rows `[dt, B, C]`.
+/// Sums the lanes of a finished chunk into the gradient of its rows `[B, C]`.
 #[inline(always)]
-fn scatter_rows<T: Real>(scratch: &Scratch<T>, d_rows: &mut [T], span: Range<usize>, size: Size) {
+fn scatter_gates<T: Real>(
+    sums: &[Vec<GateGrad<T>>],
+    d_gates: &mut [T],
+    span: Range<usize>,
+    size: Size,
+) {
     for (at, index) in span.enumerate() {
         let token = size.direction.token(index, size.length);
-        let row = &mut d_rows[token * size.row()..(token + 1) * size.row()];
-        let (dt, gates) = row.split_at_mut(size.rank);
-        let (b, c) = gates.split_at_mut(size.state);
-        let sums = &scratch.dt[at * size.rank..(at + 1) * size.rank];
-        dt.iter_mut().zip(sums).for_each(|(to, lanes)| *to = lanes::sum(lanes));
+        let row = &mut d_gates[token * size.gates()..(token + 1) * size.gates()];
+        let (b, c) = row.split_at_mut(size.state);
         for (n, (b, c)) in b.iter_mut().zip(c).enumerate() {
-            let sums = &scratch.gates[n / QUAD][at];
+            let sums = &sums[n / QUAD][at];
             *b = lanes::sum(&sums.b[n % QUAD]);
             *c = lanes::sum(&sums.c[n % QUAD]);
         }

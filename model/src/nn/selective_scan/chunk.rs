@@ -22,8 +22,6 @@ pub(super) struct Block<T> {
     pub(super) skip: Lanes<T>,
     /// `b_dt`.
     pub(super) dt_bias: Lanes<T>,
-    /// Columns of `W_dt`.
-    pub(super) dt_weight: Vec<Lanes<T>>,
 }
 
 impl<T: Real> Block<T> {
@@ -48,13 +46,7 @@ impl<T: Real> Block<T> {
         for n in 0..size.state {
             decay[n / QUAD][n % QUAD] = lanes::map(column(n), |a| a * log2_e);
         }
-        Self {
-            decay,
-            skip: column(size.state),
-            dt_bias: column(size.state + 1),
-            dt_weight: (0..size.rank).map(|r| column(size.state + 2 + r)).collect(),
-            channels,
-        }
+        Self { decay, skip: column(size.state), dt_bias: column(size.state + 1), channels }
     }
 }
 
@@ -65,37 +57,32 @@ pub(super) struct Gates<T> {
     pub(super) c: [T; QUAD],
 }
 
-/// The rows `[dt, B, C]` of one chunk in visiting order.
-pub(super) struct Rows<T> {
-    /// `[steps, R]`.
-    pub(super) dt: Vec<T>,
-    /// Per quad of states, then per step.
-    pub(super) gates: Vec<Vec<Gates<T>>>,
-}
+/// The gates of one chunk in visiting order: per quad of states, then per step.
+pub(super) struct ChunkGates<T>(Vec<Vec<Gates<T>>>);
 
-impl<T: Real> Rows<T> {
+impl<T: Real> ChunkGates<T> {
     pub(super) fn new(size: Size) -> Self {
         let zero = Gates { b: [T::zero(); QUAD], c: [T::zero(); QUAD] };
-        Self {
-            dt: vec![T::zero(); CHUNK * size.rank],
-            gates: vec![vec![zero; CHUNK]; size.state.div_ceil(QUAD)],
-        }
+        Self(vec![vec![zero; CHUNK]; size.state.div_ceil(QUAD)])
     }
 
-    /// Reads the steps `steps` of a bag.
-    pub(super) fn fill(&mut self, projected: &[T], steps: Range<usize>, size: Size) {
+    /// Reads the steps `steps` of a bag's rows `[B, C]`.
+    pub(super) fn fill(&mut self, rows: &[T], steps: Range<usize>, size: Size) {
         for (at, step) in steps.enumerate() {
             let token = size.direction.token(step, size.length);
-            let row = &projected[token * size.row()..(token + 1) * size.row()];
-            let (dt, gates) = row.split_at(size.rank);
-            let (b, c) = gates.split_at(size.state);
-            self.dt[at * size.rank..(at + 1) * size.rank].copy_from_slice(dt);
+            let row = &rows[token * size.gates()..(token + 1) * size.gates()];
+            let (b, c) = row.split_at(size.state);
             for (n, (b, c)) in b.iter().zip(c).enumerate() {
-                let gates = &mut self.gates[n / QUAD][at];
+                let gates = &mut self.0[n / QUAD][at];
                 gates.b[n % QUAD] = *b;
                 gates.c[n % QUAD] = *c;
             }
         }
+    }
+
+    /// Of every quad of states.
+    pub(super) fn quads(&self) -> &[Vec<Gates<T>>] {
+        &self.0
     }
 }
 
@@ -104,6 +91,8 @@ impl<T: Real> Rows<T> {
 pub(super) struct Step<T> {
     /// `x_t`.
     pub(super) x: Lanes<T>,
+    /// `delta_t` before softplus.
+    pub(super) raw: Lanes<T>,
     /// `delta_t`.
     pub(super) delta: Lanes<T>,
     /// `delta_t x_t`.
@@ -115,36 +104,26 @@ pub(super) struct Step<T> {
 impl<T: Real> Step<T> {
     pub(super) fn zero() -> Self {
         let zero = splat(T::zero());
-        Self { x: zero, delta: zero, drive: zero, y: zero }
+        Self { x: zero, raw: zero, delta: zero, drive: zero, y: zero }
     }
-}
-
-/// `W_dt dt_t + b_dt`.
-#[inline(always)]
-pub(super) fn raw_delta<T: Real, const FMA: bool>(block: &Block<T>, dt: &[T]) -> Lanes<T> {
-    let mut raw = block.dt_bias;
-    for (weight, dt) in block.dt_weight.iter().zip(dt) {
-        raw = lanes::fma::<T, FMA>(*weight, &splat(*dt), &raw);
-    }
-    raw
 }
 
 /// Fills `to` with the steps `steps` of a bag for the channels of `block`.
 #[inline(always)]
-pub(super) fn stage<T: Real, const FMA: bool>(
+pub(super) fn stage<T: Real>(
     to: &mut [Step<T>],
     block: &Block<T>,
-    x: &[T],
-    dt: &[T],
+    bag: &Inputs<'_, T>,
     steps: Range<usize>,
-    size: Size,
 ) {
-    for (at, (to, step)) in to.iter_mut().zip(steps).enumerate() {
+    let size = bag.size;
+    for (to, step) in to.iter_mut().zip(steps) {
         let token = size.direction.token(step, size.length) * size.channels;
-        let x = lanes::load(&x[token + block.channels.start..token + block.channels.end]);
-        let raw = raw_delta::<T, FMA>(block, &dt[at * size.rank..(at + 1) * size.rank]);
+        let window = token + block.channels.start..token + block.channels.end;
+        let x = lanes::load(&bag.x[window.clone()]);
+        let raw = lanes::add(lanes::load(&bag.raw[window]), &block.dt_bias);
         let delta = lanes::map(raw, T::softplus);
-        *to = Step { x, delta, drive: lanes::mul(delta, &x), y: lanes::mul(block.skip, &x) };
+        *to = Step { x, raw, delta, drive: lanes::mul(delta, &x), y: lanes::mul(block.skip, &x) };
     }
 }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::super::lanes::{Kernel, column_windows, dispatch, splat, store};
 use super::super::real::Real;
-use super::chunk::{Block, QUAD, Rows, Step, advance, chunks, stage};
+use super::chunk::{Block, ChunkGates, QUAD, Step, advance, chunks, stage};
 use super::{CHUNK, GROUP, Inputs};
 
 /// `[b, L, E]`.
@@ -36,20 +36,20 @@ impl<T: Real> Kernel for Task<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
         let size = self.inputs.size;
-        let (x, projected) = self.inputs.bag(self.bag);
+        let bag = self.inputs.bag(self.bag);
         let first = self.group * GROUP;
         let blocks = Block::of(&self.inputs, first..size.channels.min(first + GROUP));
         let zero = [splat(T::zero()); QUAD];
         let mut states = vec![vec![zero; size.state.div_ceil(QUAD)]; blocks.len()];
-        let mut rows = Rows::new(size);
+        let mut gates = ChunkGates::new(size);
         let mut buffer = [Step::zero(); CHUNK];
         for span in chunks(size.length) {
-            rows.fill(projected, span.clone(), size);
+            gates.fill(bag.gates, span.clone(), size);
             let steps = &mut buffer[..span.len()];
             for (block, states) in blocks.iter().zip(&mut states) {
-                stage::<T, FMA>(steps, block, x, &rows.dt, span.clone(), size);
-                for ((state, decay), gates) in states.iter_mut().zip(&block.decay).zip(&rows.gates)
-                {
+                stage(steps, block, &bag, span.clone());
+                let quads = states.iter_mut().zip(&block.decay).zip(gates.quads());
+                for ((state, decay), gates) in quads {
                     advance::<T, FMA>(state, decay, gates, steps);
                 }
                 let window = block.channels.start - first..block.channels.end - first;

@@ -13,7 +13,7 @@ fn by_definition(
     let (batch, length, channels) = x.dims3()?;
     let (state, rank) = (params.decay.dim(1)?, params.dt_weight.dim(1)?);
     let dt = projected.narrow(2, 0, rank)?.contiguous()?;
-    let raw = crate::nn::linear::project(&dt, params.dt_weight)?.broadcast_add(params.dt_bias)?;
+    let raw = project(&dt, params.dt_weight)?.broadcast_add(params.dt_bias)?;
     let delta = (raw.exp()? + 1.0)?.log()?;
     let mut h = Tensor::zeros((batch, channels, state), x.dtype(), x.device())?;
     let mut y = vec![x.clone(); length];

@@ -17,7 +17,7 @@ use crate::SlideError;
 use crate::buffer;
 use crate::limits::MAX_TILE_PIXELS;
 use crate::number::{to_u32, to_usize};
-use crate::tile::Part;
+pub(crate) use baseline::Extent;
 
 const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
@@ -49,7 +49,7 @@ pub(crate) fn decode(
 ) -> Result<Picture, SlideError> {
     let hints = ColorHints::of(stored, tables);
     let is_rgb = hints.is_rgb(stored_as_rgb)?;
-    let plain = baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, None);
+    let plain = baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, Extent::Whole);
     if let Some(pixels) = plain {
         return Ok(Picture { pixels, is_lenient: false });
     }
@@ -61,16 +61,16 @@ pub(crate) fn decode(
     }
 }
 
-/// Decodes a part of a tile, as [`decode`] would show it; `None` if that takes the whole tile.
-pub(crate) fn decode_part(
+/// Decodes less than all of a tile; `None` if the stream is not one of which less can be decoded.
+pub(crate) fn decode_less(
     stored: &[u8],
     tables: Option<&[u8]>,
     stored_as_rgb: bool,
     limit: PixelSize,
-    part: Part,
+    extent: Extent,
 ) -> Option<Pixels> {
     let is_rgb = ColorHints::of(stored, tables).is_rgb(stored_as_rgb).ok()?;
-    baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, Some(part))
+    baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, extent)
 }
 
 /// The size of the picture in a complete stream.

@@ -41,6 +41,16 @@ impl Found {
     }
 }
 
+/// Several coefficients that are not wanted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stride {
+    /// Bits of their codes and numbers; 0 if not one of them is within a look.
+    n_bits: u8,
+    lead: u8,
+    /// The end of the block comes behind them.
+    is_end: bool,
+}
+
 /// Whether the symbols of a table are sizes of DC differences, or runs and sizes of AC coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -52,6 +62,8 @@ pub(super) enum Class {
 #[derive(Debug)]
 pub(super) struct Huffman {
     looks: Box<[Found; 1 << LOOK]>,
+    /// For AC coefficients, as many of them as one look takes in.
+    strides: Box<[Stride; 1 << LOOK]>,
     /// For each length, the first code that is longer, as the top bits of 16.
     limits: [u32; 17],
     /// For each length, the index of the first symbol minus its code.
@@ -65,6 +77,7 @@ impl Huffman {
     pub(super) fn new(class: Class, counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
         let mut table = Self {
             looks: Box::new([Found::default(); 1 << LOOK]),
+            strides: Box::new([Stride::default(); 1 << LOOK]),
             limits: [0; 17],
             offsets: [0; 17],
             symbols: [0; 256],
@@ -84,7 +97,30 @@ impl Huffman {
             table.limits[length as usize] = code << (16 - length);
             code <<= 1;
         }
+        if class == Class::Ac {
+            for at in 0..1 << LOOK {
+                table.strides[at] = table.stride(at as u32);
+            }
+        }
         Some(table)
+    }
+
+    /// What can be stepped over where a look finds `bits`.
+    fn stride(&self, bits: u32) -> Stride {
+        let mut stride = Stride::default();
+        loop {
+            let rest = bits << stride.n_bits & ((1 << LOOK) - 1);
+            let found = self.looks[rest as usize];
+            let n_bits = stride.n_bits + found.n_bits() as u8;
+            if found.lead() == 0 || LOOK < n_bits.into() {
+                return stride;
+            }
+            stride.n_bits = n_bits;
+            if found.lead() == Found::END {
+                return Stride { is_end: true, ..stride };
+            }
+            stride.lead += found.lead() as u8;
+        }
     }
 
     /// Writes what is found where a look begins with `code`.
@@ -107,6 +143,19 @@ impl Huffman {
         }
         bits.consume(found.n_bits());
         Some((found.lead(), found.number()))
+    }
+
+    /// Steps over coefficients from number `at` on; answers with the number of the last one. At least 32 bits must be ready.
+    #[inline(always)]
+    pub(super) fn skip(&self, bits: &mut Bits<'_>, at: u32) -> Option<u32> {
+        let stride = self.strides[bits.peek::<LOOK>()];
+        let last = at + u32::from(stride.lead) + u32::from(stride.is_end);
+        // What lies beyond the last coefficient of a block belongs to the next one.
+        if stride.n_bits == 0 || 63 < last {
+            return Some(at + self.next(bits)?.0);
+        }
+        bits.consume(stride.n_bits.into());
+        Some(if stride.is_end { Found::END } else { last })
     }
 
     /// `found` as a look gave it.

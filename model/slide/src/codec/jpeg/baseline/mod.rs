@@ -25,45 +25,62 @@ use domain::pixels::Pixels;
 use self::frame::Frame;
 use self::pixels::Colors;
 use self::plane::Plane;
-use self::scan::Units;
+use self::scan::{Scale, Units};
 use crate::buffer;
 use crate::number::to_usize;
 use crate::tile::Part;
 
-/// Decodes `part` of a stream that may borrow its tables, or all of it. `None` if the stream is of another kind, larger
-/// than `limit`, or damaged before the end of what is wanted.
+/// What of a picture is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Extent {
+    Whole,
+    Part(Part),
+    /// All of it at an eighth of its size, rounded up: the means of 8 x 8 pixels.
+    Eighth,
+}
+
+/// Decodes a stream that may borrow its tables. `None` if the stream is of another kind, larger than `limit`, or damaged
+/// before the end of what is wanted.
 pub(super) fn decode(
     tables: &[u8],
     stored: &[u8],
     is_rgb: bool,
     limit: PixelSize,
-    part: Option<Part>,
+    extent: Extent,
 ) -> Option<Pixels> {
     let frame = Frame::parse(tables, stored)?;
     let size = frame.size;
     if limit.width < size.width || limit.height < size.height {
         return None;
     }
-    let part = part.unwrap_or(Part::top_left(size.width, size.height));
-    if !part.is_within(size) || part.size.area() == 0 {
+    let whole = Part::top_left(size.width, size.height);
+    let (under, shown, scale) = match extent {
+        Extent::Whole => (whole, whole, Scale::Whole),
+        Extent::Part(part) => (part, part, Scale::Whole),
+        Extent::Eighth => {
+            let eighth = Part::top_left(size.width.div_ceil(8), size.height.div_ceil(8));
+            (whole, eighth, Scale::Eighth)
+        }
+    };
+    if !under.is_within(size) || under.size.area() == 0 {
         return None;
     }
     let unit = frame.unit();
     let side = |length: u32, blocks: usize| to_usize(length).div_ceil(blocks * 8);
     let in_all = (side(size.width, unit.0), side(size.height, unit.1));
-    let wanted = units_under(part, unit, in_all);
+    let wanted = units_under(under, unit, in_all);
     let mut planes: Vec<Plane> =
-        frame.components.iter().map(|it| Plane::new(&frame, it, &wanted)).collect();
-    scan::read(&frame, in_all, &wanted, &mut planes)?;
+        frame.components.iter().map(|it| Plane::new(&frame, it, &wanted, scale)).collect();
+    scan::read(&frame, in_all, &wanted, scale, &mut planes)?;
     let colors = match planes.len() {
         1 => Colors::Gray,
         _ if is_rgb => Colors::Rgb,
         _ => Colors::YCbCr,
     };
-    let mut rgba = buffer::take(to_usize(part.size.area()) * 4);
-    pixels::write(&planes, unit, colors, part, &mut rgba)?;
+    let mut rgba = buffer::take(to_usize(shown.size.area()) * 4);
+    pixels::write(&planes, unit, colors, shown, &mut rgba)?;
     planes.into_iter().for_each(Plane::recycle);
-    Pixels::new(part.size, rgba)
+    Pixels::new(shown.size, rgba)
 }
 
 /// The units under a part of the picture, with the neighbours from which coarse colours are brought to its size.

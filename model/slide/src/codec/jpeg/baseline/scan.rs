@@ -25,12 +25,31 @@ impl Units {
     }
 }
 
+/// How large a block comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    Whole,
+    /// One sample, its mean.
+    Eighth,
+}
+
+impl Scale {
+    /// Samples along a side of a block.
+    pub(super) fn block_side(self) -> usize {
+        match self {
+            Self::Whole => 8,
+            Self::Eighth => 1,
+        }
+    }
+}
+
 /// Reads `wanted` of a picture that is `across` x `down` units large into the planes of its components. `None` if the data
 /// are not what an intact stream has.
 pub(super) fn read(
     frame: &Frame<'_>,
     (across, down): (usize, usize),
     wanted: &Units,
+    scale: Scale,
     planes: &mut [Plane],
 ) -> Option<()> {
     let intervals = Intervals::split(frame.data)?;
@@ -45,7 +64,7 @@ pub(super) fn read(
         let Some(last) = wanted_here else { continue };
         let is_whole = last + 1 == units.end;
         let interval =
-            Interval { frame, across, wanted, units: units.start..last + 1, bits, planes };
+            Interval { frame, across, wanted, scale, units: units.start..last + 1, bits, planes };
         let n_left = Arch::new().dispatch(interval)?;
         if n_left < 0 || (is_whole && 8 <= n_left) {
             return None;
@@ -59,6 +78,7 @@ struct Interval<'a> {
     frame: &'a Frame<'a>,
     across: usize,
     wanted: &'a Units,
+    scale: Scale,
     units: Range<usize>,
     bits: Bits<'a>,
     planes: &'a mut [Plane],
@@ -78,12 +98,17 @@ impl WithSimd for Interval<'_> {
             for &(index, x, y) in &self.frame.blocks {
                 let component = self.frame.components.get(index)?;
                 let prediction = predictions.get_mut(index)?;
-                if is_wanted {
-                    let place = (column * component.across + x, row * component.down + y);
-                    let plane = self.planes.get_mut(index)?;
-                    block(&mut self.bits, component, prediction, plane, place)?;
-                } else {
-                    skip(&mut self.bits, component, prediction)?;
+                let place = (column * component.across + x, row * component.down + y);
+                let plane = self.planes.get_mut(index)?;
+                match self.scale {
+                    Scale::Whole if is_wanted => {
+                        block(&mut self.bits, component, prediction, plane, place)?;
+                    }
+                    Scale::Whole => drop(skip(&mut self.bits, component, prediction)?),
+                    Scale::Eighth => {
+                        let dc = skip(&mut self.bits, component, prediction)?;
+                        plane.put(place, [[flat_sample(dc)]])?;
+                    }
                 }
             }
             column += 1;
@@ -144,15 +169,15 @@ fn coefficients_of(
     Some(last)
 }
 
-/// Steps over a block.
+/// Steps over a block; answers with its first coefficient.
 #[inline(always)]
-fn skip(bits: &mut Bits<'_>, component: &Component, prediction: &mut i32) -> Option<()> {
+fn skip(bits: &mut Bits<'_>, component: &Component, prediction: &mut i32) -> Option<i16> {
     bits.refill();
     *prediction = prediction.wrapping_add(component.dc.next(bits)?.1);
     let mut at = 0;
     while at < 63 {
         bits.refill();
-        at += component.ac.next(bits)?.0;
+        at = component.ac.skip(bits, at)?;
     }
-    Some(())
+    Some(prediction.wrapping_mul(i32::from(component.steps[0].size)) as i16)
 }

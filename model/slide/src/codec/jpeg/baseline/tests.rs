@@ -196,7 +196,7 @@ fn random_streams_decode_as_the_other_decoder_does() {
     for recipe in recipes() {
         let stream = recipe.stream(&mut random);
         let is_rgb = recipe.sampling == 0x11;
-        let ours = decode(&[], &stream, is_rgb, limit(), None).unwrap();
+        let ours = decode(&[], &stream, is_rgb, limit(), Extent::Whole).unwrap();
         assert_eq!(ours.size().width, u32::from(recipe.width));
         let theirs = by_the_other_decoder(&stream, is_rgb);
         let (mut largest, mut sum) = (0, 0.0);
@@ -221,13 +221,13 @@ fn a_part_shows_what_the_whole_shows_there() {
     let mut random = Random(11);
     for recipe in recipes() {
         let stream = recipe.stream(&mut random);
-        let whole = decode(&[], &stream, false, limit(), None).unwrap();
+        let whole = decode(&[], &stream, false, limit(), Extent::Whole).unwrap();
         for _ in 0..8 {
             let (x, y) = (random.below(recipe.width.into()), random.below(recipe.height.into()));
             let width = 1 + random.below(usize::from(recipe.width) - x) as u32;
             let height = 1 + random.below(usize::from(recipe.height) - y) as u32;
             let part = Part { x: x as u32, y: y as u32, size: PixelSize { width, height } };
-            let seen = decode(&[], &stream, false, limit(), Some(part)).unwrap();
+            let seen = decode(&[], &stream, false, limit(), Extent::Part(part)).unwrap();
             for (x, y) in (0..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
                 let expected = whole.get(part.x + x, part.y + y);
                 assert_eq!(seen.get(x, y), expected, "{recipe:?}, {part:?} at {x}, {y}");
@@ -241,7 +241,7 @@ fn restart_markers_change_no_pixel() {
     for sampling in [0x11, 0x22] {
         let of = |restart_interval| {
             let recipe = Recipe { width: 70, height: 40, sampling, restart_interval, code_bits: 8 };
-            decode(&[], &recipe.stream(&mut Random(5)), false, limit(), None).unwrap()
+            decode(&[], &recipe.stream(&mut Random(5)), false, limit(), Extent::Whole).unwrap()
         };
         assert!(of(0) == of(2));
     }
@@ -253,12 +253,12 @@ fn damage_is_left_to_the_other_decoder() {
     for recipe in recipes() {
         let stream = recipe.stream(&mut random);
         for length in 0..stream.len() {
-            assert!(decode(&[], &stream[..length], false, limit(), None).is_none());
+            assert!(decode(&[], &stream[..length], false, limit(), Extent::Whole).is_none());
         }
         for _ in 0..100 {
             let mut changed = stream.clone();
             changed[random.below(stream.len())] = random.below(256) as u8;
-            drop(decode(&[], &changed, false, limit(), None));
+            drop(decode(&[], &changed, false, limit(), Extent::Whole));
         }
     }
 }
@@ -270,7 +270,35 @@ fn parts_outside_and_streams_beyond_the_limit_are_refused() {
     let stream = recipe.stream(&mut Random(1));
     let part = |x, width| Part { x, y: 0, size: PixelSize { width, height: 20 } };
     for outside in [part(1, 20), part(20, 0), part(u32::MAX, 2)] {
-        assert!(decode(&[], &stream, false, limit(), Some(outside)).is_none());
+        assert!(decode(&[], &stream, false, limit(), Extent::Part(outside)).is_none());
     }
-    assert!(decode(&[], &stream, false, PixelSize { width: 19, height: 20 }, None).is_none());
+    assert!(
+        decode(&[], &stream, false, PixelSize { width: 19, height: 20 }, Extent::Whole).is_none()
+    );
+}
+
+#[test]
+fn an_eighth_holds_the_means_of_blocks() {
+    let mut random = Random(13);
+    for recipe in recipes() {
+        let stream = recipe.stream(&mut random);
+        let is_rgb = recipe.sampling == 0x11;
+        let whole = decode(&[], &stream, is_rgb, limit(), Extent::Whole).unwrap();
+        let eighth = decode(&[], &stream, is_rgb, limit(), Extent::Eighth).unwrap();
+        let PixelSize { width, height } = whole.size();
+        let expected = PixelSize { width: width.div_ceil(8), height: height.div_ceil(8) };
+        assert_eq!(eighth.size(), expected);
+        // Samples that were cut at 0 or 255 pull the mean of the pixels aside, so gray is looked at in the middle.
+        for (x, y) in (0..width / 8).flat_map(|x| (0..height / 8).map(move |y| (x, y))) {
+            let block = (0..64).map(|at| whole.get(8 * x + at % 8, 8 * y + at / 8).unwrap()[0]);
+            let is_cut = block.clone().any(|it| it == 0 || it == 255);
+            let mean = block.map(f64::from).sum::<f64>() / 64.0;
+            let found = f64::from(eighth.get(x, y).unwrap()[0]);
+            let is_simple = recipe.sampling < 0x12;
+            assert!(
+                is_cut || !is_simple || (mean - found).abs() <= 1.0,
+                "{recipe:?}: {mean} {found}"
+            );
+        }
+    }
 }

@@ -1,118 +1,67 @@
 //! The inverse cosine transform of Loeffler, Ligtenberg and Moschytz in whole numbers, as libjpeg's accurate transform
 //! computes it: the same numbers to the last bit, since other readers' pixels are what ours are compared with.
 
-use std::ops::{Add, Mul, Shl, Sub};
-
 const FRACTION_BITS: u32 = 13;
 /// Fraction bits that are kept between columns and rows.
 const BETWEEN_BITS: u32 = 2;
 
-/// Eight numbers that are computed alike. Wraps on overflow, which no intact stream brings about.
-///
-/// Plain loops, since the closures of arrays' own methods stay calls that know nothing of the machine's vectors.
-#[derive(Clone, Copy, Debug)]
-struct Lanes([i32; 8]);
+type Block = [[i32; 8]; 8];
 
-impl Lanes {
-    const ZERO: Self = Self([0; 8]);
-
-    #[inline(always)]
-    fn from_row(row: &[i16; 8]) -> Self {
-        let mut lanes = Self::ZERO;
-        for (lane, &value) in lanes.0.iter_mut().zip(row) {
-            *lane = value.into();
-        }
-        lanes
-    }
-
-    /// The numbers without their lowest `n` bits, rounded.
-    #[inline(always)]
-    fn rounded(mut self, n: u32) -> Self {
-        for lane in &mut self.0 {
-            *lane = lane.wrapping_add(1 << (n - 1)) >> n;
-        }
-        self
-    }
-}
-
-impl Add for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn add(mut self, other: Self) -> Self {
-        for (lane, other) in self.0.iter_mut().zip(other.0) {
-            *lane = lane.wrapping_add(other);
-        }
-        self
-    }
-}
-
-impl Sub for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(mut self, other: Self) -> Self {
-        for (lane, other) in self.0.iter_mut().zip(other.0) {
-            *lane = lane.wrapping_sub(other);
-        }
-        self
-    }
-}
-
-impl Mul<i32> for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(mut self, factor: i32) -> Self {
-        for lane in &mut self.0 {
-            *lane = lane.wrapping_mul(factor);
-        }
-        self
-    }
-}
-
-impl Shl<u32> for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn shl(mut self, n: u32) -> Self {
-        for lane in &mut self.0 {
-            *lane <<= n;
-        }
-        self
-    }
-}
-
-/// One dimension of the transform, over eight columns or rows at once; fraction bits stay in.
+/// One dimension of the transform of `input`'s eight columns, of which only the first `N` numbers are looked at; the
+/// results lose their lowest `DROPPED` bits. Wraps on overflow, which no intact stream brings about.
 #[inline(always)]
-fn inverse(input: [Lanes; 8]) -> [Lanes; 8] {
-    let [i0, i1, i2, i3, i4, i5, i6, i7] = input;
-    // Even inputs.
-    let z = (i2 + i6) * 4433;
-    let (even2, even3) = (z - i6 * 15137, z + i2 * 6270);
-    let (even0, even1) = ((i0 + i4) << FRACTION_BITS, (i0 - i4) << FRACTION_BITS);
-    let even = [even0 + even3, even1 + even2, even1 - even2, even0 - even3];
-    // Odd inputs.
-    let (z1, z2, z3, z4) = (i7 + i1, i5 + i3, i7 + i3, i5 + i1);
-    let z5 = (z3 + z4) * 9633;
-    let (z1, z2) = (z1 * -7373, z2 * -20995);
-    let (z3, z4) = (z5 - z3 * 16069, z5 - z4 * 3196);
-    let odd =
-        [i1 * 12299 + z1 + z4, i3 * 25172 + z2 + z3, i5 * 16819 + z2 + z4, i7 * 2446 + z1 + z3];
+fn inverse<const N: usize, const DROPPED: u32>(input: &Block) -> Block {
+    let mut output = [[0; 8]; 8];
+    for lane in 0..8 {
+        let at = |row: usize| if row < N { input[row][lane] } else { 0 };
+        let (even, odd) = (even_part(at), odd_part(at));
+        for row in 0..4 {
+            let rounded = |sum: i32| sum.wrapping_add(1 << (DROPPED - 1)) >> DROPPED;
+            output[row][lane] = rounded(even[row].wrapping_add(odd[row]));
+            output[7 - row][lane] = rounded(even[row].wrapping_sub(odd[row]));
+        }
+    }
+    output
+}
+
+#[inline(always)]
+fn even_part(at: impl Fn(usize) -> i32) -> [i32; 4] {
+    let z = at(2).wrapping_add(at(6)).wrapping_mul(4433);
+    let outer = z.wrapping_add(at(2).wrapping_mul(6270));
+    let inner = z.wrapping_sub(at(6).wrapping_mul(15137));
+    let sum = at(0).wrapping_add(at(4)) << FRACTION_BITS;
+    let difference = at(0).wrapping_sub(at(4)) << FRACTION_BITS;
     [
-        even[0] + odd[0],
-        even[1] + odd[1],
-        even[2] + odd[2],
-        even[3] + odd[3],
-        even[3] - odd[3],
-        even[2] - odd[2],
-        even[1] - odd[1],
-        even[0] - odd[0],
+        sum.wrapping_add(outer),
+        difference.wrapping_add(inner),
+        difference.wrapping_sub(inner),
+        sum.wrapping_sub(outer),
     ]
 }
 
 #[inline(always)]
-fn transposed(rows: &[Lanes; 8]) -> [Lanes; 8] {
-    let mut columns = [Lanes::ZERO; 8];
+fn odd_part(at: impl Fn(usize) -> i32) -> [i32; 4] {
+    let [i1, i3, i5, i7] = [at(1), at(3), at(5), at(7)];
+    let (z1, z2) = (i7.wrapping_add(i1), i5.wrapping_add(i3));
+    let (z3, z4) = (i7.wrapping_add(i3), i5.wrapping_add(i1));
+    let z5 = z3.wrapping_add(z4).wrapping_mul(9633);
+    let (z1, z2) = (z1.wrapping_mul(7373), z2.wrapping_mul(20995));
+    let z3 = z5.wrapping_sub(z3.wrapping_mul(16069));
+    let z4 = z5.wrapping_sub(z4.wrapping_mul(3196));
+    [
+        i1.wrapping_mul(12299).wrapping_sub(z1).wrapping_add(z4),
+        i3.wrapping_mul(25172).wrapping_sub(z2).wrapping_add(z3),
+        i5.wrapping_mul(16819).wrapping_sub(z2).wrapping_add(z4),
+        i7.wrapping_mul(2446).wrapping_sub(z1).wrapping_add(z3),
+    ]
+}
+
+#[inline(always)]
+fn transposed(block: &Block) -> Block {
+    let mut columns = [[0; 8]; 8];
     for (x, column) in columns.iter_mut().enumerate() {
-        for (to, row) in column.0.iter_mut().zip(rows) {
-            *to = row.0[x];
+        for (to, row) in column.iter_mut().zip(block) {
+            *to = row[x];
         }
     }
     columns
@@ -121,29 +70,19 @@ fn transposed(rows: &[Lanes; 8]) -> [Lanes; 8] {
 /// The samples of a block of which only the first `N` rows and columns of coefficients are not 0.
 #[inline(always)]
 pub(super) fn samples<const N: usize>(coefficients: &[i16; 64]) -> [[u8; 8]; 8] {
-    let mut lanes = [Lanes::ZERO; 8];
-    for (lanes, row) in lanes.iter_mut().zip(coefficients.as_chunks().0).take(N) {
-        *lanes = Lanes::from_row(row);
+    const BETWEEN: u32 = FRACTION_BITS - BETWEEN_BITS;
+    const END: u32 = FRACTION_BITS + BETWEEN_BITS + 3;
+    let mut input = [[0; 8]; 8];
+    for (to, &from) in input.as_flattened_mut().iter_mut().zip(coefficients).take(8 * N) {
+        *to = from.into();
     }
-    let between = rounded(inverse(lanes), FRACTION_BITS - BETWEEN_BITS);
-    let mut lanes = transposed(&between);
-    lanes.iter_mut().skip(N).for_each(|it| *it = Lanes::ZERO);
-    let output = rounded(inverse(lanes), FRACTION_BITS + BETWEEN_BITS + 3);
+    let between = transposed(&inverse::<N, BETWEEN>(&input));
+    let output = transposed(&inverse::<N, END>(&between));
     let mut samples = [[0; 8]; 8];
-    for (to, from) in samples.iter_mut().zip(transposed(&output)) {
-        for (to, from) in to.iter_mut().zip(from.0) {
-            *to = level(from);
-        }
+    for (to, from) in samples.as_flattened_mut().iter_mut().zip(output.as_flattened()) {
+        *to = level(*from);
     }
     samples
-}
-
-#[inline(always)]
-fn rounded(mut lanes: [Lanes; 8], n: u32) -> [Lanes; 8] {
-    for lanes in &mut lanes {
-        *lanes = lanes.rounded(n);
-    }
-    lanes
 }
 
 /// The one sample of a block that has no other coefficient than its first.
