@@ -1,6 +1,6 @@
 //! This reader's side of `peers.py`: one task on one slide, measured from within.
 //!
-//! `against_peers random|open|first|overview SLIDE` prints CPU seconds, wall seconds, megapixels and peak memory in MiB. Linux
+//! `against_peers random|open|first|overview|all SLIDE` prints CPU seconds, wall seconds, megapixels and peak memory in MiB. Linux
 //! only, where the kernel tells them in `/proc`. Without arguments (as `cargo bench` calls it) nothing is measured.
 #![expect(
     clippy::print_stdout,
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use domain::coords::{LevelRect, PixelSize};
-use domain::id::LevelIndex;
+use domain::id::{LevelIndex, TILE_PX, TileKey};
 use slide::Slide;
 
 const N_READS: u64 = 200;
@@ -31,6 +31,7 @@ fn main() {
         "open" => (0..N_OPENS).map(|_| open(path).size().area()).min().map_or(0, |_| 0),
         "first" => first(path),
         "overview" => overview(path),
+        "all" => all(path),
         _ => return,
     };
     let repeats = if task == "open" { f64::from(N_OPENS) } else { 1.0 };
@@ -78,6 +79,29 @@ fn overview(path: &Path) -> u64 {
     let size = slide.levels().last().expect("a level").size;
     let level = LevelIndex(u16::try_from(last).expect("few levels"));
     slide.read_region(level, LevelRect { x: 0, y: 0, size }).expect("the slide can be read");
+    slide.size().area()
+}
+
+/// Everything that a file has, or what is wrong with it: for files that are broken.
+fn all(path: &Path) -> u64 {
+    let slide = match Slide::open(path) {
+        Ok(slide) => slide,
+        Err(error) => {
+            println!("{error}");
+            return 0;
+        }
+    };
+    let mut n_damaged = 0;
+    for (level, it) in (0..).zip(slide.levels()) {
+        let (cols, rows) = (it.size.width.div_ceil(TILE_PX), it.size.height.div_ceil(TILE_PX));
+        for (col, row) in (0..rows).flat_map(|row| (0..cols).map(move |col| (col, row))) {
+            let tile = slide.read_tile(TileKey { level: LevelIndex(level), col, row });
+            n_damaged += tile.expect("the file can be read").damaged_tiles;
+        }
+    }
+    let pictures = slide.associated_images().iter();
+    let n_lost = pictures.filter(|it| slide.read_associated(&it.name).is_err()).count();
+    println!("opens as {}; {n_damaged} damaged tiles, {n_lost} lost pictures", slide.format());
     slide.size().area()
 }
 

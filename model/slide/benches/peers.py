@@ -14,6 +14,8 @@ import sys
 import time
 
 READS, SIDE, OPENS, VIEW = 200, 512, 1000, 1024
+# As much as this reader keeps.
+CACHE_BYTES = 64 << 20
 
 
 def places(width, height):
@@ -30,6 +32,7 @@ class OpenSlide:
 
         self.low, self.ctypes = lowlevel, ctypes
         self.slide = lowlevel.open(path)
+        lowlevel.set_cache(self.slide, lowlevel.cache_create(CACHE_BYTES))
         count = lowlevel.get_level_count(self.slide)
         self.sizes = [lowlevel.get_level_dimensions(self.slide, level) for level in range(count)]
 

@@ -69,6 +69,14 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If shapes disagree.
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement>;
+
+    /// Those of `kinds` that this network has beside the map of [`Self::judge`], each as that one; most have none.
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    fn further_maps(&self, _bags: Bags<'_>, _kinds: &[MapKind]) -> Result<Vec<(MapKind, Tensor)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A network whose map is its attention and whose loss is that of the bag alone.

@@ -6,6 +6,7 @@ use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::Picture;
 use crate::SlideError;
+use crate::limits::MAX_BLANK_JPEG_2000;
 use crate::number::to_usize;
 
 const CODESTREAM: [u8; 4] = [0xFF, 0x4F, 0xFF, 0x51];
@@ -43,6 +44,8 @@ fn decode_as(
         );
         return Err(SlideError::malformed("JPEG 2000", problem));
     }
+    let limit_by_bytes = MAX_BLANK_JPEG_2000.max((stored.len() as u64).saturating_mul(256));
+    SlideError::check_limit("the pixels of so short a stream", size.area(), limit_by_bytes)?;
     let mut context = DecoderContext::default();
     let decoded = image.decode(&mut context).map_err(problem)?;
     let n_components = decoded.components().len();

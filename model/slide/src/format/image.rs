@@ -7,14 +7,13 @@ use std::sync::{Arc, OnceLock};
 use domain::coords::PixelSize;
 use domain::id::TILE_PX;
 use domain::pixels::Pixels;
-use image::{ImageDecoder as _, ImageError, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader};
 
 use super::{Candidate, Opened};
 use crate::SlideError;
-use crate::blit::blit;
 use crate::file::{FileStream, SlideFile};
 use crate::limits::MAX_REGION_PIXELS;
-use crate::tile::{Part, Tile, TileSource};
+use crate::tile::{Tile, TileSource};
 
 /// Opens a picture.
 pub(super) fn open(candidate: &Candidate<'_>) -> Result<Option<Opened>, SlideError> {
@@ -49,20 +48,20 @@ struct Picture {
     file: Arc<SlideFile>,
     format: ImageFormat,
     size: PixelSize,
-    /// `None` inside if it cannot be decoded.
-    decoded: OnceLock<Option<Pixels>>,
+    /// As the file has its samples, which is often less than four bytes a pixel; `None` inside if it cannot be decoded.
+    decoded: OnceLock<Option<DynamicImage>>,
 }
 
 impl Picture {
-    fn decode(&self) -> Result<Pixels, SlideError> {
+    fn decode(&self) -> Result<DynamicImage, SlideError> {
         let picture = reader(&self.file, self.format)
             .decode()
-            .map_err(|error| problem(self.format, error))?
-            .into_rgba8();
+            .map_err(|error| problem(self.format, error))?;
         let size = PixelSize { width: picture.width(), height: picture.height() };
-        Pixels::new(size, picture.into_raw())
-            .filter(|pixels| pixels.size() == self.size)
-            .ok_or_else(|| SlideError::malformed(name(self.format), "its size changed while open"))
+        if size != self.size {
+            return Err(SlideError::malformed(name(self.format), "its size changed while open"));
+        }
+        Ok(picture)
     }
 }
 
@@ -81,13 +80,9 @@ impl TileSource for Picture {
         });
         let Some(decoded) = decoded else { return Ok(Tile::lost()) };
         let (x, y) = (col.saturating_mul(TILE_PX), row.saturating_mul(TILE_PX));
-        let size = PixelSize {
-            width: self.size.width.saturating_sub(x).min(TILE_PX),
-            height: self.size.height.saturating_sub(y).min(TILE_PX),
-        };
-        let mut tile = Pixels::filled(size, [255, 255, 255, 0]);
-        blit(&mut tile, decoded, 0, 0, Part { x, y, size });
-        Ok(Tile::intact(tile))
+        let tile = decoded.crop_imm(x, y, TILE_PX, TILE_PX).into_rgba8();
+        let size = PixelSize { width: tile.width(), height: tile.height() };
+        Ok(Pixels::new(size, tile.into_raw()).map_or_else(Tile::lost, Tile::intact))
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use domain::coords::{LevelRect, PixelSize};
 use domain::scale::Mpp;
-use roxmltree::{Document, Node};
+use roxmltree::Node;
 
 use super::Opened;
 use super::associated;
@@ -80,7 +80,7 @@ fn xmp(directory: &Directory) -> Option<String> {
 fn scan_attributes(tiff: &TiffFile) -> BTreeMap<String, String> {
     let texts = tiff.directories.iter().filter_map(xmp);
     for text in texts.filter(|text| text.contains("<iScan")) {
-        let Ok(document) = Document::parse(&text) else { continue };
+        let Ok(document) = parse_xml("Ventana", &text) else { continue };
         let scan = document.descendants().find(|it| it.has_tag_name("iScan"));
         if let Some(scan) = scan {
             return scan

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::byte_order::ByteOrder;
 use super::tags::{NDPI_VERSION, SUB_IFDS, Tag};
 use crate::SlideError;
 use crate::file::{Blob, SlideFile};
-use crate::limits::{MAX_DIRECTORIES, MAX_ENTRIES, MAX_TEXT_BYTES};
+use crate::limits::{MAX_ALL_ENTRIES, MAX_DIRECTORIES, MAX_ENTRIES, MAX_TEXT_BYTES};
 use crate::number::to_usize;
 
 /// The type of whole numbers of 32 bits.
@@ -33,9 +34,25 @@ pub(crate) struct TiffBytes {
     pub(crate) order: ByteOrder,
     /// Its offsets.
     pub(crate) layout: Layout,
+    /// Entries that were read so far, of all directories: directories that overlap could make gigabytes of a small file.
+    n_entries: AtomicU64,
 }
 
 impl TiffBytes {
+    /// Of a file whose directories have not been read yet.
+    pub(super) fn new(file: &Arc<SlideFile>, order: ByteOrder, layout: Layout) -> Self {
+        Self { file: Arc::clone(file), order, layout, n_entries: AtomicU64::new(0) }
+    }
+
+    /// Counts the entries of one more directory; refuses too many, of it or of all.
+    fn count_entries(&self, n_entries: u64) -> Result<(), SlideError> {
+        let what = "the number of entries of a TIFF directory";
+        SlideError::check_limit(what, n_entries, MAX_ENTRIES)?;
+        let n_before = self.n_entries.fetch_add(n_entries, Ordering::Relaxed);
+        let what = "the number of entries of all TIFF directories";
+        SlideError::check_limit(what, n_before + n_entries, MAX_ALL_ENTRIES)
+    }
+
     /// Bytes of a count, and of a value that an entry holds itself.
     fn word_bytes(&self) -> usize {
         if self.layout == Layout::Big { 8 } else { 4 }
@@ -96,11 +113,7 @@ impl Directory {
         let count_bytes: usize = if bytes.layout == Layout::Big { 8 } else { 2 };
         let head = bytes.file.read(offset, count_bytes as u64)?;
         let n_entries = order.unsigned(&head).unwrap_or(0);
-        SlideError::check_limit(
-            "the number of entries of a TIFF directory",
-            n_entries,
-            MAX_ENTRIES,
-        )?;
+        bytes.count_entries(n_entries)?;
         let word_bytes = bytes.word_bytes();
         let entry_bytes = 4 + 2 * word_bytes;
         let rows_bytes = to_usize(n_entries) * entry_bytes;
@@ -127,7 +140,7 @@ impl Directory {
         if file.length() <= u64::from(u32::MAX) || order != ByteOrder::Little {
             return false;
         }
-        let bytes = TiffBytes { file: Arc::clone(file), order, layout: Layout::LargeNdpi };
+        let bytes = TiffBytes::new(file, order, Layout::LargeNdpi);
         let first = Self::read(&Arc::new(bytes), offset);
         first.is_ok_and(|first| first.directory.has(NDPI_VERSION))
     }
@@ -318,5 +331,22 @@ impl Entry {
         let problem =
             format!("the tag {} has type {}, an unsigned integer was expected", tag.1, self.kind);
         Err(SlideError::malformed("TIFF", problem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_counted_together() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = Arc::new(SlideFile::open(file.path()).unwrap());
+        let bytes = TiffBytes::new(&file, ByteOrder::Little, Layout::Classic);
+        assert!(bytes.count_entries(MAX_ENTRIES + 1).is_err());
+        for _ in 0..MAX_ALL_ENTRIES / MAX_ENTRIES {
+            bytes.count_entries(MAX_ENTRIES).unwrap();
+        }
+        assert!(bytes.count_entries(1).is_err());
     }
 }

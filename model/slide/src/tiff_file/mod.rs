@@ -112,5 +112,5 @@ fn parse_header(file: &Arc<SlideFile>, head: &[u8]) -> Option<(TiffBytes, u64)> 
         BIG if order.u16(head.get(4..)?)? == 8 => (Layout::Big, order.u64(head.get(8..)?)?),
         _ => return None,
     };
-    Some((TiffBytes { file: Arc::clone(file), order, layout }, first))
+    Some((TiffBytes::new(file, order, layout), first))
 }

@@ -6,6 +6,7 @@
 mod broken;
 mod channels;
 mod damage;
+mod hostile;
 mod pictures;
 mod plain_tiff;
 mod real;

@@ -1,6 +1,7 @@
 //! TIFF files written byte by byte, so that each says exactly one thing, true or not.
 
 /// A TIFF of one directory, of either byte order and offset width.
+#[derive(Clone)]
 pub(crate) struct Tiff {
     pub(crate) is_big_endian: bool,
     pub(crate) is_big_tiff: bool,

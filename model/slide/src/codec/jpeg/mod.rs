@@ -15,7 +15,7 @@ use self::header::{JpegHeader, is_frame, segments};
 use super::{Picture, spread_rgb};
 use crate::SlideError;
 use crate::buffer;
-use crate::limits::MAX_TILE_PIXELS;
+use crate::limits::{MAX_JPEG_PIXELS_PER_BYTE, MAX_TILE_PIXELS};
 use crate::number::{to_u32, to_usize};
 pub(crate) use baseline::Extent;
 
@@ -30,6 +30,7 @@ const ADOBE_RGB: [u8; 16] =
 #[derive(Clone, Copy, Debug, Default)]
 struct ColorHints {
     n_components: u8,
+    n_pixels: u64,
     is_subsampled: bool,
     /// The components are called R, G and B.
     is_named_rgb: bool,
@@ -49,6 +50,12 @@ pub(crate) fn decode(
 ) -> Result<Picture, SlideError> {
     let hints = ColorHints::of(stored, tables);
     let is_rgb = hints.is_rgb(stored_as_rgb)?;
+    let limit_by_bytes = (stored.len() as u64).saturating_mul(MAX_JPEG_PIXELS_PER_BYTE);
+    SlideError::check_limit(
+        "the pixels of so short a JPEG stream",
+        hints.n_pixels,
+        limit_by_bytes,
+    )?;
     let plain = baseline::decode(tables.unwrap_or_default(), stored, is_rgb, limit, Extent::Whole);
     if let Some(pixels) = plain {
         return Ok(Picture { pixels, is_lenient: false });
@@ -169,6 +176,9 @@ impl ColorHints {
     fn read_frame(&mut self, body: &[u8]) {
         let components: Vec<&[u8]> = body.get(6..).unwrap_or_default().chunks_exact(3).collect();
         self.n_components = body.get(5).copied().unwrap_or(0);
+        let side = |at: usize| body.get(at..).and_then(<[u8]>::first_chunk).copied();
+        let [height, width] = [1, 3].map(|at| u16::from_be_bytes(side(at).unwrap_or_default()));
+        self.n_pixels = u64::from(height) * u64::from(width);
         let sampling = |component: &&[u8]| component.get(1).copied();
         let first = components.first().and_then(sampling);
         self.is_subsampled = components.iter().any(|component| sampling(component) != first);
