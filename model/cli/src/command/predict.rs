@@ -26,6 +26,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             feature_cache: default_feature_cache(),
             refine: args.refine,
             map: args.map.map(Into::into),
+            further_maps: Vec::new(),
             fineness: args.fineness.into(),
         },
         entry,
