@@ -91,6 +91,8 @@ fn many_threads_read_the_same_bytes() {
 fn parts_of_tiles_show_what_the_whole_tiles_show() {
     let shared_slides = [
         "synthetic/ndpi/synthetic-brightfield.ndpi",
+        "synthetic/mrxs/synthetic-mirax.mrxs",
+        "dicom/multiframe_camelyon_challenge_image.dcm",
         "synthetic/tiff-zoo/tiled-jpeg-ycbcr-21.tif",
         "synthetic/tiff-zoo/tiled-jpeg-ycbcr-22.tif",
     ];
