@@ -39,7 +39,7 @@ fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
         slide_generation: 1,
         tiles,
         color_table: None,
-        overlay: None,
+        overlays: Vec::new(),
     }
 }
 
@@ -79,7 +79,7 @@ fn overlay(t: f32, style: OverlayStyle) -> OverlayFrame {
 }
 
 fn picture_of_overlay(headless: &Headless, overlay: OverlayFrame) -> Pixels {
-    let frame = Frame { overlay: Some(overlay), ..frame(camera(120.0, 1.0), Vec::new()) };
+    let frame = Frame { overlays: vec![overlay], ..frame(camera(120.0, 1.0), Vec::new()) };
     headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap()
 }
 
@@ -294,11 +294,34 @@ fn another_t_and_another_colormap_change_the_picture() {
 }
 
 #[test]
+fn layers_lie_over_each_other_each_at_its_own_t_and_in_its_own_color() {
+    let Some(headless) = headless() else { return };
+    let below = OverlayFrame { colormap: Colormap::Blue, ..overlay(0.25, OverlayStyle::Fill) };
+    let above = OverlayFrame { colormap: Colormap::Orange, ..overlay(0.75, OverlayStyle::Fill) };
+    let frame = Frame {
+        overlays: vec![below.clone(), above.clone()],
+        ..frame(camera(120.0, 1.0), Vec::new())
+    };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let picture = headless.render(&mut renderer, &frame).unwrap();
+    let (blue, orange) = ([86, 180, 233, 255], [230, 159, 0, 255]);
+    // The field is 0.25 at x = 40 and 0.75 at x = 80.
+    let pixels = [30, 50, 90].map(|x| picture.get(x, 60).unwrap());
+    assert_eq!(pixels, [CLEAR, blue, orange]);
+    let swapped = Frame { overlays: vec![above.clone(), below], ..frame.clone() };
+    let picture = headless.render(&mut renderer, &swapped).unwrap();
+    assert_eq!([50, 90].map(|x| picture.get(x, 60).unwrap()), [blue; 2]);
+    let alone = Frame { overlays: vec![above], ..frame };
+    let picture = headless.render(&mut renderer, &alone).unwrap();
+    assert_eq!([50, 90].map(|x| picture.get(x, 60).unwrap()), [CLEAR, orange]);
+}
+
+#[test]
 fn the_fill_is_as_opaque_as_asked() {
     let Some(headless) = headless() else { return };
     let faint = OverlayFrame { opacity: 0.25, ..overlay(0.2, OverlayStyle::Fill) };
     let tiles = vec![tile(0, 0, 0, FULL, WHITE)];
-    let frame = Frame { overlay: Some(faint), ..frame(camera(120.0, 1.0), tiles) };
+    let frame = Frame { overlays: vec![faint], ..frame(camera(120.0, 1.0), tiles) };
     let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
     let [r, g, b, a] = picture.get(105, 60).unwrap();
     let mixed = |channel: f64| 255.0 * 0.75 + channel * 0.25;
@@ -349,8 +372,8 @@ fn the_contour_is_as_wide_at_every_zoom() {
             level0_per_pt,
             canvas: ScreenPt { x: 100.0, y: 20.0 },
         };
-        let overlay = Some(overlay(0.5, OverlayStyle::Contour));
-        let frame = Frame { overlay, ..frame(camera, Vec::new()) };
+        let overlays = vec![overlay(0.5, OverlayStyle::Contour)];
+        let frame = Frame { overlays, ..frame(camera, Vec::new()) };
         let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
         let coverage: f64 =
             (0..100).map(|x| f64::from(picture.get(x, 10).unwrap()[3]) / 255.0).sum();
@@ -378,7 +401,7 @@ fn a_heatmap_beyond_the_limits_of_the_device_is_refused_with_a_message() {
     let values = vec![0.0; size.width as usize];
     let heatmap = Arc::new(Heatmap::new(size, values, area).unwrap());
     let overlay = OverlayFrame { heatmap, ..overlay(0.0, OverlayStyle::Fill) };
-    let frame = Frame { overlay: Some(overlay), ..frame(camera(120.0, 1.0), Vec::new()) };
+    let frame = Frame { overlays: vec![overlay], ..frame(camera(120.0, 1.0), Vec::new()) };
     let mut renderer = headless.renderer(SMALL_ATLAS);
     let error = headless.render(&mut renderer, &frame).unwrap_err().to_string();
     assert!(error.starts_with("a heatmap of") && error.contains(&limit.to_string()), "{error}");

@@ -104,7 +104,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         slide_generation: 1,
         tiles: Vec::new(),
         color_table: None,
-        overlay: Some(overlay),
+        overlays: vec![overlay],
     }
 }
 

@@ -6,8 +6,9 @@
 A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
 data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
-on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names further maps that every
-FMaMIL is measured by, beside its own, without training again. What is finished already is not run again, and what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
+on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names, by architecture, further
+maps that a row is measured by, beside its own, without training again. What is finished already is not run again, and
+what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 
 A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps (`train --stage
 camseg`), and the refined maps are measured. There a row may say `"heatmap_alone": true`: nothing is trained and the heatmap is
@@ -95,8 +96,8 @@ def main():
         stage_1 = experiments.get("stage_1")
         if not stage_1:
             config.setdefault("description", {})["name"] = name
-        is_fmamil = not stage_1 and "architecture" not in config.get("model", {}).get("network", {})
-        kinds = [None, *(experiments.get("maps", []) if is_fmamil else [])]
+        architecture = config.get("model", {}).get("network", {}).get("architecture", "fmamil")
+        kinds = [None, *experiments.get("maps", {}).get(architecture, [])]
         found = {kind: [] for kind in kinds}
         for seed in args.seeds:
             data, out = args.data[seed % len(args.data)], args.out / name / str(seed)

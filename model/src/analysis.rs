@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::RESEARCH_USE_ONLY;
-use domain::heatmap::Heatmap;
+use domain::coords::PixelSize;
+use domain::heatmap::{Heatmap, HeatmapError};
 use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
@@ -43,6 +44,8 @@ pub struct AnalysisSettings {
     pub refined_pyramid: Option<PathBuf>,
     /// Which map is drawn; `None` is the model's own.
     pub map: Option<MapKind>,
+    /// Maps that are drawn beside it, as far as the network has them.
+    pub further_maps: Vec<MapKind>,
     /// How fine the map is drawn.
     pub fineness: Fineness,
 }
@@ -104,6 +107,8 @@ pub struct Analysis {
     pub probability: f64,
     /// CAM on the slide, gated by the prediction; all 0 if predicted negative.
     pub heatmap: Heatmap,
+    /// Other readings of the same run, as far as they were asked for; gated and placed as the CAM.
+    pub further_maps: Vec<(MapKind, Heatmap)>,
     /// Lesion probability per pixel by stage 2, where it was asked for.
     pub refined: Option<Heatmap>,
     /// Where tissue was found.
@@ -174,7 +179,9 @@ pub(crate) fn open_model(
 ) -> Result<LoadedModel, AnalyzeError> {
     let device =
         settings.device.open().map_err(|error| AnalyzeError::Compute(error.to_string()))?;
-    LoadedModel::open(model, device, settings.map).map_err(AnalyzeError::Model)
+    let mut loaded = LoadedModel::open(model, device, settings.map).map_err(AnalyzeError::Model)?;
+    loaded.further_maps.clone_from(&settings.further_maps);
+    Ok(loaded)
 }
 
 /// [`analyze`] with a model that is in memory.
@@ -201,8 +208,8 @@ pub(crate) fn analyze_with(
     let work = (progress, cancel);
     let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
     progress.stage("Drawing the heatmap");
-    let heatmap = watch
-        .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide))
+    let (heatmap, further_maps) = watch
+        .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide.size()))
         .map_err(|error| AnalyzeError::Compute(error.to_string()))?;
     let refined = if settings.refine {
         progress.stage("Refining");
@@ -217,6 +224,7 @@ pub(crate) fn analyze_with(
         refined,
         probability: run.probability(),
         heatmap,
+        further_maps,
         tissue,
         training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
@@ -243,17 +251,26 @@ fn refined(
     infer::refined(refiner, infer::Subject { slide, scale, tissue, gate }, pyramid, work)
 }
 
+/// The map of the run and its further ones on the slide.
 fn stitch(
     grid: &PatchGrid,
     windows: &[Window],
     run: &SlideRun,
-    slide: &Slide,
-) -> Result<Heatmap, domain::heatmap::HeatmapError> {
-    let mut stitcher = Stitcher::new(grid, windows.len());
-    for (window, output) in windows.iter().zip(&run.outputs) {
-        stitcher.add(*window, &output.cam, output.probability);
-    }
-    stitcher.finish(grid, slide.size())
+    slide: PixelSize,
+) -> Result<(Heatmap, Vec<(MapKind, Heatmap)>), HeatmapError> {
+    let on_slide = |maps: &[&[f32]]| {
+        let mut stitcher = Stitcher::new(grid, windows.len());
+        for ((window, map), output) in windows.iter().zip(maps).zip(&run.outputs) {
+            stitcher.add(*window, map, output.probability);
+        }
+        stitcher.finish(grid, slide)
+    };
+    let own: Vec<&[f32]> = run.outputs.iter().map(|output| output.cam.as_slice()).collect();
+    let further = run.further.iter().map(|map| {
+        let windows: Vec<&[f32]> = map.windows.iter().map(Vec::as_slice).collect();
+        Ok((map.kind, on_slide(&windows)?))
+    });
+    Ok((on_slide(&own)?, further.collect::<Result<_, _>>()?))
 }
 
 /// What the user must be told before trusting the result.
@@ -321,19 +338,42 @@ fn provenance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::loaded_model::BagOutput;
+    use crate::bag::BagConfig;
+    use crate::pipeline::loaded_model::{BagOutput, FurtherMap};
 
     fn run(probabilities: &[f32], n_outside: usize, kept: &[f32]) -> SlideRun {
         let outputs = probabilities
             .iter()
             .map(|&probability| BagOutput { probability, cam: vec![1.0] })
             .collect();
-        SlideRun { outputs, n_outside, kept: kept.to_vec(), damaged_tiles: 0 }
+        SlideRun { outputs, n_outside, kept: kept.to_vec(), ..SlideRun::default() }
     }
 
     #[test]
     fn a_slide_is_as_positive_as_its_most_positive_window() {
         assert!((run(&[0.1, 0.9, 0.3], 0, &[]).probability() - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn further_maps_are_gated_and_placed_as_the_cam() {
+        let grid = PatchGrid::cover(
+            PixelSize { width: 20, height: 10 },
+            ModelScale { x: 1.0, y: 1.0 },
+            &BagConfig::of(10),
+        );
+        let windows = [
+            Window { row: 0, column: 0, rows: 1, columns: 1, spacing: 1 },
+            Window { row: 0, column: 1, rows: 1, columns: 1, spacing: 1 },
+        ];
+        let mut run = run(&[0.8, 0.2], 0, &[]);
+        let windows_of_map = vec![vec![0.5], vec![0.5]];
+        run.further = vec![FurtherMap { kind: MapKind::Instance, windows: windows_of_map }];
+        let slide = PixelSize { width: 20, height: 10 };
+        let (own, further) = stitch(&grid, &windows, &run, slide).unwrap();
+        assert_eq!(own.values(), [0.8, 0.0]);
+        assert_eq!(further[0].0, MapKind::Instance);
+        assert_eq!(further[0].1.values(), [0.4, 0.0]);
+        assert_eq!(further[0].1.frame(), own.frame());
     }
 
     #[test]

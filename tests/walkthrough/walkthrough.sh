@@ -35,7 +35,7 @@ open_display
 
 # Where things are in the window at its first size, with a heatmap where there is one.
 welcome_button=(280 182) cancel_button=(1195 404)
-slider=(985 444) typed_t=(1199 444) opacity=(978 652) colormap=(1140 682)
+slider=(985 474) typed_t=(1199 474) opacity=(978 656) colormap=(1140 686)
 folder_field=(600 426)
 
 open_by_path() {
@@ -120,8 +120,8 @@ pointer 455 400
 keys bracketright
 mark
 keys bracketright bracketright bracketleft shift+bracketright shift+bracketleft
-drag "${slider[@]}" 1100 444
-drag 1100 444 960 444
+drag "${slider[@]}" 1100 474
+drag 1100 474 960 474
 set_t 0.333
 keys bracketleft
 check "every change of t is in the next frame and starts no work" every_t_is_drawn_at_once
@@ -136,7 +136,7 @@ keys h t
 xdotool keydown space
 picture 07-peeking
 xdotool keyup space
-drag "${opacity[@]}" 1030 652
+drag "${opacity[@]}" 1030 656
 click "${colormap[@]}"
 picture 08-colormaps
 keys Escape

@@ -170,7 +170,7 @@ mod tests {
             slide_generation: 0,
             tiles: Vec::new(),
             color_table: None,
-            overlay: None,
+            overlays: Vec::new(),
         })
     }
 

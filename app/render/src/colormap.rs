@@ -1,4 +1,4 @@
-//! Colormaps as one small texture: 256 sRGB colors across, one colormap a row.
+//! Colormaps as one small texture: 256 sRGB colors across, one colormap a row. Masks have a single color in all of a row.
 //!
 //! The tables are those of matplotlib 3.11 (`_cm_listed.py`), rounded to 8 bits. Viridis, magma and
 //! inferno are by Smith, van der Walt and Firing, dedicated to the public domain (CC0); cividis is by
@@ -10,13 +10,18 @@ use crate::frame::Colormap;
 /// Colors in a colormap.
 pub(crate) const COLORS: u32 = 256;
 
-/// Row by row, in the order of [`row`].
+const ROWS: u32 = 7;
+
+/// Row by row, in the order of [`row`]; single colors follow.
 const TABLES: [&str; 4] = [
     include_str!("../../../shaders/colormaps/cividis.txt"),
     include_str!("../../../shaders/colormaps/viridis.txt"),
     include_str!("../../../shaders/colormaps/magma.txt"),
     include_str!("../../../shaders/colormaps/inferno.txt"),
 ];
+
+/// Orange, sky blue and bluish green of Okabe and Ito (2008).
+const SINGLE: [[u8; 3]; 3] = [[230, 159, 0], [86, 180, 233], [0, 158, 115]];
 
 /// For what cannot happen, so that it is seen.
 const MAGENTA: u32 = 0xff_00_ff;
@@ -28,12 +33,21 @@ pub(crate) fn row(colormap: Colormap) -> u32 {
         Colormap::Viridis => 1,
         Colormap::Magma => 2,
         Colormap::Inferno => 3,
+        Colormap::Orange => 4,
+        Colormap::Blue => 5,
+        Colormap::Green => 6,
     }
 }
 
 /// The 256 colors of `colormap` from 0 to 1, as RGB: for legends and exported pictures.
 pub fn colors(colormap: Colormap) -> impl Iterator<Item = [u8; 3]> {
-    TABLES.into_iter().skip(row(colormap) as usize).take(1).flat_map(colors_of_table)
+    let first = row(colormap) as usize * COLORS as usize;
+    all().skip(first).take(COLORS as usize)
+}
+
+fn all() -> impl Iterator<Item = [u8; 3]> {
+    let single = SINGLE.into_iter().flat_map(|color| std::iter::repeat_n(color, COLORS as usize));
+    TABLES.into_iter().flat_map(colors_of_table).chain(single)
 }
 
 fn colors_of_table(table: &str) -> impl Iterator<Item = [u8; 3]> {
@@ -45,7 +59,7 @@ fn colors_of_table(table: &str) -> impl Iterator<Item = [u8; 3]> {
 
 /// All colormaps as a texture.
 pub(crate) fn create_texture(device: &wgpu::Device, queue: &wgpu::Queue) -> wgpu::TextureView {
-    let size = wgpu::Extent3d { width: COLORS, height: 4, depth_or_array_layers: 1 };
+    let size = wgpu::Extent3d { width: COLORS, height: ROWS, depth_or_array_layers: 1 };
     let texture = device.create_texture(&wgpu::TextureDescriptor {
         label: Some("colormaps"),
         size,
@@ -56,8 +70,7 @@ pub(crate) fn create_texture(device: &wgpu::Device, queue: &wgpu::Queue) -> wgpu
         usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     });
-    let rgba: Vec<u8> =
-        TABLES.into_iter().flat_map(colors_of_table).flat_map(|[r, g, b]| [r, g, b, 255]).collect();
+    let rgba: Vec<u8> = all().flat_map(|[r, g, b]| [r, g, b, 255]).collect();
     let layout = wgpu::TexelCopyBufferLayout {
         offset: 0,
         bytes_per_row: Some(COLORS * 4),
@@ -82,6 +95,8 @@ mod tests {
         assert_eq!(ends(Colormap::Viridis), ([68, 1, 84], [253, 231, 37]));
         assert_eq!(ends(Colormap::Magma), ([0, 0, 4], [252, 253, 191]));
         assert_eq!(ends(Colormap::Inferno), ([0, 0, 4], [252, 255, 164]));
+        assert_eq!(ends(Colormap::Green), ([0, 158, 115], [0, 158, 115]));
+        assert_eq!(all().count(), (ROWS * COLORS) as usize);
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl FieldTextures {
         queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(uniform));
     }
 
+    /// Whether the cell values are those of this very heatmap.
+    pub(crate) fn holds(&self, heatmap: &Arc<Heatmap>) -> bool {
+        self.cells.as_ref().is_some_and(|(resident, _)| Arc::ptr_eq(resident, heatmap))
+    }
+
     /// Uploads the cell values if it is another heatmap. Whether it was.
     ///
     /// # Errors
@@ -44,7 +49,7 @@ impl FieldTextures {
         queue: &wgpu::Queue,
         heatmap: &Arc<Heatmap>,
     ) -> Result<bool, RenderError> {
-        if self.cells.as_ref().is_some_and(|(resident, _)| Arc::ptr_eq(resident, heatmap)) {
+        if self.holds(heatmap) {
             return Ok(false);
         }
         let size = heatmap.size();

@@ -22,7 +22,8 @@ pub struct TileQuad {
     pub revision: u64,
 }
 
-/// Colour scale of the heatmap. All are perceptually ordered and safe for colour-blind eyes.
+/// Colour scale of a layer. Scales are perceptually ordered, single colours from Okabe and Ito's eight; colour-blind eyes
+/// tell all of them apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Colormap {
     /// Blue to yellow; the default, distinct from eosin.
@@ -34,6 +35,12 @@ pub enum Colormap {
     Magma,
     /// Black over red to yellow.
     Inferno,
+    /// One orange for every value, for masks.
+    Orange,
+    /// One sky blue.
+    Blue,
+    /// One green.
+    Green,
 }
 
 /// How foreground is shown.
@@ -48,7 +55,7 @@ pub enum OverlayStyle {
     FillAndContour,
 }
 
-/// The heatmap over the slide.
+/// One layer of values over the slide: a heatmap or a mask.
 #[derive(Clone, Debug)]
 pub struct OverlayFrame {
     /// The values; uploaded when the pointer changes.
@@ -76,6 +83,6 @@ pub struct Frame {
     pub tiles: Vec<TileQuad>,
     /// What the scanner's colors look like; `None` shows them as they were scanned.
     pub color_table: Option<Arc<ColorTable>>,
-    /// The heatmap, if one is shown.
-    pub overlay: Option<OverlayFrame>,
+    /// Layers over the slide, the lowest first.
+    pub overlays: Vec<OverlayFrame>,
 }

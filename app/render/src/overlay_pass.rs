@@ -1,7 +1,11 @@
-//! Draws the heatmap over the slide: a rectangle where the frame is visible, one draw call.
+//! Draws layers of values over the slide, one over the other: a rectangle where the frame is visible, a draw call each.
 //!
-//! Moving the cut-off, the opacity or the colormap writes a few bytes; fill, contour and both are
-//! three pipelines of one shader.
+//! Moving a cut-off, the opacity or the colormap writes a few bytes; fill, contour and both are
+//! three pipelines of one shader. A layer that is hidden keeps its textures for when it is shown again.
+
+use std::sync::Arc;
+
+use domain::heatmap::Heatmap;
 
 use crate::canvas::{Canvas, CanvasRect};
 use crate::colormap;
@@ -15,15 +19,26 @@ use crate::shaders;
 /// Width of each of the two lines of the contour, in window points.
 const LINE_PT: f32 = 1.25;
 
+/// Layers whose textures are kept although they may not be shown.
+const SLOTS_KEPT: usize = 10;
+
 /// Pipelines, textures and what is drawn this frame.
 #[derive(Debug)]
 pub(crate) struct OverlayPass {
     layout: wgpu::BindGroupLayout,
     pipelines: Pipelines,
     colormaps: wgpu::TextureView,
+    slots: Vec<Slot>,
+    /// Indices of slots in the order in which they are drawn.
+    shown: Vec<(usize, OverlayStyle)>,
+}
+
+/// Room for one layer.
+#[derive(Debug)]
+struct Slot {
     field: FieldTextures,
     bind_group: Option<wgpu::BindGroup>,
-    shown: Option<OverlayStyle>,
+    is_taken: bool,
 }
 
 #[derive(Debug)]
@@ -69,17 +84,37 @@ impl OverlayPass {
             layout,
             pipelines,
             colormaps: colormap::create_texture(device, queue),
-            field: FieldTextures::new(device),
-            bind_group: None,
-            shown: None,
+            slots: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
     /// Uploads what changed.
     ///
     /// # Errors
-    /// If the heatmap or the canvas is larger than a texture may be; nothing is drawn then.
+    /// If a heatmap or the canvas is larger than a texture may be; that layer is not drawn then.
     pub(crate) fn prepare(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        canvas: &Canvas,
+        overlays: &[OverlayFrame],
+        pixels_per_pt: f32,
+    ) -> Result<(), RenderError> {
+        self.clear();
+        let mut result = Ok(());
+        for overlay in overlays {
+            let layer = self.prepare_layer(device, queue, canvas, overlay, pixels_per_pt);
+            result = result.and(layer);
+        }
+        // Of a slide before, or of more layers than are shown at once, only so many are kept.
+        while SLOTS_KEPT < self.slots.len() && self.slots.last().is_some_and(|it| !it.is_taken) {
+            self.slots.pop();
+        }
+        result
+    }
+
+    fn prepare_layer(
         &mut self,
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -87,7 +122,6 @@ impl OverlayPass {
         overlay: &OverlayFrame,
         pixels_per_pt: f32,
     ) -> Result<(), RenderError> {
-        self.shown = None;
         let heatmap = &overlay.heatmap;
         let frame = canvas.canvas_from_level0(heatmap.frame());
         let Some(visible) = frame.intersection(canvas.rect()) else {
@@ -95,34 +129,53 @@ impl OverlayPass {
         };
         let columns: Vec<_> = canvas.column_centers().map(|x| heatmap.column_at(x)).collect();
         let rows: Vec<_> = canvas.row_centers().map(|y| heatmap.row_at(y)).collect();
-        let is_other = self.field.set_heatmap(device, queue, heatmap)?;
-        let has_grown = self.field.set_spans(device, queue, &columns, &rows)?;
+        let index = self.slot_for(device, heatmap);
+        let slot = &mut self.slots[index];
+        let is_other = slot.field.set_heatmap(device, queue, heatmap)?;
+        let has_grown = slot.field.set_spans(device, queue, &columns, &rows)?;
         if is_other || has_grown {
-            self.bind_group = self.field.bind_group(device, &self.layout, Some(&self.colormaps));
+            slot.bind_group = slot.field.bind_group(device, &self.layout, Some(&self.colormaps));
         }
         let line_px = LINE_PT * pixels_per_pt;
-        self.field.write_uniform(queue, &uniform(canvas, overlay, frame, visible, line_px));
-        self.shown = Some(overlay.style);
+        slot.field.write_uniform(queue, &uniform(canvas, overlay, frame, visible, line_px));
+        slot.is_taken = true;
+        self.shown.push((index, overlay.style));
         Ok(())
+    }
+
+    /// The free slot that holds the heatmap already, else any free one.
+    fn slot_for(&mut self, device: &wgpu::Device, heatmap: &Arc<Heatmap>) -> usize {
+        let position = |wanted: &dyn Fn(&Slot) -> bool| {
+            self.slots.iter().position(|slot| !slot.is_taken && wanted(slot))
+        };
+        let found = position(&|slot| slot.field.holds(heatmap))
+            .or_else(|| position(&|slot| slot.bind_group.is_none()))
+            .or_else(|| (SLOTS_KEPT <= self.slots.len()).then(|| position(&|_| true))?);
+        found.unwrap_or_else(|| {
+            let field = FieldTextures::new(device);
+            self.slots.push(Slot { field, bind_group: None, is_taken: false });
+            self.slots.len() - 1
+        })
     }
 
     /// Draws what was prepared.
     pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
-        let (Some(style), Some(bind_group)) = (self.shown, &self.bind_group) else {
-            return;
-        };
-        pass.set_pipeline(match style {
-            OverlayStyle::Fill => &self.pipelines.fill,
-            OverlayStyle::Contour => &self.pipelines.contour,
-            OverlayStyle::FillAndContour => &self.pipelines.fill_and_contour,
-        });
-        pass.set_bind_group(0, bind_group, &[]);
-        pass.draw(0..4, 0..1);
+        for (index, style) in &self.shown {
+            let Some(bind_group) = &self.slots[*index].bind_group else { continue };
+            pass.set_pipeline(match style {
+                OverlayStyle::Fill => &self.pipelines.fill,
+                OverlayStyle::Contour => &self.pipelines.contour,
+                OverlayStyle::FillAndContour => &self.pipelines.fill_and_contour,
+            });
+            pass.set_bind_group(0, bind_group, &[]);
+            pass.draw(0..4, 0..1);
+        }
     }
 
     /// Draws nothing until the next `prepare`.
     pub(crate) fn clear(&mut self) {
-        self.shown = None;
+        self.shown.clear();
+        self.slots.iter_mut().for_each(|slot| slot.is_taken = false);
     }
 }
 

@@ -33,7 +33,7 @@ impl RendererConfig {
 pub struct Prepared {
     /// Tiles that wait for a later frame: draw again while this is not 0.
     pub pending_uploads: usize,
-    /// Why the overlay is not drawn although there is one.
+    /// Why a layer is not drawn although it is shown; of several the last.
     pub overlay_error: Option<RenderError>,
 }
 
@@ -84,9 +84,8 @@ impl Renderer {
             frame.slide_generation,
             self.upload_budget,
         );
-        let overlay = frame.overlay.as_ref().map_or(Ok(()), |overlay| {
-            self.overlay.prepare(device, queue, &canvas, overlay, frame.pixels_per_pt)
-        });
+        let overlays = &frame.overlays;
+        let overlay = self.overlay.prepare(device, queue, &canvas, overlays, frame.pixels_per_pt);
         Prepared { pending_uploads, overlay_error: overlay.err() }
     }
 

@@ -44,9 +44,10 @@ impl Canvas {
             slide_generation: view.generation,
             tiles: tiles.quads(view),
             color_table: view.color_table().cloned(),
-            overlay: state.overlay.frame(),
+            overlays: state.overlay.frames(),
         };
-        let threshold = frame.overlay.as_ref().map(|overlay| overlay.threshold.get());
+        let chosen = state.overlay.layer().filter(|it| state.overlay.is_seen() && it.look.is_shown);
+        let threshold = chosen.map(|layer| layer.threshold.get());
         tracing::trace!(threshold, tiles = frame.tiles.len(), "frame");
         ui.painter().rect_filled(rect, 0.0, theme::CANVAS);
         ui.painter().add(callback::shape(rect, frame, ui.ctx().clone()));

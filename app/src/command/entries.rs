@@ -131,7 +131,8 @@ fn heatmap() -> Vec<Entry> {
         entry(Menu::Heatmap, text, Command::Overlay(command), keys)
     };
     vec![
-        item("Show or hide the heatmap", OverlayCommand::ToggleVisible, &[key(Key::H, "H")]),
+        item("Show or hide all layers", OverlayCommand::ToggleVisible, &[key(Key::H, "H")]),
+        item("Choose the next layer", OverlayCommand::ChooseNext, &[key(Key::L, "L")]),
         item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
         item(
             "Raise t by 0.05",

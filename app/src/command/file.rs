@@ -79,8 +79,12 @@ fn open_typed(state: &mut State) -> Vec<Effect> {
 }
 
 fn show_export(state: &mut State) {
-    if state.overlay.result.is_none() {
+    let Some(layer) = state.overlay.layer() else {
         state.notices.error("There is nothing to export yet: run a model first");
+        return;
+    };
+    if !layer.kind.is_of_lesions() {
+        state.notices.error("Tissue is no lesion: choose another layer to export");
         return;
     }
     if state.dialogs.export_folder.is_empty() {
@@ -97,7 +101,7 @@ fn beside_the_slide(state: &State) -> String {
 fn export(state: &mut State) -> Vec<Effect> {
     let folder = state.dialogs.export_folder.trim();
     let formats = state.dialogs.export_formats.clone();
-    if folder.is_empty() || formats.is_empty() || state.overlay.result.is_none() {
+    if folder.is_empty() || formats.is_empty() || state.overlay.layer().is_none() {
         return Vec::new();
     }
     let folder = PathBuf::from(folder);
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
     use crate::command::samples;
     use crate::state::jobs::{JobId, RunningJob};
-    use std::sync::Arc;
+    use crate::state::layer::LayerKind;
     use std::time::Instant;
 
     #[test]
@@ -140,7 +144,7 @@ mod tests {
         apply(&mut state, FileCommand::ShowExport);
         assert_eq!((state.dialogs.open, state.notices.shown.len()), (Dialog::None, 1));
 
-        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.overlay = samples::overlay(false);
         apply(&mut state, FileCommand::ShowExport);
         assert_eq!(state.dialogs.open, Dialog::Export);
         let effects = apply(&mut state, FileCommand::Export);
@@ -150,9 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn tissue_is_not_exported_as_lesions() {
+        let mut state = samples::state();
+        state.overlay = samples::overlay(false);
+        state.overlay.chosen = LayerKind::Tissue;
+        apply(&mut state, FileCommand::ShowExport);
+        assert_eq!((state.dialogs.open, state.notices.shown.len()), (Dialog::None, 1));
+    }
+
+    #[test]
     fn an_export_of_nothing_is_not_started() {
         let mut state = samples::state();
-        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.overlay = samples::overlay(false);
         apply(&mut state, FileCommand::ShowExport);
         for format in ExportFormat::ALL {
             apply(&mut state, FileCommand::ToggleExportFormat(format));

@@ -50,7 +50,9 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
-    /// Write the open result at its *t* into a folder.
+    /// Prepare the figures of layers that have none.
+    ReadLayers,
+    /// Write the chosen layer at its *t* into a folder.
     Export {
         folder: PathBuf,
         formats: BTreeSet<ExportFormat>,

@@ -9,13 +9,13 @@ use ::model::registry::{Manifest, ModelEntry};
 use domain::color::ColorTable;
 use domain::coords::{Downsample, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
-use domain::lesion_curve::LesionCurve;
 use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::scale::Mpp;
 use slide::{Channel, Level, Window};
 
 use crate::state::State;
-use crate::state::overlay::{HISTOGRAM_BINS, SlideResult};
+use crate::state::layer::{Layer, LayerKind, Readout};
+use crate::state::overlay::{OverlayState, SlideResult};
 use crate::state::view::{ColorProfile, SlideFacts};
 
 /// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
@@ -83,21 +83,35 @@ pub(crate) fn model(name: &str) -> ModelEntry {
     ModelEntry { dir: PathBuf::from("/models").join(name), manifest }
 }
 
-/// A ramp over the sample slide; half of the slide is tissue.
+/// [`result`] with three layers: tissue, a CAM that is ready and shown, and a refined mask that is neither.
+pub(crate) fn overlay(is_outside: bool) -> OverlayState {
+    let frame = Level0Rect { x: 0.0, y: 0.0, width: 4000.0, height: 2000.0 };
+    let layer = |kind, values: Vec<f32>, recommended| {
+        let heatmap = Heatmap::new(PixelSize { width: 4, height: 2 }, values, frame).unwrap();
+        Layer::new(kind, Arc::new(heatmap), recommended)
+    };
+    let ramp: Vec<f32> = (0..8_u8).map(|i| f32::from(i) / 7.0).collect();
+    let recommended = Some(BinaryThreshold::clamped(0.4));
+    let mut cam = layer(LayerKind::Cam, ramp.clone(), recommended);
+    cam.readout = Some(Arc::new(Readout {
+        otsu: Some(BinaryThreshold::clamped(0.6)),
+        ..Readout::of(&cam.heatmap)
+    }));
+    let mut refined = layer(LayerKind::Refined, ramp, None);
+    refined.look.is_shown = false;
+    let tissue = layer(LayerKind::Tissue, [1.0, 1.0, 0.0, 0.0].repeat(2), None);
+    let mut overlay = OverlayState::default();
+    overlay.open(Arc::new(result(is_outside)), vec![tissue, cam, refined]);
+    overlay
+}
+
+/// Half of the sample slide is tissue.
 pub(crate) fn result(is_outside: bool) -> SlideResult {
     let frame = Level0Rect { x: 0.0, y: 0.0, width: 4000.0, height: 2000.0 };
-    let values = (0..8_u8).map(|i| f32::from(i) / 7.0).collect();
-    let heatmap = Heatmap::new(PixelSize { width: 4, height: 2 }, values, frame).unwrap();
-    let lesions = LesionCurve::new(&heatmap);
     SlideResult {
         model_name: "a".to_owned(),
         model_title: "Model a".to_owned(),
-        recommended: BinaryThreshold::clamped(0.4),
         probability: 0.83,
-        histogram: lesions.histogram(HISTOGRAM_BINS),
-        otsu: Some(BinaryThreshold::clamped(0.6)),
-        lesions,
-        heatmap: Arc::new(heatmap),
         tissue: BinaryMask::new(PixelSize { width: 2, height: 1 }, vec![true, false], frame)
             .unwrap(),
         tissue_area_level0_px: 4e6,

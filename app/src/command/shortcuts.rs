@@ -7,7 +7,7 @@ use super::{Command, Commands, OverlayCommand};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 
-/// Hides the heatmap while it is held.
+/// Hides all layers while it is held.
 const PEEK_KEY: Key = Key::Space;
 
 /// Pushes the commands of the keys pressed in this frame.

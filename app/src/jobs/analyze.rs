@@ -1,12 +1,14 @@
-//! Running a model on the open slide, and preparing its result for a slider.
+//! Running a model on the open slide, and making layers of what it found.
 
 use std::sync::Arc;
 
-use domain::lesion_curve::LesionCurve;
-use domain::mask::BinaryThreshold;
-use domain::otsu::otsu;
+use domain::coords::PixelSize;
+use domain::heatmap::Heatmap;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
+use model::cam::MapKind;
+use model::camseg::RefinerDescription;
 use model::registry::ModelEntry;
 use slide::Slide;
 
@@ -14,15 +16,16 @@ use super::runner::Runner;
 use super::{JobError, Outcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
-use crate::state::overlay::{HISTOGRAM_BINS, SlideResult};
+use crate::state::layer::{Layer, LayerKind, Readout};
+use crate::state::overlay::SlideResult;
 
 pub(super) fn start(entry: ModelEntry, state: &mut State, runner: &mut Runner) {
     let Some(slide) = state.slide.clone() else { return };
     let generation = state.view.generation;
     let title = format!("Running {}", entry.manifest.title);
     runner.start(state, JobKind::Analyze, "analyze", title, move |progress, cancel| {
-        let result = run(&slide, &entry, progress, cancel)?;
-        Ok(Outcome::Analyzed { generation, result: Arc::new(result) })
+        let (result, layers) = run(&slide, &entry, progress, cancel)?;
+        Ok(Outcome::Analyzed { generation, result: Arc::new(result), layers })
     });
 }
 
@@ -31,43 +34,70 @@ fn run(
     entry: &ModelEntry,
     progress: &dyn Progress,
     cancel: &CancelToken,
-) -> Result<SlideResult, JobError> {
-    let settings =
-        AnalysisSettings { feature_cache: default_feature_cache(), ..AnalysisSettings::default() };
+) -> Result<(SlideResult, Vec<Layer>), JobError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        JobError::Failed(format!("The model did not finish: {error}"))
+    };
+    let refiner = RefinerDescription::read(&entry.dir).map_err(|error| failed(&error))?;
+    let settings = AnalysisSettings {
+        feature_cache: default_feature_cache(),
+        refine: refiner.is_some(),
+        further_maps: MapKind::ALL.to_vec(),
+        ..AnalysisSettings::default()
+    };
     let analysis =
         analyze(slide, entry, &settings, progress, cancel).map_err(|error| match error {
             AnalyzeError::Cancelled(_) => JobError::Cancelled,
-            error => JobError::Failed(format!("The model did not finish: {error}")),
+            error => failed(&error),
         })?;
     progress.stage("Preparing the slider");
-    Ok(prepared(analysis, entry))
+    Ok(prepared(analysis, entry, refiner.as_ref()))
 }
 
-/// Floods the field once, so that every position of the slider costs a binary search.
-fn prepared(analysis: Analysis, entry: &ModelEntry) -> SlideResult {
-    let lesions = LesionCurve::new(&analysis.heatmap);
-    let histogram = lesions.histogram(HISTOGRAM_BINS);
-    SlideResult {
-        model_name: entry.manifest.name.clone(),
-        model_title: entry.manifest.title.clone(),
-        recommended: BinaryThreshold::clamped(entry.manifest.recommended_threshold),
+/// Result and layers; the CAM is ready for its slider, so that every position costs a binary search.
+fn prepared(
+    analysis: Analysis,
+    entry: &ModelEntry,
+    refiner: Option<&RefinerDescription>,
+) -> (SlideResult, Vec<Layer>) {
+    let manifest = &entry.manifest;
+    let recommended = Some(BinaryThreshold::clamped(manifest.recommended_threshold));
+    let cam = Arc::new(analysis.heatmap);
+    let readout = Some(Arc::new(Readout::of(&cam)));
+    let mut layers = Vec::new();
+    layers.extend(tissue_layer(&analysis.tissue));
+    layers.extend(
+        analysis
+            .further_maps
+            .into_iter()
+            .map(|(kind, heatmap)| Layer::new(LayerKind::Further(kind), Arc::new(heatmap), None)),
+    );
+    for kind in [LayerKind::Cam, LayerKind::PseudoMask] {
+        let layer = Layer::new(kind, Arc::clone(&cam), recommended);
+        layers.push(Layer { readout: readout.clone(), ..layer });
+    }
+    layers.extend(analysis.refined.map(|heatmap| {
+        let own = refiner.map(|it| BinaryThreshold::clamped(it.recommended_threshold));
+        Layer::new(LayerKind::Refined, Arc::new(heatmap), own)
+    }));
+    let result = SlideResult {
+        model_name: manifest.name.clone(),
+        model_title: manifest.title.clone(),
         probability: analysis.probability,
-        otsu: otsu_threshold(&histogram),
-        lesions,
-        histogram,
-        heatmap: Arc::new(analysis.heatmap),
         tissue_area_level0_px: analysis.tissue.area_level0_px(),
         tissue: analysis.tissue,
         training_fit: analysis.training_fit,
         faithfulness: analysis.faithfulness,
         timings: analysis.timings,
         provenance: analysis.provenance,
-    }
+    };
+    (result, layers)
 }
 
-/// The upper end of the last bin that Otsu's rule calls low.
-#[expect(clippy::cast_precision_loss, reason = "a hundred bins")]
-fn otsu_threshold(histogram: &[u64]) -> Option<BinaryThreshold> {
-    let last_low = otsu(histogram)?;
-    Some(BinaryThreshold::clamped((last_low + 1) as f32 / f32::from(HISTOGRAM_BINS)))
+/// The tissue as values of 1 and 0; `None` where the mask has no area.
+fn tissue_layer(tissue: &BinaryMask) -> Option<Layer> {
+    let PixelSize { width, height } = tissue.size();
+    let values = tissue.bits().iter().map(|&is_tissue| f32::from(u8::from(is_tissue))).collect();
+    let heatmap = Heatmap::new(PixelSize { width, height }, values, tissue.frame()).ok()?;
+    Some(Layer::new(LayerKind::Tissue, Arc::new(heatmap), None))
 }

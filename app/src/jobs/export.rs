@@ -1,10 +1,9 @@
-//! Writing the result at its *t* as files.
+//! Writing the chosen layer at its *t* as files.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::mask::BinaryThreshold;
 use slide::Slide;
 use slide::export::{Caution, ExportFormat, ExportRequest, Names, SlideFacts, write_bundle};
 
@@ -12,6 +11,7 @@ use super::runner::Runner;
 use super::{JobError, Outcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
+use crate::state::layer::Layer;
 use crate::state::overlay::SlideResult;
 
 pub(super) fn start(
@@ -20,37 +20,52 @@ pub(super) fn start(
     state: &mut State,
     runner: &mut Runner,
 ) {
-    let (Some(slide), Some(facts), Some(result)) =
-        (state.slide.clone(), state.view.facts.clone(), state.overlay.result.clone())
-    else {
+    let overlay = &state.overlay;
+    let (Some(slide), Some(facts), Some(result), Some(layer)) = (
+        state.slide.clone(),
+        state.view.facts.clone(),
+        overlay.result.clone(),
+        overlay.layer().cloned(),
+    ) else {
         return;
     };
-    let threshold = state.overlay.threshold;
     let title = format!("Exporting {}", facts.name());
     runner.start(state, JobKind::Export, "export", title, move |progress, cancel| {
         progress.stage("Writing files");
         cancel.check()?;
         let formats: Vec<_> = formats.into_iter().collect();
-        let stem = Names::new(&folder, &formats).stem_for(&facts.path, slide.id());
-        let paths = write(&slide, &result, threshold, &folder, &stem, &formats)?;
+        let named = named(&facts.path, &layer);
+        let stem = Names::new(&folder, &formats).stem_for(&named, slide.id());
+        let paths = write(&slide, &result, &layer, &folder, &stem, &formats)?;
         Ok(Outcome::Exported(paths))
     });
+}
+
+/// The name that files are called after: the slide's, and that of a layer other than the CAM.
+fn named(slide: &Path, layer: &Layer) -> PathBuf {
+    let Some(word) = layer.kind.file_word() else { return slide.to_owned() };
+    let stem = slide.file_stem().unwrap_or(slide.as_os_str()).to_string_lossy();
+    PathBuf::from(format!("{stem}.{word}.layer"))
 }
 
 fn write(
     slide: &Arc<Slide>,
     result: &SlideResult,
-    threshold: BinaryThreshold,
+    layer: &Layer,
     folder: &Path,
     stem: &str,
     formats: &[ExportFormat],
 ) -> Result<Vec<PathBuf>, JobError> {
     let fit = &result.training_fit;
+    let mut provenance = result.provenance.clone();
+    if layer.kind.file_word().is_some() {
+        provenance.insert("layer".to_owned(), layer.kind.title().to_owned());
+    }
     let request = ExportRequest {
         slide: SlideFacts::of(slide),
-        heatmap: &result.heatmap,
+        heatmap: &layer.heatmap,
         tissue: Some(&result.tissue),
-        threshold,
+        threshold: layer.threshold,
         probability: result.probability,
         model: &result.model_name,
         caution: Caution {
@@ -60,7 +75,7 @@ fn write(
             notes: &fit.notes,
         },
         timings: &result.timings,
-        provenance: &result.provenance,
+        provenance: &provenance,
     };
     let failed = |error: &dyn std::fmt::Display| {
         JobError::Failed(format!("Nothing was exported: {error}: {}", folder.display()))
@@ -68,4 +83,21 @@ fn write(
     std::fs::create_dir_all(folder)
         .map_err(|error| failed(&format!("the folder cannot be made: {error}")))?;
     write_bundle(&request, folder, stem, formats).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::samples;
+
+    #[test]
+    fn files_of_a_layer_bear_its_name_and_those_of_the_cam_the_slides_alone() {
+        let slide = Path::new("/slides/case 7.2.svs");
+        let names = samples::overlay(false)
+            .layers
+            .into_iter()
+            .map(|layer| named(slide, &layer).file_stem().unwrap().to_string_lossy().into_owned());
+        let expected = ["case 7.2.tissue", "case 7.2", "case 7.2.refined"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
 }

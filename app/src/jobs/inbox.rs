@@ -11,6 +11,7 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::{JobId, JobKind};
+use crate::state::layer::Layer;
 use crate::state::overlay::SlideResult;
 use crate::state::view::SlideFacts;
 
@@ -51,7 +52,14 @@ fn begin_stage(state: &mut State, id: JobId, stage: &'static str) {
 fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
     match outcome {
         Outcome::SlideOpened { slide, facts } => return slide_opened(state, Some(slide), facts),
-        Outcome::Analyzed { generation, result } => analyzed(state, generation, result),
+        Outcome::Analyzed { generation, result, layers } => {
+            return analyzed(state, generation, result, layers);
+        }
+        Outcome::LayersRead(readouts) => {
+            for (heatmap, readout) in &readouts {
+                state.overlay.take_readout(heatmap, readout);
+            }
+        }
         Outcome::Exported(paths) => {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
@@ -72,7 +80,7 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.session.remember(&facts.path);
     state.slide = slide;
     state.view.open(facts);
-    state.overlay.result = None;
+    state.overlay.clear();
     state.notices.dismiss_errors();
     state.dialogs.export_folder.clear();
     state.dialogs.path_text.clear();
@@ -80,13 +88,17 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     run.into_iter().chain([Effect::SaveSession]).collect()
 }
 
-fn analyzed(state: &mut State, generation: u64, result: Arc<SlideResult>) {
+fn analyzed(
+    state: &mut State,
+    generation: u64,
+    result: Arc<SlideResult>,
+    layers: Vec<Layer>,
+) -> Vec<Effect> {
     if generation != state.view.generation {
-        return;
+        return Vec::new();
     }
-    state.overlay.threshold = result.recommended;
-    state.overlay.is_visible = true;
-    state.overlay.result = Some(result);
+    state.overlay.open(result, layers);
+    vec![Effect::ReadLayers]
 }
 
 /// Without a file dialog on this system the answer is an immediate "nothing": offer the path field.
@@ -116,6 +128,7 @@ mod tests {
     use super::*;
     use crate::command::samples;
     use crate::state::jobs::RunningJob;
+    use crate::state::layer::{LayerKind, Readout};
     use std::path::PathBuf;
 
     fn running(kind: JobKind) -> RunningJob {
@@ -126,23 +139,41 @@ mod tests {
     fn a_result_for_a_slide_that_is_gone_is_dropped() {
         let mut state = samples::state();
         let stale = state.view.generation - 1;
-        let result = Arc::new(samples::result(false));
-        analyzed(&mut state, stale, Arc::clone(&result));
+        let overlay = samples::overlay(false);
+        let (result, layers) = (overlay.result.unwrap(), overlay.layers);
+        assert!(analyzed(&mut state, stale, Arc::clone(&result), layers.clone()).is_empty());
         assert!(state.overlay.result.is_none());
         let current = state.view.generation;
-        analyzed(&mut state, current, result);
-        assert_eq!(state.overlay.threshold.get(), 0.4);
+        let effects = analyzed(&mut state, current, result, layers);
+        assert!(matches!(effects[..], [Effect::ReadLayers]));
+        assert_eq!(state.overlay.layer().unwrap().threshold.get(), 0.4);
     }
 
     #[test]
     fn a_second_slide_stops_the_run_and_takes_the_heatmap_away() {
         let mut state = samples::state();
-        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.overlay = samples::overlay(false);
         state.jobs.running.push(running(JobKind::Analyze));
         let effects = slide_opened(&mut state, None, samples::facts());
         assert!(matches!(effects[..], [Effect::CancelJob(JobId(5)), Effect::SaveSession]));
         assert!(state.overlay.result.is_none());
         assert_eq!(state.session.recent, [PathBuf::from("/slides/sample.svs")]);
+    }
+
+    #[test]
+    fn figures_reach_the_layers_that_they_are_of() {
+        let mut state = samples::state();
+        state.overlay = samples::overlay(false);
+        let refined = |state: &State| {
+            let mut layers = state.overlay.layers.iter();
+            layers.find(|layer| layer.kind == LayerKind::Refined).unwrap().clone()
+        };
+        assert!(refined(&state).readout.is_none());
+        let heatmap = refined(&state).heatmap;
+        let readout = Arc::new(Readout::of(&heatmap));
+        let read = Box::new(Outcome::LayersRead(vec![(heatmap, readout)]));
+        receive(&mut state, JobEvent::Done(JobId(1), read));
+        assert!(refined(&state).readout.is_some());
     }
 
     #[test]

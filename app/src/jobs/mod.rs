@@ -6,18 +6,21 @@ pub(crate) mod inbox;
 pub(crate) mod load_tile;
 mod open_slide;
 mod pick;
+mod read_layers;
 pub(crate) mod runner;
 pub(crate) mod session_file;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::heatmap::Heatmap;
 use model::registry::Survey;
 use slide::Slide;
 
 use crate::command::Effect;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
+use crate::state::layer::{Layer, Readout};
 use crate::state::overlay::SlideResult;
 use crate::state::view::SlideFacts;
 use runner::Runner;
@@ -48,7 +51,10 @@ pub(crate) enum Outcome {
     Analyzed {
         generation: u64,
         result: Arc<SlideResult>,
+        layers: Vec<Layer>,
     },
+    /// Figures of layers, each with the values it is of.
+    LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
     ModelsListed(Survey),
@@ -81,6 +87,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickExportFolder => pick::start_folder(state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::ReadLayers => read_layers::start(state, runner),
         Effect::Export { folder, formats } => export::start(folder, formats, state, runner),
         Effect::CancelJob(id) => runner.cancel(id),
         Effect::SaveSession => session_file::start_save(state, runner),

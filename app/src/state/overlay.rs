@@ -1,38 +1,24 @@
-//! The heatmap: what a model found, and how it lies over the slide.
+//! What a model found, and the layers in which it lies over the slide.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::heatmap::Heatmap;
-use domain::lesion_curve::LesionCurve;
-use domain::mask::{BinaryMask, BinaryThreshold};
+use domain::mask::BinaryMask;
 use model::analysis::TrainingFit;
-use render::frame::{Colormap, OverlayFrame, OverlayStyle};
+use render::frame::OverlayFrame;
 
-/// Strong enough to see, weak enough to see through.
-pub(crate) const DEFAULT_OPACITY: f32 = 0.45;
+use super::layer::{Layer, LayerKind, LayerLook, Readout};
 
-/// As many as the histogram has bars.
-pub(crate) const HISTOGRAM_BINS: u16 = 100;
-
-/// A finished run, ready to be cut at any *t*.
+/// A finished run, apart from its layers.
 #[derive(Clone, Debug)]
 pub(crate) struct SlideResult {
     /// As typed on a command line.
     pub(crate) model_name: String,
     pub(crate) model_title: String,
-    /// The model's best *t*, for the marker on the slider.
-    pub(crate) recommended: BinaryThreshold,
     /// Of the positive class, for the whole slide.
     pub(crate) probability: f64,
-    pub(crate) heatmap: Arc<Heatmap>,
-    /// Area, number and largest of the lesions for every *t*, prepared by the job.
-    pub(crate) lesions: LesionCurve,
-    /// How often the heatmap takes which value above 0, in [`HISTOGRAM_BINS`] equal parts.
-    pub(crate) histogram: Vec<u64>,
-    /// *t* that parts high from low values by Otsu's rule, if there are both.
-    pub(crate) otsu: Option<BinaryThreshold>,
     pub(crate) tissue: BinaryMask,
     /// That of `tissue`, counted once.
     pub(crate) tissue_area_level0_px: f64,
@@ -49,53 +35,97 @@ impl SlideResult {
         0.5 < self.probability
     }
 
-    /// Lesion area at `threshold` as a share of the tissue, `0.0..=1.0`; `None` without tissue.
-    pub(crate) fn tissue_share(&self, threshold: BinaryThreshold) -> Option<f64> {
-        let lesion = self.lesions.at(threshold).area_level0_px;
+    /// An area as a share of the tissue, `0.0..=1.0`; `None` without tissue.
+    pub(crate) fn tissue_share(&self, area_level0_px: f64) -> Option<f64> {
         (0.0 < self.tissue_area_level0_px)
-            .then(|| (lesion / self.tissue_area_level0_px).clamp(0.0, 1.0))
+            .then(|| (area_level0_px / self.tissue_area_level0_px).clamp(0.0, 1.0))
     }
 }
 
-/// How the heatmap lies over the slide.
+/// The layers over the slide. One of them is chosen: the panel, the keys and exports act on it.
 #[derive(Clone, Debug)]
 pub(crate) struct OverlayState {
     pub(crate) result: Option<Arc<SlideResult>>,
+    /// The lowest first; empty without a result.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) chosen: LayerKind,
+    /// Whether any layer is drawn at all.
     pub(crate) is_visible: bool,
     /// Hidden for as long as a key is held.
     pub(crate) is_peeking: bool,
-    /// Below or at it the overlay is fully clear.
-    pub(crate) threshold: BinaryThreshold,
-    /// `0.0..=1.0`.
-    pub(crate) opacity: f32,
-    pub(crate) colormap: Colormap,
-    pub(crate) style: OverlayStyle,
+    /// How layers that are gone were shown, for the next of their kind.
+    remembered: Vec<(LayerKind, LayerLook)>,
 }
 
 impl Default for OverlayState {
     fn default() -> Self {
         Self {
             result: None,
+            layers: Vec::new(),
+            chosen: LayerKind::Cam,
             is_visible: true,
             is_peeking: false,
-            threshold: BinaryThreshold::HALF,
-            opacity: DEFAULT_OPACITY,
-            colormap: Colormap::default(),
-            style: OverlayStyle::default(),
+            remembered: Vec::new(),
         }
     }
 }
 
 impl OverlayState {
-    /// What to draw, if anything.
-    pub(crate) fn frame(&self) -> Option<OverlayFrame> {
-        let result = self.result.as_ref().filter(|_| self.is_visible && !self.is_peeking)?;
-        Some(OverlayFrame {
-            heatmap: Arc::clone(&result.heatmap),
-            threshold: self.threshold,
-            opacity: self.opacity,
-            colormap: self.colormap,
-            style: self.style,
-        })
+    /// Takes a result and its layers, which are shown as the ones before them were.
+    pub(crate) fn open(&mut self, result: Arc<SlideResult>, layers: Vec<Layer>) {
+        self.clear();
+        self.layers = layers;
+        for layer in &mut self.layers {
+            if let Some((_, look)) = self.remembered.iter().find(|(kind, _)| *kind == layer.kind) {
+                layer.look = *look;
+            }
+        }
+        if self.layer().is_none() {
+            self.chosen = LayerKind::Cam;
+        }
+        self.is_visible = true;
+        self.result = Some(result);
+    }
+
+    /// Lets go of the result.
+    pub(crate) fn clear(&mut self) {
+        for layer in self.layers.drain(..) {
+            self.remembered.retain(|(kind, _)| *kind != layer.kind);
+            self.remembered.push((layer.kind, layer.look));
+        }
+        self.result = None;
+    }
+
+    /// The chosen layer, if there is a result.
+    pub(crate) fn layer(&self) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.kind == self.chosen)
+    }
+
+    /// Changes the chosen layer, if there is one.
+    pub(crate) fn change(&mut self, to: impl FnOnce(&mut Layer)) {
+        let chosen = self.chosen;
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.kind == chosen) {
+            to(layer);
+        }
+    }
+
+    /// Whether layers are drawn now.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.is_visible && !self.is_peeking
+    }
+
+    /// What to draw, the lowest first.
+    pub(crate) fn frames(&self) -> Vec<OverlayFrame> {
+        let shown = self.layers.iter().filter(|layer| self.is_seen() && layer.look.is_shown);
+        shown.map(Layer::frame).collect()
+    }
+
+    /// Takes in the figures of every layer that shows `heatmap`.
+    pub(crate) fn take_readout(&mut self, heatmap: &Arc<Heatmap>, readout: &Arc<Readout>) {
+        for layer in &mut self.layers {
+            if Arc::ptr_eq(&layer.heatmap, heatmap) {
+                layer.readout = Some(Arc::clone(readout));
+            }
+        }
     }
 }

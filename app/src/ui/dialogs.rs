@@ -66,7 +66,9 @@ fn open_path_ui(ui: &mut Ui, dialogs: &Dialogs, commands: &mut Commands) {
 fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.set_width(520.0);
     ui.heading("Export");
-    ui.label(format!("Cut at t = {:.3}", state.overlay.threshold.get()));
+    if let Some(layer) = state.overlay.layer() {
+        ui.label(format!("{}, cut at t = {:.3}", layer.kind.title(), layer.threshold.get()));
+    }
     formats_ui(ui, &state.dialogs.export_formats, commands);
     ui.add_space(4.0);
     folder_ui(ui, &state.dialogs.export_folder, commands);
@@ -78,7 +80,7 @@ fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     if export.clicked() {
         commands.push(FileCommand::Export);
     }
-    let note = "Files are named after the slide. An earlier export of the same slide is replaced; \
+    let note = "Files are named after the slide and the layer. An earlier export of the same slide is replaced; \
                 files of another slide never are.";
     ui.add(Label::new(RichText::new(note).small().color(theme::TEXT_WEAK)).wrap());
 }
@@ -122,11 +124,10 @@ mod tests {
     use super::*;
     use crate::command::{Command, samples};
     use egui_kittest::{Harness, kittest::Queryable as _};
-    use std::sync::Arc;
 
     fn asked(dialog: Dialog, click: &str) -> Vec<Command> {
         let mut state = samples::state();
-        state.overlay.result = Some(Arc::new(samples::result(false)));
+        state.overlay = samples::overlay(false);
         state.dialogs.open = dialog;
         state.dialogs.export_folder = "/out".to_owned();
         let mut commands = Commands::default();

@@ -1,4 +1,4 @@
-//! The heatmap's panel: reads state, pushes commands, owns nothing.
+//! The panel of the layers: reads state, pushes commands, owns nothing.
 
 use domain::mask::BinaryThreshold;
 use domain::scale::{Area, Mpp};
@@ -7,16 +7,20 @@ use render::frame::{Colormap, OverlayStyle};
 
 use super::theme;
 use crate::command::{Commands, FileCommand, OverlayCommand};
+use crate::state::layer::{Layer, LayerLook};
 use crate::state::overlay::{OverlayState, SlideResult};
 
 mod color_bar;
 mod histogram;
 
-const COLORMAPS: [(Colormap, &str); 4] = [
+const COLORMAPS: [(Colormap, &str); 7] = [
     (Colormap::Cividis, "Cividis"),
     (Colormap::Viridis, "Viridis"),
     (Colormap::Magma, "Magma"),
     (Colormap::Inferno, "Inferno"),
+    (Colormap::Orange, "Orange"),
+    (Colormap::Blue, "Blue"),
+    (Colormap::Green, "Green"),
 ];
 
 const STYLES: [(OverlayStyle, &str); 3] = [
@@ -32,17 +36,18 @@ pub(crate) fn overlay_panel_ui(
     mpp: Option<Mpp>,
     commands: &mut Commands,
 ) {
-    let Some(result) = &overlay.result else {
+    let (Some(result), Some(layer)) = (&overlay.result, overlay.layer()) else {
         super::section_title(ui, "Heatmap");
         ui.label(RichText::new("Run a model to see where it looks.").color(theme::TEXT_WEAK));
         return;
     };
     title_ui(ui, overlay.is_visible, commands);
     ui.add_enabled_ui(overlay.is_visible, |ui| {
-        threshold_ui(ui, overlay, result, commands);
-        lesions_ui(ui, result, overlay.threshold, mpp);
-        color_bar::color_bar_ui(ui, overlay.colormap, overlay.threshold);
-        look_ui(ui, overlay, commands);
+        layer_ui(ui, overlay, layer, commands);
+        threshold_ui(ui, layer, commands);
+        figures_ui(ui, layer, result, mpp);
+        color_bar::color_bar_ui(ui, layer);
+        look_ui(ui, layer, commands);
     });
     ui.add_space(4.0);
     let size = egui::vec2(ui.available_width(), 30.0);
@@ -53,29 +58,48 @@ pub(crate) fn overlay_panel_ui(
 
 fn title_ui(ui: &mut Ui, mut is_visible: bool, commands: &mut Commands) {
     ui.horizontal(|ui| {
-        super::section_title(ui, "Heatmap");
+        super::section_title(ui, "Layers");
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if ui.checkbox(&mut is_visible, "Show the heatmap  (H)").changed() {
+            if ui.checkbox(&mut is_visible, "Show layers  (H)").changed() {
                 commands.push(OverlayCommand::SetVisible(is_visible));
             }
         });
     });
 }
 
+/// Which layer everything below is about, and whether it is shown.
+fn layer_ui(ui: &mut Ui, overlay: &OverlayState, layer: &Layer, commands: &mut Commands) {
+    ui.horizontal(|ui| {
+        let combo = ComboBox::from_id_salt("layer").width(ui.available_width() - 90.0);
+        let combo = combo.height(400.0).selected_text(layer.kind.title()).show_ui(ui, |ui| {
+            // The topmost first.
+            for other in overlay.layers.iter().rev() {
+                let mark = if other.look.is_shown { "shown" } else { "" };
+                let text = format!("{}  {mark}", other.kind.title());
+                if ui.selectable_label(other.kind == layer.kind, text.trim_end()).clicked() {
+                    commands.push(OverlayCommand::Choose(other.kind));
+                }
+            }
+        });
+        combo
+            .response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Layer"));
+        let mut is_shown = layer.look.is_shown;
+        if ui.checkbox(&mut is_shown, "Shown").changed() {
+            commands.push(OverlayCommand::SetShown(is_shown));
+        }
+    });
+}
+
 /// The histogram, the slider under it, the typed value, and what *t* could be set to.
-fn threshold_ui(
-    ui: &mut Ui,
-    overlay: &OverlayState,
-    result: &SlideResult,
-    commands: &mut Commands,
-) {
+fn threshold_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
     let label = ui.label("Threshold t, keys [ and ]");
     let left = ui.cursor().left();
     let slider_width = ui.available_width() - 66.0;
     // The rail ends half a handle before the slider does.
     let rail = Rangef::new(left, left + slider_width).shrink(ui.spacing().interact_size.y / 2.5);
-    histogram::histogram_ui(ui, rail, overlay, result);
-    let mut value = overlay.threshold.get();
+    histogram::histogram_ui(ui, rail, layer);
+    let mut value = layer.threshold.get();
     ui.horizontal(|ui| {
         ui.spacing_mut().slider_width = slider_width;
         let circle = egui::style::HandleShape::Circle;
@@ -88,59 +112,62 @@ fn threshold_ui(
             commands.push(OverlayCommand::SetThreshold(threshold));
         }
     });
-    proposals_ui(ui, overlay.threshold, result, commands);
+    proposals_ui(ui, layer, commands);
 }
 
 /// The model's own *t* and Otsu's, in the colours of their ticks.
-fn proposals_ui(
-    ui: &mut Ui,
-    threshold: BinaryThreshold,
-    result: &SlideResult,
-    commands: &mut Commands,
-) {
+fn proposals_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
+    let button = |text: String, color| egui::Button::new(RichText::new(text).color(color)).small();
     ui.horizontal(|ui| {
-        let recommended = result.recommended;
-        let text = format!("Model's t = {:.2}  (T)", recommended.get());
-        let button = egui::Button::new(RichText::new(text).color(theme::WARNING)).small();
-        if ui.add_enabled(threshold != recommended, button).clicked() {
-            commands.push(OverlayCommand::ResetThreshold);
+        if let Some(recommended) = layer.recommended {
+            let text = format!("Model's t = {:.2}  (T)", recommended.get());
+            let button = button(text, theme::WARNING);
+            if ui.add_enabled(layer.threshold != recommended, button).clicked() {
+                commands.push(OverlayCommand::ResetThreshold);
+            }
         }
-        if let Some(otsu) = result.otsu {
-            let text = format!("Otsu's t = {:.2}", otsu.get());
-            let button = egui::Button::new(RichText::new(text).color(theme::ACCENT)).small();
-            if ui.add_enabled(threshold != otsu, button).clicked() {
+        if let Some(otsu) = layer.readout.as_ref().and_then(|readout| readout.otsu) {
+            let button = button(format!("Otsu's t = {:.2}", otsu.get()), theme::ACCENT);
+            if ui.add_enabled(layer.threshold != otsu, button).clicked() {
                 commands.push(OverlayCommand::SetThreshold(otsu));
             }
         }
     });
 }
 
-/// The lesions at *t*, from the curve that the job prepared.
-fn lesions_ui(ui: &mut Ui, result: &SlideResult, threshold: BinaryThreshold, mpp: Option<Mpp>) {
-    let lesions = result.lesions.at(threshold);
+/// What exceeds *t*, from the figures that a job prepared.
+fn figures_ui(ui: &mut Ui, layer: &Layer, result: &SlideResult, mpp: Option<Mpp>) {
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.label(RichText::new("Lesion area at t").color(theme::TEXT_WEAK).small());
+        let Some(readout) = &layer.readout else {
+            ui.label(RichText::new("Counting…").color(theme::TEXT_WEAK));
+            return;
+        };
+        let lesions = readout.lesions.at(layer.threshold);
+        let what = if layer.kind.is_of_lesions() { "Lesion area at t" } else { "Area at t" };
+        ui.label(RichText::new(what).color(theme::TEXT_WEAK).small());
         let area = Area::from_level0_px(lesions.area_level0_px, mpp).to_string();
         ui.horizontal(|ui| {
             ui.label(RichText::new(area).size(18.0).color(theme::TEXT_STRONG));
-            if let Some(share) = result.tissue_share(threshold) {
+            if let Some(share) = result.tissue_share(lesions.area_level0_px) {
                 ui.label(format!("{:.1} % of the tissue", 100.0 * share));
             }
         });
         let largest = Area::from_level0_px(lesions.largest_level0_px, mpp);
+        let (one, many) =
+            if layer.kind.is_of_lesions() { ("lesion", "lesions") } else { ("part", "parts") };
         ui.label(match lesions.n_lesions {
-            0 => "no lesion".to_owned(),
-            1 => "1 lesion".to_owned(),
-            n => format!("{n} lesions, the largest {largest}"),
+            0 => format!("no {one}"),
+            1 => format!("1 {one}"),
+            n => format!("{n} {many}, the largest {largest}"),
         });
     });
 }
 
 /// Opacity, colours, fill or contour.
-fn look_ui(ui: &mut Ui, overlay: &OverlayState, commands: &mut Commands) {
+fn look_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
+    let LayerLook { mut opacity, colormap, style, .. } = layer.look;
     ui.horizontal(|ui| {
-        let mut opacity = overlay.opacity;
         ui.spacing_mut().slider_width = 130.0;
         let slider = Slider::new(&mut opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity");
         if ui.add(slider).changed() {
@@ -148,23 +175,22 @@ fn look_ui(ui: &mut Ui, overlay: &OverlayState, commands: &mut Commands) {
         }
     });
     ui.horizontal(|ui| {
-        for (style, name) in STYLES {
-            if ui.selectable_label(overlay.style == style, name).clicked() {
-                commands.push(OverlayCommand::SetStyle(style));
+        for (other, name) in STYLES {
+            if ui.selectable_label(style == other, name).clicked() {
+                commands.push(OverlayCommand::SetStyle(other));
             }
         }
-        let chosen = COLORMAPS.iter().find(|(colormap, _)| *colormap == overlay.colormap);
-        let title = chosen.map_or("", |(_, name)| name);
+        let title = COLORMAPS.iter().find(|(other, _)| *other == colormap).map_or("", |it| it.1);
         let combo = ComboBox::from_id_salt("colormap").selected_text(title).show_ui(ui, |ui| {
-            for (colormap, name) in COLORMAPS {
-                if ui.selectable_label(overlay.colormap == colormap, name).clicked() {
-                    commands.push(OverlayCommand::SetColormap(colormap));
+            for (other, name) in COLORMAPS {
+                if ui.selectable_label(colormap == other, name).clicked() {
+                    commands.push(OverlayCommand::SetColormap(other));
                 }
             }
         });
         combo
             .response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Colour scale"));
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Color scale"));
     });
 }
 
@@ -172,12 +198,12 @@ fn look_ui(ui: &mut Ui, overlay: &OverlayState, commands: &mut Commands) {
 mod tests {
     use super::*;
     use crate::command::{Command, samples};
+    use crate::state::layer::LayerKind;
     use egui::Role;
     use egui_kittest::{Harness, kittest::Queryable as _};
-    use std::sync::Arc;
 
     fn overlay() -> OverlayState {
-        OverlayState { result: Some(Arc::new(samples::result(false))), ..Default::default() }
+        samples::overlay(false)
     }
 
     #[test]
@@ -191,7 +217,7 @@ mod tests {
         drop(harness);
         let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.75));
         assert!(commands.take().contains(&Command::Overlay(moved)));
-        assert_eq!(overlay.threshold, BinaryThreshold::HALF);
+        assert_eq!(overlay.layer().unwrap().threshold, BinaryThreshold::clamped(0.4));
     }
 
     #[test]
@@ -199,7 +225,8 @@ mod tests {
         let overlay = overlay();
         let mut commands = Commands::default();
         let mpp = Mpp::new(0.5, 0.5);
-        let lesions = overlay.result.as_ref().unwrap().lesions.at(overlay.threshold);
+        let layer = overlay.layer().unwrap();
+        let lesions = layer.readout.as_ref().unwrap().lesions.at(layer.threshold);
         let expected = Area::from_level0_px(lesions.area_level0_px, mpp).to_string();
         assert!(expected.ends_with("mm²"));
         let harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, mpp, &mut commands));
@@ -216,6 +243,34 @@ mod tests {
         drop(harness);
         let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.6));
         assert_eq!(commands.take(), [Command::Overlay(moved)]);
+    }
+
+    #[test]
+    fn every_layer_can_be_chosen_by_its_name_and_hidden() {
+        let overlay = overlay();
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("Layer").click();
+        harness.run();
+        harness.get_by_label("Tissue");
+        harness.get_by_label("Refined mask").click();
+        harness.run();
+        harness.get_by_label("Shown").click();
+        harness.run();
+        drop(harness);
+        let expected =
+            [OverlayCommand::Choose(LayerKind::Refined), OverlayCommand::SetShown(false)];
+        assert_eq!(commands.take(), expected.map(Command::Overlay));
+    }
+
+    #[test]
+    fn a_layer_that_is_still_counted_says_so() {
+        let mut overlay = overlay();
+        overlay.chosen = LayerKind::Refined;
+        let mut commands = Commands::default();
+        let harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("Counting…");
+        harness.get_by_label("Color bar: Lesion probability of stage 2");
     }
 
     #[test]

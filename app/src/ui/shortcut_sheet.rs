@@ -11,7 +11,7 @@ const POINTER: [(&str, &str); 5] = [
     ("Wheel, pinch", "Zoom at the pointer"),
     ("Double click", "Zoom in at the pointer"),
     ("Click the overview", "Go there"),
-    ("Hold Space", "Hide the heatmap"),
+    ("Hold Space", "Hide all layers"),
 ];
 
 /// Wide enough for the longest of them.

@@ -87,6 +87,11 @@ impl Fmamil {
         raw_map(self.map, self, tokens, mask)
     }
 
+    /// Which map [`Self::map`] draws.
+    pub(crate) fn map_kind(&self) -> MapKind {
+        self.map
+    }
+
     /// The head's parts, for the closed form of its gradient.
     pub(crate) fn mil_head(&self) -> &MilHead {
         &self.head

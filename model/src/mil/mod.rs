@@ -19,6 +19,8 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::softmax;
 use rand_chacha::ChaCha8Rng;
 
+use crate::cam::MapKind;
+use crate::cam::map::of_attention;
 use crate::fmamil::{Fmamil, Grid};
 use crate::loss::mil::{LossConfig, MilLoss, bag_loss};
 use crate::registry::weights::Tensors;
@@ -67,12 +69,23 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If shapes disagree.
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement>;
+
+    /// Those of `kinds` that this network has beside the map of [`Self::judge`], each as that one; most have none.
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    fn further_maps(&self, _bags: Bags<'_>, _kinds: &[MapKind]) -> Result<Vec<(MapKind, Tensor)>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A network whose map is its attention and whose loss is that of the bag alone.
 trait AttentionNetwork: std::fmt::Debug + Send + Sync {
     /// Attention `[b, P]` and logits `[b, C]`.
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)>;
+
+    /// How the attention is drawn.
+    fn map(&self) -> MapKind;
 }
 
 impl<T: AttentionNetwork> MilNetwork for T {
@@ -91,7 +104,8 @@ impl<T: AttentionNetwork> MilNetwork for T {
     }
 
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.forward(bags)?;
+        let (attention, logits) = self.forward(bags)?;
+        let map = of_attention(self.map(), attention, bags.mask)?;
         Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }

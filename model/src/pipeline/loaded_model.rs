@@ -29,6 +29,8 @@ pub(crate) struct LoadedModel {
     pub(crate) device: OpenDevice,
     /// Stage 2, where the folder has one.
     pub(crate) refiner: Option<Refiner>,
+    /// Maps that are drawn beside the model's own, as far as its network has them.
+    pub(crate) further_maps: Vec<MapKind>,
 }
 
 /// What the network says about one bag.
@@ -38,6 +40,14 @@ pub(crate) struct BagOutput {
     pub(crate) probability: f32,
     /// The map per patch, `0.0..=1.0`, row-major, not gated by the prediction (MODELS 6.3).
     pub(crate) cam: Vec<f32>,
+}
+
+/// Another reading of the network over several bags, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FurtherMap {
+    pub(crate) kind: MapKind,
+    /// As [`BagOutput::cam`].
+    pub(crate) windows: Vec<Vec<f32>>,
 }
 
 /// Bags of one grid, scaled features.
@@ -109,7 +119,7 @@ impl LoadedModel {
         let network = mil::build(&config.network, tensors, &device.device)
             .map_err(|error| one_line(&error))?;
         let refiner = Refiner::open(&entry.dir, &device.device)?;
-        Ok(Self { config, encoder, network, space, device, refiner })
+        Ok(Self { config, encoder, network, space, device, refiner, further_maps: Vec::new() })
     }
 
     /// Runs the network on a batch of bags.
@@ -119,6 +129,31 @@ impl LoadedModel {
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
         forward(self.network.as_ref(), batch, &self.device.device)
     }
+}
+
+impl LoadedModel {
+    /// The further maps of each bag of a batch, as [`BagOutput::cam`].
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn further(&self, batch: &BagBatch) -> candle_core::Result<Vec<FurtherMap>> {
+        if self.further_maps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (features, mask) = batch.tensors(&self.device.device)?;
+        let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
+        let maps = self.network.further_maps(bags, &self.further_maps)?;
+        maps.into_iter()
+            .map(|(kind, raw)| Ok(FurtherMap { kind, windows: normalized(&raw, batch)? }))
+            .collect()
+    }
+}
+
+/// Each bag's map, normalized.
+fn normalized(raw: &Tensor, batch: &BagBatch) -> candle_core::Result<Vec<Vec<f32>>> {
+    let raw: Vec<Vec<f32>> = raw.to_vec2()?; // [n, P]
+    let masks = batch.is_real.chunks_exact(batch.grid.patches());
+    Ok(raw.iter().zip(masks).map(|(raw, mask)| normalize_cam(raw, mask)).collect())
 }
 
 /// Probability and map of each bag of a batch.
@@ -133,15 +168,9 @@ pub(crate) fn forward(
     let (features, mask) = batch.tensors(device)?;
     let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
     let Judgement { probabilities, map } = network.judge(bags)?;
-    let raw: Vec<Vec<f32>> = map.to_vec2()?; // [n, P]
     let positive: Vec<f32> = probabilities.narrow(1, 1, 1)?.flatten_all()?.to_vec1()?;
-    let masks = batch.is_real.chunks_exact(batch.grid.patches());
-    Ok(raw
-        .iter()
-        .zip(masks)
-        .zip(positive)
-        .map(|((raw, mask), probability)| BagOutput { probability, cam: normalize_cam(raw, mask) })
-        .collect())
+    let output = |(cam, probability)| BagOutput { probability, cam };
+    Ok(normalized(&map, batch)?.into_iter().zip(positive).map(output).collect())
 }
 
 /// Probability of the positive class when only the patches where the map exceeds one half keep their features and

@@ -5,7 +5,9 @@ use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 
 use super::familiarity::window_mean;
-use super::loaded_model::{BATCH, BagBatch, BagOutput, LoadedModel, kept_probabilities};
+use super::loaded_model::{
+    BATCH, BagBatch, BagOutput, FurtherMap, LoadedModel, kept_probabilities,
+};
 use crate::analysis::AnalyzeError;
 use crate::bag::BagConfig;
 use crate::bag::feature_store::FeatureStore;
@@ -31,6 +33,8 @@ impl From<FeatureError> for AnalyzeError {
 #[derive(Debug, Default)]
 pub(crate) struct SlideRun {
     pub(crate) outputs: Vec<BagOutput>,
+    /// What else was drawn over them.
+    pub(crate) further: Vec<FurtherMap>,
     /// Windows unlike the training data.
     pub(crate) n_outside: usize,
     /// Probabilities that the positive windows keep with the patches under their map alone.
@@ -128,5 +132,11 @@ fn score(model: &LoadedModel, batch: &BagBatch, run: &mut SlideRun) -> candle_co
         run.kept.extend(kept.iter().zip(positive).filter(|(_, is)| *is).map(|(kept, _)| *kept));
     }
     run.outputs.extend(outputs);
+    for map in model.further(batch)? {
+        match run.further.iter_mut().find(|known| known.kind == map.kind) {
+            Some(known) => known.windows.extend(map.windows),
+            None => run.further.push(map),
+        }
+    }
     Ok(())
 }

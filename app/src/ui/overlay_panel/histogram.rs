@@ -2,38 +2,36 @@
 
 use egui::{Color32, Rangef, Rect, Sense, Stroke, Ui, vec2};
 
-use crate::state::overlay::{OverlayState, SlideResult};
+use crate::state::layer::Layer;
 use crate::ui::{histogram, theme};
 
 const HEIGHT_PT: f32 = 34.0;
 
 /// Draws the bars, those above *t* bright; `rail` is where the slider below goes from 0 to 1.
-pub(super) fn histogram_ui(
-    ui: &mut Ui,
-    rail: Rangef,
-    overlay: &OverlayState,
-    result: &SlideResult,
-) {
+pub(super) fn histogram_ui(ui: &mut Ui, rail: Rangef, layer: &Layer) {
     let (place, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT_PT), Sense::hover());
     response.widget_info(|| {
         egui::WidgetInfo::labeled(egui::Role::Image, true, "Histogram of the heatmap's values")
     });
     let bars = Rect::from_x_y_ranges(rail, place.y_range());
-    let threshold = overlay.threshold.get();
+    let threshold = layer.threshold.get();
     let color = |_, to| if threshold < to { theme::TEXT_WEAK } else { theme::CONTROL };
-    ui.painter().add(histogram::bars(bars, &result.histogram, color));
+    let counts = layer.readout.as_ref().map_or(&[][..], |readout| &readout.histogram);
+    ui.painter().add(histogram::bars(bars, counts, color));
     let baseline = Stroke::new(1.0, theme::LINE);
     ui.painter().hline(rail, bars.bottom(), baseline);
     let tick = |value: f32, color: Color32| {
         let x = egui::lerp(rail, value);
         ui.painter().vline(x, bars.y_range(), Stroke::new(1.5, color));
     };
-    if let Some(otsu) = result.otsu {
+    if let Some(otsu) = layer.readout.as_ref().and_then(|readout| readout.otsu) {
         tick(otsu.get(), theme::ACCENT);
     }
-    tick(result.recommended.get(), theme::WARNING);
+    if let Some(recommended) = layer.recommended {
+        tick(recommended.get(), theme::WARNING);
+    }
     response.on_hover_text(
-        "Pixels of the heatmap by value (square root). Ticks: the model's t, Otsu's t.",
+        "Pixels of the layer by value (square root). Ticks: the model's t, Otsu's t.",
     );
 }

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
         refine: args.refine,
         refined_pyramid: None,
         map: args.map.map(Into::into),
+        further_maps: Vec::new(),
         fineness: args.fineness.into(),
     };
     let settings = EvalSettings {

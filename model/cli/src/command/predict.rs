@@ -33,6 +33,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             refine: args.refine,
             refined_pyramid: None,
             map: args.map.map(Into::into),
+            further_maps: Vec::new(),
             fineness: args.fineness.into(),
         },
         entry,

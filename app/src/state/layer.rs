@@ -1,0 +1,172 @@
+//! Layers: readings of the slide that lie over it, each cut at its own *t* and colored in its own way.
+
+use std::sync::Arc;
+
+use domain::heatmap::Heatmap;
+use domain::lesion_curve::LesionCurve;
+use domain::mask::BinaryThreshold;
+use domain::otsu::otsu;
+use model::cam::MapKind;
+use render::frame::{Colormap, OverlayFrame, OverlayStyle};
+
+/// Strong enough to see, weak enough to see through.
+pub(crate) const DEFAULT_OPACITY: f32 = 0.45;
+
+/// As many as the histogram has bars.
+pub(crate) const HISTOGRAM_BINS: u16 = 100;
+
+/// What a layer shows. One of each kind at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LayerKind {
+    /// Where tissue was found.
+    Tissue,
+    /// Another reading of the network than the model's own map.
+    Further(MapKind),
+    /// The model's own map.
+    Cam,
+    /// The CAM cut at a *t* of its own, as the label that stage 2 learns from.
+    PseudoMask,
+    /// The lesion probability of stage 2.
+    Refined,
+}
+
+impl LayerKind {
+    /// Its name in lists.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Tissue => "Tissue",
+            Self::Cam => "CAM",
+            Self::PseudoMask => "Pseudo-mask",
+            Self::Refined => "Refined mask",
+            Self::Further(MapKind::GradCam) => "Grad-CAM",
+            Self::Further(MapKind::GradCamPlusPlus) => "Grad-CAM++",
+            Self::Further(MapKind::Attention) => "Attention",
+            Self::Further(MapKind::Lift) => "Attention above uniform",
+            Self::Further(MapKind::AttentionGate) => "Attention gate",
+            Self::Further(MapKind::Instance) => "Instances",
+        }
+    }
+
+    /// What its values are, between the 0 and the 1 of a legend.
+    pub(crate) fn units(self) -> &'static str {
+        match self {
+            Self::Tissue => "glass to tissue",
+            Self::Cam | Self::PseudoMask => "Raw CAM, up to the slide's maximum",
+            Self::Refined => "Lesion probability of stage 2",
+            Self::Further(_) => "Raw values, up to the slide's maximum",
+        }
+    }
+
+    /// What tells its files from those of the CAM, which are named after the slide alone.
+    pub(crate) fn file_word(self) -> Option<&'static str> {
+        match self {
+            Self::Cam => None,
+            Self::Tissue => Some("tissue"),
+            Self::PseudoMask => Some("pseudo-mask"),
+            Self::Refined => Some("refined"),
+            Self::Further(MapKind::GradCam) => Some("grad-cam"),
+            Self::Further(MapKind::GradCamPlusPlus) => Some("grad-cam-plus-plus"),
+            Self::Further(MapKind::Attention) => Some("attention"),
+            Self::Further(MapKind::Lift) => Some("attention-above-uniform"),
+            Self::Further(MapKind::AttentionGate) => Some("attention-gate"),
+            Self::Further(MapKind::Instance) => Some("instances"),
+        }
+    }
+
+    /// Whether what exceeds *t* is lesion.
+    pub(crate) fn is_of_lesions(self) -> bool {
+        self != Self::Tissue
+    }
+
+    /// How it is shown until someone chooses otherwise.
+    fn first_look(self) -> LayerLook {
+        let look = |is_shown, colormap, style| LayerLook {
+            is_shown,
+            opacity: DEFAULT_OPACITY,
+            colormap,
+            style,
+        };
+        match self {
+            Self::Tissue => look(false, Colormap::Green, OverlayStyle::Contour),
+            Self::Further(_) => look(false, Colormap::Cividis, OverlayStyle::Fill),
+            Self::Cam => look(true, Colormap::Cividis, OverlayStyle::FillAndContour),
+            Self::PseudoMask => look(false, Colormap::Orange, OverlayStyle::Fill),
+            Self::Refined => look(true, Colormap::Blue, OverlayStyle::FillAndContour),
+        }
+    }
+}
+
+/// How a layer is shown; kept from slide to slide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LayerLook {
+    pub(crate) is_shown: bool,
+    /// `0.0..=1.0`.
+    pub(crate) opacity: f32,
+    pub(crate) colormap: Colormap,
+    pub(crate) style: OverlayStyle,
+}
+
+/// Figures of a layer at every *t*, prepared once by a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Readout {
+    /// Area, number and largest of the lesions.
+    pub(crate) lesions: LesionCurve,
+    /// How often the layer takes which value above 0, in [`HISTOGRAM_BINS`] equal parts.
+    pub(crate) histogram: Vec<u64>,
+    /// *t* that parts high from low values by Otsu's rule, if there are both.
+    pub(crate) otsu: Option<BinaryThreshold>,
+}
+
+impl Readout {
+    /// Floods the field; takes up to some seconds, so not for the window's thread.
+    pub(crate) fn of(heatmap: &Heatmap) -> Self {
+        let lesions = LesionCurve::new(heatmap);
+        let histogram = lesions.histogram(HISTOGRAM_BINS);
+        Self { otsu: otsu_threshold(&histogram), lesions, histogram }
+    }
+}
+
+/// The upper end of the last bin that Otsu's rule calls low.
+#[expect(clippy::cast_precision_loss, reason = "a hundred bins")]
+fn otsu_threshold(histogram: &[u64]) -> Option<BinaryThreshold> {
+    let last_low = otsu(histogram)?;
+    Some(BinaryThreshold::clamped((last_low + 1) as f32 / f32::from(HISTOGRAM_BINS)))
+}
+
+/// One reading of the slide.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) kind: LayerKind,
+    pub(crate) heatmap: Arc<Heatmap>,
+    /// The model's best *t*, for the marker on the slider; few layers have one.
+    pub(crate) recommended: Option<BinaryThreshold>,
+    /// `None` until a job has prepared it.
+    pub(crate) readout: Option<Arc<Readout>>,
+    /// Below or at it the layer is fully clear.
+    pub(crate) threshold: BinaryThreshold,
+    pub(crate) look: LayerLook,
+}
+
+impl Layer {
+    /// Cut at the recommended *t*, else in the middle.
+    pub(crate) fn new(
+        kind: LayerKind,
+        heatmap: Arc<Heatmap>,
+        recommended: Option<BinaryThreshold>,
+    ) -> Self {
+        let threshold = recommended.unwrap_or_default();
+        let look = kind.first_look();
+        Self { kind, heatmap, recommended, readout: None, threshold, look }
+    }
+
+    /// As the renderer takes it.
+    pub(crate) fn frame(&self) -> OverlayFrame {
+        OverlayFrame {
+            heatmap: Arc::clone(&self.heatmap),
+            threshold: self.threshold,
+            opacity: self.look.opacity,
+            colormap: self.look.colormap,
+            style: self.look.style,
+        }
+    }
+}
