@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::heatmap::Heatmap;
-use domain::mask::BinaryMask;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use model::analysis::TrainingFit;
 use render::frame::OverlayFrame;
 
@@ -143,11 +143,16 @@ impl OverlayState {
         }
     }
 
-    /// Takes in the figures of every layer that shows `heatmap`.
+    /// Takes in the figures of every layer that shows `heatmap`. A further reading, of which no *t* is known to be good, is
+    /// cut at Otsu's unless someone moved it.
     pub(crate) fn take_readout(&mut self, heatmap: &Arc<Heatmap>, readout: &Arc<Readout>) {
         for layer in &mut self.layers {
             if Arc::ptr_eq(&layer.heatmap, heatmap) {
                 layer.readout = Some(Arc::clone(readout));
+                let is_untouched = layer.threshold == BinaryThreshold::default();
+                if matches!(layer.kind, LayerKind::Further(_)) && is_untouched {
+                    layer.threshold = readout.otsu.unwrap_or(layer.threshold);
+                }
             }
         }
     }
