@@ -6,8 +6,9 @@
 A list holds `base`, the settings that all rows share, and `rows`, what each changes (as `train --config`). With several
 data folders seed i is run on folder i: one drawing of the data, one drawing of the weights. *t* is chosen on the `val`
 rows (the best pooled mIoU there) and the figures are those of the `test` rows; a folder without `test` rows is measured
-on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names further maps that every
-FMaMIL is measured by, beside its own, without training again. What is finished already is not run again, and what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
+on `val`, and *t* is then taken from the very images it is measured on. `maps` of a list names, by architecture, further
+maps that a row is measured by, beside its own, without training again. What is finished already is not run again, and
+what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
@@ -78,8 +79,8 @@ def main():
     for name in args.rows or experiments["rows"]:
         config = merged(experiments["base"], experiments["rows"][name])
         config.setdefault("description", {})["name"] = name
-        is_fmamil = "architecture" not in config.get("model", {}).get("network", {})
-        kinds = [None, *(experiments.get("maps", []) if is_fmamil else [])]
+        architecture = config.get("model", {}).get("network", {}).get("architecture", "fmamil")
+        kinds = [None, *experiments.get("maps", {}).get(architecture, [])]
         found = {kind: [] for kind in kinds}
         for seed in args.seeds:
             data, out = args.data[seed % len(args.data)], args.out / name / str(seed)

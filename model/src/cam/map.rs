@@ -73,12 +73,33 @@ pub(crate) fn raw_map(
     }
 }
 
+/// The map of a network that has nothing but attention `[b, P]`, which sums to 1 over a bag: itself, or its gate.
+///
+/// # Errors
+/// If shapes disagree.
+pub(crate) fn of_attention(kind: MapKind, attention: Tensor, mask: &Tensor) -> Result<Tensor> {
+    match kind {
+        MapKind::AttentionGate => {
+            let smallest = f64::from(f32::MIN_POSITIVE);
+            let mask = mask.to_dtype(attention.dtype())?;
+            above_the_mean(&attention.maximum(smallest)?.log()?, &mask)
+        }
+        _ => Ok(attention),
+    }
+}
+
 fn lift(out: &HeadOutput, mask: &Tensor) -> Result<Tensor> {
     soft_label(&out.attention, mask, &LossConfig::paper())? * mask
 }
 
 fn attention_gate(model: &Fmamil, out: &HeadOutput, mask: &Tensor) -> Result<Tensor> {
-    let scores = (model.mil_head().scores(&out.hidden)? * mask)?;
+    above_the_mean(&model.mil_head().scores(&out.hidden)?, mask)
+}
+
+/// `sigmoid` of scores less the bag's mean score, 0 where there is no patch. Scores may be off by a constant, so the logarithm of the
+/// attention serves as well.
+fn above_the_mean(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let scores = (scores * mask)?;
     let patches = mask.sum_keepdim(1)?.maximum(1.0)?;
     let mean = scores.sum_keepdim(1)?.broadcast_div(&patches)?;
     sigmoid(&scores.broadcast_sub(&mean)?)? * mask
@@ -128,6 +149,16 @@ mod tests {
             order
         };
         assert_eq!(order(MapKind::Attention), order(MapKind::AttentionGate));
+    }
+
+    #[test]
+    fn the_gate_of_an_attention_is_that_of_its_scores() {
+        let (model, _) = small(Attention::Abmil);
+        let (tokens, mask) = (normal(&[2, 7, 8], 6), mask());
+        let attention = raw_map(MapKind::Attention, &model, &tokens, &mask).unwrap();
+        let gate = raw_map(MapKind::AttentionGate, &model, &tokens, &mask).unwrap();
+        let ours = of_attention(MapKind::AttentionGate, attention, &mask).unwrap();
+        assert_near(&ours, &gate, 1e-9, "gate");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use candle_nn::VarBuilder;
 use super::attention::{self, AttentionPool};
 use super::config::AbmilConfig;
 use super::{AttentionNetwork, Bags};
+use crate::cam::MapKind;
 use crate::fmamil::init::List;
 use crate::nn::linear::Linear;
 
@@ -14,6 +15,7 @@ pub(super) struct AbMil {
     encode: Linear,
     pool: AttentionPool,
     classify: Linear,
+    map: MapKind,
 }
 
 /// Its weights.
@@ -31,6 +33,7 @@ impl AbMil {
             encode: Linear::new(config.feature_dim, config.hidden, vb.pp("enc"))?,
             pool: AttentionPool::new((config.hidden, config.attention_dim), false, &vb.pp("att"))?,
             classify: Linear::new(config.hidden, 2, vb.pp("cls"))?,
+            map: config.map,
         })
     }
 }
@@ -40,5 +43,9 @@ impl AttentionNetwork for AbMil {
         let hidden = self.encode.forward(bags.features)?.relu()?;
         let (attention, bag) = self.pool.forward(&hidden, bags.mask)?;
         Ok((attention, self.classify.forward(&bag)?))
+    }
+
+    fn map(&self) -> MapKind {
+        self.map
     }
 }

@@ -10,6 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use super::attention::{self, AttentionPool};
 use super::config::ClamSbConfig;
 use super::{Bags, Judgement, MilNetwork, probabilities};
+use crate::cam::MapKind;
+use crate::cam::map::of_attention;
 use crate::fmamil::init::List;
 use crate::loss::mil::{LossConfig, MilLoss, bag_loss};
 use crate::nn::linear::Linear;
@@ -23,6 +25,7 @@ pub(super) struct ClamSb {
     instances: [Linear; 2],
     dropout: f64,
     top_k: usize,
+    map: MapKind,
 }
 
 /// Its weights.
@@ -47,6 +50,7 @@ impl ClamSb {
             instances: [instances(0)?, instances(1)?],
             dropout: config.dropout,
             top_k: config.top_k,
+            map: config.map,
         })
     }
 
@@ -135,7 +139,8 @@ impl MilNetwork for ClamSb {
     }
 
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.pool(&self.encode(bags.features)?, bags.mask)?;
+        let (attention, logits) = self.pool(&self.encode(bags.features)?, bags.mask)?;
+        let map = of_attention(self.map, attention, bags.mask)?;
         Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }

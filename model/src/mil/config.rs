@@ -16,6 +16,9 @@ pub struct AbmilConfig {
     pub hidden: usize,
     /// Hidden width of the attention.
     pub attention_dim: usize,
+    /// `attention` or `attention_gate`.
+    #[serde(default = "attention")]
+    pub map: MapKind,
 }
 
 /// Sizes of CLAM with one attention branch (Lu et al. 2021).
@@ -32,6 +35,9 @@ pub struct ClamSbConfig {
     pub dropout: f64,
     /// Patches of most and of least attention that are taught as instances.
     pub top_k: usize,
+    /// `attention` or `attention_gate`.
+    #[serde(default = "attention")]
+    pub map: MapKind,
 }
 
 /// Sizes of `TransMIL` (Shao et al. 2021).
@@ -44,6 +50,9 @@ pub struct TransmilConfig {
     pub hidden: usize,
     /// Attention heads; a divisor of `hidden`.
     pub heads: usize,
+    /// `attention` or `attention_gate`.
+    #[serde(default = "attention")]
+    pub map: MapKind,
 }
 
 /// Sizes of `MambaMIL` (Yang et al. 2024).
@@ -64,6 +73,13 @@ pub struct MambaMilConfig {
     pub rate: usize,
     /// Hidden width of the attention.
     pub attention_dim: usize,
+    /// `attention` or `attention_gate`.
+    #[serde(default = "attention")]
+    pub map: MapKind,
+}
+
+fn attention() -> MapKind {
+    MapKind::Attention
 }
 
 /// One network.
@@ -91,18 +107,19 @@ impl NetworkConfig {
 
     /// The network of that word at its customary size.
     pub fn of_architecture(word: &str, feature_dim: usize) -> Option<Self> {
-        let hidden = 512;
+        let (hidden, map) = (512, attention());
         Some(match word {
             "fmamil" => Self::Fmamil(FmamilConfig::paper(feature_dim)),
-            "abmil" => Self::Abmil(AbmilConfig { feature_dim, hidden, attention_dim: 128 }),
+            "abmil" => Self::Abmil(AbmilConfig { feature_dim, hidden, attention_dim: 128, map }),
             "clam_sb" => Self::ClamSb(ClamSbConfig {
                 feature_dim,
                 hidden,
                 attention_dim: 256,
                 dropout: 0.25,
                 top_k: 8,
+                map,
             }),
-            "transmil" => Self::Transmil(TransmilConfig { feature_dim, hidden, heads: 8 }),
+            "transmil" => Self::Transmil(TransmilConfig { feature_dim, hidden, heads: 8, map }),
             "mamba_mil" => Self::MambaMil(MambaMilConfig {
                 feature_dim,
                 dim: hidden,
@@ -111,6 +128,7 @@ impl NetworkConfig {
                 dt_rank: 32,
                 rate: 10,
                 attention_dim: 128,
+                map,
             }),
             "vision_mamba" => Self::VisionMamba(FmamilConfig {
                 scans: Scans::Rows,
@@ -147,24 +165,52 @@ impl NetworkConfig {
     /// Has another map drawn.
     ///
     /// # Errors
-    /// If the network has but one map. One line.
+    /// If the network has no such map. One line.
     pub(crate) fn draw(&mut self, map: MapKind) -> Result<(), String> {
         match self {
-            Self::Fmamil(config) => config.map = map,
-            _ => return Err(format!("a {} model has a single kind of map", self.architecture())),
+            Self::Fmamil(config) | Self::VisionMamba(config) => config.map = map,
+            Self::Abmil(config) => config.map = map,
+            Self::ClamSb(config) => config.map = map,
+            Self::Transmil(config) => config.map = map,
+            Self::MambaMil(config) => config.map = map,
         }
-        Ok(())
+        self.map_problem().map_or(Ok(()), Err)
+    }
+
+    /// Which map it draws.
+    fn map(&self) -> MapKind {
+        match self {
+            Self::Fmamil(config) | Self::VisionMamba(config) => config.map,
+            Self::Abmil(config) => config.map,
+            Self::ClamSb(config) => config.map,
+            Self::Transmil(config) => config.map,
+            Self::MambaMil(config) => config.map,
+        }
+    }
+
+    /// Says which maps it has, if it has not the one it is to draw.
+    fn map_problem(&self) -> Option<String> {
+        let known = match self {
+            Self::Fmamil(_) => &MapKind::ALL[..],
+            Self::VisionMamba(_) => &[MapKind::GradCam],
+            _ => &[MapKind::Attention, MapKind::AttentionGate],
+        };
+        let words = |kinds: &[MapKind]| {
+            kinds.iter().map(|it| it.description()).collect::<Vec<_>>().join(" or ")
+        };
+        (!known.contains(&self.map())).then(|| {
+            let found = self.map().description();
+            format!("a {} model draws {}, found {found}", self.architecture(), words(known))
+        })
     }
 
     /// What its map shows, one line.
     pub(crate) fn map_description(&self) -> &'static str {
         match self {
-            Self::Fmamil(config) => config.map.description(),
-            Self::Transmil(_) => "attention of the class token",
-            Self::VisionMamba(_) => MapKind::GradCam.description(),
-            Self::Abmil(_) | Self::ClamSb(_) | Self::MambaMil(_) => {
-                MapKind::Attention.description()
+            Self::Transmil(config) if config.map == MapKind::Attention => {
+                "attention of the class token"
             }
+            _ => self.map().description(),
         }
     }
 
@@ -186,7 +232,7 @@ impl NetworkConfig {
             Self::MambaMil(config) if config.rate == 0 => {
                 Some("rate must be at least 1, found 0".to_owned())
             }
-            _ => None,
+            _ => self.map_problem(),
         }
     }
 }

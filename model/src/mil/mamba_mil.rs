@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 use super::attention::{self, AttentionPool};
 use super::config::MambaMilConfig;
 use super::{AttentionNetwork, Bags};
+use crate::cam::MapKind;
 use crate::fmamil::FmamilConfig;
 use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
@@ -24,6 +25,7 @@ pub(super) struct MambaMil {
     pool: AttentionPool,
     classify: Linear,
     rate: usize,
+    map: MapKind,
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +122,7 @@ impl MambaMil {
             pool: AttentionPool::new((config.dim, config.attention_dim), false, &vb.pp("att"))?,
             classify: Linear::new(config.dim, 2, vb.pp("cls"))?,
             rate: config.rate,
+            map: config.map,
         })
     }
 }
@@ -136,6 +139,10 @@ impl AttentionNetwork for MambaMil {
         }
         let (attention, bag) = self.pool.forward(&self.norm.forward(&tokens)?, bags.mask)?;
         Ok((attention, self.classify.forward(&bag)?))
+    }
+
+    fn map(&self) -> MapKind {
+        self.map
     }
 }
 

@@ -20,6 +20,7 @@ use candle_nn::ops::softmax;
 use rand_chacha::ChaCha8Rng;
 
 use crate::cam::MapKind;
+use crate::cam::map::of_attention;
 use crate::fmamil::{Fmamil, Grid};
 use crate::loss::mil::{LossConfig, MilLoss, bag_loss};
 use crate::registry::weights::Tensors;
@@ -82,6 +83,9 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
 trait AttentionNetwork: std::fmt::Debug + Send + Sync {
     /// Attention `[b, P]` and logits `[b, C]`.
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)>;
+
+    /// How the attention is drawn.
+    fn map(&self) -> MapKind;
 }
 
 impl<T: AttentionNetwork> MilNetwork for T {
@@ -100,7 +104,8 @@ impl<T: AttentionNetwork> MilNetwork for T {
     }
 
     fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
-        let (map, logits) = self.forward(bags)?;
+        let (attention, logits) = self.forward(bags)?;
+        let map = of_attention(self.map(), attention, bags.mask)?;
         Ok(Judgement { probabilities: probabilities(&logits)?, map })
     }
 }

@@ -10,6 +10,7 @@ use candle_nn::ops::softmax;
 
 use super::config::TransmilConfig;
 use super::{AttentionNetwork, Bags};
+use crate::cam::MapKind;
 use crate::fmamil::Grid;
 use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
@@ -30,6 +31,7 @@ pub(super) struct TransMil {
     positions: Vec<(Tensor, Tensor)>,
     norm: LayerNorm,
     classify: Linear,
+    map: MapKind,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +114,7 @@ impl TransMil {
             positions: KERNELS.into_iter().map(kernel).collect::<Result<_>>()?,
             norm: LayerNorm::new(dim, NORM_EPS, vb.pp("norm_f"))?,
             classify: Linear::new(dim, 2, vb.pp("cls"))?,
+            map: config.map,
         })
     }
 
@@ -152,5 +155,9 @@ impl AttentionNetwork for TransMil {
         let class_token = tokens.narrow(1, 0, 1)?.contiguous()?;
         let logits = self.classify.forward(&self.norm.forward(&class_token)?.squeeze(1)?)?;
         Ok(((attention * bags.mask)?, logits))
+    }
+
+    fn map(&self) -> MapKind {
+        self.map
     }
 }

@@ -5,9 +5,10 @@ use domain::pixels::Pixels;
 
 use super::{DicomFile, tags};
 use crate::SlideError;
+use crate::codec::jpeg::Extent;
 use crate::codec::{jpeg, jpeg2000, packbits};
 use crate::number::to_usize;
-use crate::tile::Tile;
+use crate::tile::{Part, Tile};
 
 /// The encoding that all frames of a level share.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,13 @@ impl FrameCodec {
             return Err(SlideError::malformed("DICOM", problem));
         }
         Ok(Tile { pixels: Some(pixels), n_damaged })
+    }
+
+    /// Decodes a part of a frame of `tile` pixels; `None` if that takes all of it.
+    pub(super) fn decode_part(&self, stored: &[u8], tile: PixelSize, part: Part) -> Option<Pixels> {
+        let is_jpeg = matches!(self.encoding, Encoding::Jpeg);
+        let is_rgb = self.colors == Colors::Rgb;
+        is_jpeg.then(|| jpeg::decode_less(stored, None, is_rgb, tile, Extent::Part(part)))?
     }
 
     /// One segment for each byte of a sample, high bytes first, colour by colour (PS3.5 annex G).

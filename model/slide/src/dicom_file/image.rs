@@ -179,6 +179,11 @@ impl TileSource for DicomImage {
         Box::new(places.under(rect).into_iter())
     }
 
+    fn read_part(&self, col: u32, row: u32, part: Shown) -> Option<Tile> {
+        let stored = self.frame(self.index(col, row)).ok()?;
+        self.codec.decode_part(&stored, self.tile, part).map(Tile::intact)
+    }
+
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
         let frame = self.index(col, row);
         let tile = self.frame(frame).and_then(|stored| self.codec.decode(stored, self.tile));

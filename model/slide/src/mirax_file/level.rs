@@ -10,6 +10,7 @@ use domain::coords::{LevelRect, PixelSize};
 use super::picture::{DataFiles, decode, stored};
 use super::{Positions, Record};
 use crate::SlideError;
+use crate::codec::jpeg::{self, Extent};
 use crate::mosaic::Mosaic;
 use crate::number::{to_u32, to_usize};
 use crate::tile::{Part, Placement, Tile, TileSource};
@@ -169,6 +170,12 @@ impl TileSource for MiraxLevel {
 
     fn tiles_under(&self, rect: LevelRect) -> Box<dyn Iterator<Item = Placement> + '_> {
         Box::new(self.mosaic.under(rect).into_iter())
+    }
+
+    fn read_part(&self, col: u32, _row: u32, part: Part) -> Option<Tile> {
+        let stored = stored(&self.files, *self.records.get(to_usize(col))?).ok()?;
+        jpeg::decode_less(&stored, None, false, self.layout.picture, Extent::Part(part))
+            .map(Tile::intact)
     }
 
     fn read(&self, col: u32, _row: u32) -> Result<Tile, SlideError> {

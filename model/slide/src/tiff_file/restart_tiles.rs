@@ -14,12 +14,12 @@ use super::directory::{Directory, UnsignedArray};
 use super::image::side;
 use super::tags;
 use crate::SlideError;
-use crate::codec::jpeg;
 use crate::codec::jpeg::header::JpegHeader;
+use crate::codec::jpeg::{self, Extent};
 use crate::file::SlideFile;
 use crate::limits::{MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
 use crate::number::{to_u32, to_usize};
-use crate::tile::{Tile, TileSource};
+use crate::tile::{Part, Tile, TileSource};
 
 /// Headers with all their tables stay far below this.
 const MAX_HEADER_BYTES: u64 = 64 << 10;
@@ -96,10 +96,17 @@ impl RestartTiles {
     }
 
     fn decode(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
+        let Some((stream, size)) = self.stream(col, row)? else { return Ok(Tile::background()) };
+        let picture = jpeg::decode(&stream, None, false, size)?;
+        Ok(Tile { pixels: Some(picture.pixels), n_damaged: picture.is_lenient.into() })
+    }
+
+    /// A tile as a stream of its own, and its size; `None` beyond the edges.
+    fn stream(&self, col: u32, row: u32) -> Result<Option<(Vec<u8>, PixelSize)>, SlideError> {
         let first = (u64::from(row) * self.across + u64::from(col)) * self.group;
         let intervals = first..(first + self.group).min(self.n_intervals);
         if intervals.is_empty() || self.across <= u64::from(col) {
-            return Ok(Tile::background());
+            return Ok(None);
         }
         let n_rows = self.interval_rows * to_u32(intervals.end - intervals.start);
         let data = self.data(intervals)?;
@@ -107,8 +114,7 @@ impl RestartTiles {
         let mut stream = self.header.resized(size);
         stream.extend(data);
         stream.extend(END_OF_IMAGE);
-        let picture = jpeg::decode(&stream, None, false, size)?;
-        Ok(Tile { pixels: Some(picture.pixels), n_damaged: picture.is_lenient.into() })
+        Ok(Some((stream, size)))
     }
 
     /// The bytes of some intervals, without the marker that ends them.
@@ -214,6 +220,11 @@ impl TileSource for RestartTiles {
 
     fn is_gapless(&self) -> bool {
         true
+    }
+
+    fn read_part(&self, col: u32, row: u32, part: Part) -> Option<Tile> {
+        let (stream, size) = self.stream(col, row).ok()??;
+        jpeg::decode_less(&stream, None, false, size, Extent::Part(part)).map(Tile::intact)
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {

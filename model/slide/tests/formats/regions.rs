@@ -2,8 +2,9 @@
 
 use domain::coords::{LevelRect, PixelSize};
 use domain::id::{LevelIndex, TILE_PX, TileKey};
-use slide::SlideError;
+use slide::{Slide, SlideError};
 
+use crate::real::{repository, shared};
 use crate::tiff_builder::Tiff;
 use crate::{CLEAR, assert_close, demo_slide, mean_rgb, open_bytes, ramp, read, whole};
 
@@ -88,21 +89,37 @@ fn many_threads_read_the_same_bytes() {
 
 #[test]
 fn parts_of_tiles_show_what_the_whole_tiles_show() {
-    let expected = whole(&demo_slide(), 0).pixels;
-    // Stored tiles are 240 pixels wide: corners, pieces within one, and the same places again.
-    for (x, y) in [(0, 0), (230, 235), (250, 260), (2100, 2800), (-30, 1000), (250, 260)] {
-        let slide = demo_slide();
-        for _ in 0..3 {
-            let found = read(&slide, 0, x, y, 100, 150).pixels;
-            for (column, row) in (0..100).flat_map(|column| (0..150).map(move |row| (column, row)))
-            {
-                let place =
-                    (u32::try_from(x + i64::from(column)), u32::try_from(y + i64::from(row)));
-                let there = match place {
-                    (Ok(x), Ok(y)) => expected.get(x, y).unwrap_or(CLEAR),
-                    _ => CLEAR,
-                };
-                assert_eq!(found.get(column, row), Some(there), "{x}, {y}: {column}, {row}");
+    let shared_slides = [
+        "synthetic/ndpi/synthetic-brightfield.ndpi",
+        "synthetic/mrxs/synthetic-mirax.mrxs",
+        "dicom/multiframe_camelyon_challenge_image.dcm",
+        "synthetic/tiff-zoo/tiled-jpeg-ycbcr-21.tif",
+        "synthetic/tiff-zoo/tiled-jpeg-ycbcr-22.tif",
+    ];
+    let mut paths = vec![repository().join("assets/demo/cmu-1-small-region.svs")];
+    paths.extend(shared_slides.iter().filter_map(|name| shared(&format!("data/slides/{name}"))));
+    for path in paths {
+        let open = || Slide::open(&path).unwrap();
+        let expected = whole(&open(), 0).pixels;
+        let there = |x: i64, y: i64| match (u32::try_from(x), u32::try_from(y)) {
+            (Ok(x), Ok(y)) => expected.get(x, y).unwrap_or(CLEAR),
+            _ => CLEAR,
+        };
+        // Corners of tiles, pieces within one, beyond an edge, and the same places again.
+        for (x, y) in [(0, 0), (230, 235), (250, 260), (-30, 400), (440, 440), (250, 260)] {
+            let slide = open();
+            for _ in 0..3 {
+                let found = read(&slide, 0, x, y, 100, 150).pixels;
+                for (column, row) in
+                    (0..100).flat_map(|column| (0..150).map(move |row| (column, row)))
+                {
+                    let expected = there(x + i64::from(column), y + i64::from(row));
+                    assert_eq!(
+                        found.get(column, row),
+                        Some(expected),
+                        "{path:?}: {x}, {y}: {column}, {row}"
+                    );
+                }
             }
         }
     }

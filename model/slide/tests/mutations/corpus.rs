@@ -55,6 +55,14 @@ fn jpeg_tiles(n_tiles: usize, width: u64) -> Tiff {
     tiff
 }
 
+/// One tile of 32 x 32 pixels with coarse colours and restart markers.
+fn subsampled_tile() -> Vec<u8> {
+    let stream = include_bytes!("subsampled.jpg").to_vec();
+    let mut tiff = Tiff::gray(32, 32, vec![stream]);
+    tiff.set(258, &[8, 8, 8]).set(259, &[7]).set(262, &[6]).set(277, &[3]);
+    tiff.set(322, &[32]).set(323, &[32]).bytes()
+}
+
 fn zlib(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::read::ZlibEncoder::new(bytes, flate2::Compression::default());
     let mut compressed = Vec::new();
@@ -87,6 +95,7 @@ fn plain_tiffs() -> Vec<Vec<u8>> {
     let mut packed = Tiff::gray(16, 16, vec![[129, 7].repeat(2)]);
     files.push(packed.set(259, &[32773]).bytes());
     files.push(jpeg_tiles(2, 32).bytes());
+    files.push(subsampled_tile());
     let pages = [Tiff::gray(32, 32, vec![tile(0); 4]), Tiff::gray(16, 16, vec![tile(9)])];
     files.push(Tiff::chain(&pages));
     files

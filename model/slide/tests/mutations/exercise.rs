@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use domain::coords::{LevelRect, PixelSize};
 use domain::id::{LevelIndex, TILE_PX, TileKey};
 use slide::Slide;
 
@@ -9,6 +10,9 @@ use slide::Slide;
 /// fine; a panic, a hang or gigabytes of memory are not. Answers whether it opened.
 pub(crate) fn exercise(path: &Path) -> bool {
     let Ok(slide) = Slide::open(path) else { return false };
+    // A part of a tile, before any tile is read whole.
+    let size = PixelSize { width: 9, height: 7 };
+    drop(slide.read_region(LevelIndex(0), LevelRect { x: 3, y: 5, size }));
     for (index, level) in (0_u16..).zip(slide.levels()) {
         let cols = level.size.width.div_ceil(TILE_PX).max(1);
         let rows = level.size.height.div_ceil(TILE_PX).max(1);

@@ -25,7 +25,8 @@ struct Recipe {
     /// Of the first component; 0 for gray.
     sampling: u8,
     restart_interval: u16,
-    /// Bits of every Huffman code of AC coefficients: 8 are found in one look, 16 are not.
+    /// Bits of the Huffman codes of AC coefficients: 8 are found in one look, 16 are not; 9 leaves 2 for the commonest, of
+    /// which one look finds several.
     code_bits: u8,
 }
 
@@ -66,8 +67,10 @@ impl Writer {
     }
 }
 
+/// The commonest first: a number of one bit, the end of the block.
 fn ac_symbols() -> Vec<u8> {
-    (0..=15_u8).flat_map(|run| (1..=10).map(move |size| run << 4 | size)).chain([0, 0xF0]).collect()
+    let all = (0..=15_u8).flat_map(|run| (1..=10).map(move |size| run << 4 | size));
+    [0x01, 0x00, 0xF0].into_iter().chain(all.filter(|&it| it != 0x01)).collect()
 }
 
 fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
@@ -96,7 +99,11 @@ impl Recipe {
         dc.extend(0..12);
         let mut ac = vec![0; 17];
         ac[0] = 0x10;
-        ac[usize::from(self.code_bits)] = 162;
+        if self.code_bits == 9 {
+            (ac[2], ac[9]) = (2, 160);
+        } else {
+            ac[usize::from(self.code_bits)] = 162;
+        }
         ac.extend(ac_symbols());
         let steps: Vec<u8> = [0, 9].into_iter().chain((1..64).map(|k| 2 + k / 4)).collect();
         [
@@ -144,8 +151,12 @@ impl Recipe {
         writer.symbol((size_of(change), 4), change, size_of(change));
         let symbols = ac_symbols();
         let code = |symbol: usize| {
-            let place = symbols.iter().position(|&it| usize::from(it) == symbol).unwrap();
-            (place as u32, u32::from(self.code_bits))
+            let place = symbols.iter().position(|&it| usize::from(it) == symbol).unwrap() as u32;
+            match (self.code_bits, place) {
+                (9, 0 | 1) => (place, 2),
+                (9, _) => ((1 << 8) + place - 2, 9),
+                (n_bits, _) => (place, u32::from(n_bits)),
+            }
         };
         let n_coded = [0, 2, 9, 63][random.below(4)];
         let mut run = 0;
@@ -174,7 +185,7 @@ fn recipes() -> Vec<Recipe> {
     for (index, sampling) in [0, 0x11, 0x21, 0x22].into_iter().cycle().take(24).enumerate() {
         let (width, height) = ([1, 8, 17, 40, 63, 100][index % 6], [50, 16, 33, 1, 7][index % 5]);
         let restart_interval = [0, 0, 1, 3][index / 4 % 4];
-        let code_bits = if index % 3 == 0 { 16 } else { 8 };
+        let code_bits = [16, 8, 9][index % 3];
         recipes.push(Recipe { width, height, sampling, restart_interval, code_bits });
     }
     recipes
