@@ -3,12 +3,14 @@
 //! Images `[b, h, w, C]`; statistics per channel, gathered in blocks that stay in the cache and joined in
 //! double precision, so that a mean far from 0 costs no digits.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::fused::{Fused, apply};
 use super::lanes::{Kernel, dispatch};
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::storage::read;
+use super::vectors::Vectors;
 
 /// Added to variances (PyTorch's default).
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -46,14 +48,12 @@ pub(crate) fn batch_norm_relu(
     if x.dims().last() != Some(&channels) || bias.dims() != [channels] {
         bail!("batch norm: {channels} weights, images {:?}, biases {:?}", x.dims(), bias.dims())
     }
-    let mut found = Moments { mean: Vec::new(), variance: Vec::new(), count: 0 };
-    let y = on_cpu([x, weight, bias], |[x, weight, bias]| {
-        found = match x.dtype() {
-            DType::F64 => read::<f64, _>(&x, |x| Ok(moments(x, channels)))?,
-            _ => read::<f32, _>(&x, |x| Ok(moments(x, channels)))?,
-        };
-        x.apply_op3(&weight, &bias, BatchNormRelu { moments: found.clone() })
-    })?;
+    let pixels = x.to_device(&Device::Cpu)?.contiguous()?;
+    let found = match x.dtype() {
+        DType::F64 => read::<f64, _>(&pixels, |x| Ok(moments(x, channels)))?,
+        _ => read::<f32, _>(&pixels, |x| Ok(moments(x, channels)))?,
+    };
+    let y = apply(BatchNormRelu { moments: found.clone() }, [x, weight, bias])?;
     Ok((y, found))
 }
 
@@ -136,11 +136,7 @@ impl BatchNormRelu {
         y
     }
 
-    fn gradients<T: Real>(
-        &self,
-        (x, y, dy): (&[T], &[T], &[T]),
-        weight: &[T],
-    ) -> (Vec<T>, Vec<T>, Vec<T>) {
+    fn gradients<T: Real>(&self, (x, y, dy): (&[T], &[T], &[T]), weight: &[T]) -> [Vec<T>; 3] {
         let (mean, inverse) = (self.mean::<T>(), self.inverse_deviation::<T>());
         let channels = weight.len();
         let parts: Vec<Vec<T>> = x
@@ -172,69 +168,30 @@ impl BatchNormRelu {
             dispatch(Line { x, y, dy, slope: &slope, along: &along, offset: &offset, dx });
         });
         let to_real = |sums: &[f64]| sums.iter().map(|it| T::of(*it)).collect();
-        (dx, to_real(&sums[channels..]), to_real(&sums[..channels]))
+        [dx, to_real(&sums[channels..]), to_real(&sums[..channels])]
     }
 }
 
-impl CustomOp3 for BatchNormRelu {
-    fn name(&self) -> &'static str {
-        "batch-norm-relu"
+impl Fused for BatchNormRelu {
+    const NAME: &'static str = "batch norm";
+    type Plan = ();
+
+    fn plan(&self, [x, ..]: [&[usize]; 3]) -> Result<((), Shape)> {
+        Ok(((), x.into()))
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(self.normalize::<f32>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(self.normalize::<f64>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-            )),
-            _ => bail!("batch norm: expected f32 or f64"),
-        };
-        Ok((y, x_layout.shape().clone()))
+    fn forward<T: Vectors>(&self, (): &(), [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        self.normalize(x, weight, bias)
     }
 
-    fn bwd(
+    fn backward<T: Vectors>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        match x.dtype() {
-            DType::F64 => self.tensors::<f64>(x, weight, y, &dy),
-            _ => self.tensors::<f32>(x, weight, y, &dy),
-        }
-    }
-}
-
-impl BatchNormRelu {
-    fn tensors<T: Real>(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = read::<T, _>(weight, |weight| {
-            read(x, |x| read(y, |y| read(dy, |dy| Ok(self.gradients((x, y, dy), weight)))))
-        })?;
-        let channels = weight.dim(0)?;
-        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dw, channels)?), Some(tensor(db, channels)?)))
+        (): &(),
+        [x, weight, _]: [&[T]; 3],
+        y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        self.gradients((x, y, dy), weight)
     }
 }
 
@@ -354,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_never_changes_stays_finite() {
-        let x = Tensor::ones((1, 4, 4, 2), DType::F32, &candle_core::Device::Cpu).unwrap();
+        let x = Tensor::ones((1, 4, 4, 2), DType::F32, &Device::Cpu).unwrap();
         let weight = Tensor::ones(2, DType::F32, x.device()).unwrap();
         let (y, found) = batch_norm_relu(&x, &weight, &weight).unwrap();
         let y: Vec<f32> = y.flatten_all().unwrap().to_vec1().unwrap();

@@ -3,13 +3,14 @@
 //! `y_t = silu(bias + sum_j w_j x_{t-k+1+j})` walking forward; backward it looks at later tokens instead.
 //! Tokens before the first visited one count as 0.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::ScanDirection;
+use super::fused::{Fused, apply};
 use super::lanes::{Kernel, dispatch};
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::vectors::Vectors;
 
 /// `x` `[b, L, E]`, `weight` `[E, 1, k]`, `bias` `[E]` to `[b, L, E]`.
 ///
@@ -21,87 +22,40 @@ pub(crate) fn causal_conv_silu(
     bias: &Tensor,
     direction: ScanDirection,
 ) -> Result<Tensor> {
-    on_cpu([x, weight, bias], |[x, weight, bias]| x.apply_op3(&weight, &bias, Op { direction }))
+    apply(CausalConv { direction }, [x, weight, bias])
 }
 
-struct Op {
+struct CausalConv {
     direction: ScanDirection,
 }
 
-impl CustomOp3 for Op {
-    fn name(&self) -> &'static str {
-        "causal-conv-silu"
-    }
+impl Fused for CausalConv {
+    const NAME: &'static str = "causal conv";
+    type Plan = Walk;
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (_, length, channels) = x_layout.shape().dims3()?;
-        let taps = match *weight_layout.dims() {
-            [e, 1, taps] if e == channels && bias_layout.dims() == [channels] => taps,
-            _ => bail!(
-                "causal conv: expected weight [{channels}, 1, k] and bias [{channels}], found {:?} and {:?}",
-                weight_layout.dims(),
-                bias_layout.dims()
+    fn plan(&self, dims: [&[usize]; 3]) -> Result<(Walk, Shape)> {
+        match dims {
+            [x @ &[_, length, channels], &[e, 1, taps], &[n]] if e == channels && n == channels => {
+                Ok((Walk { length, channels, taps, direction: self.direction }, x.into()))
+            }
+            [x, weight, bias] => bail!(
+                "causal conv: expected [b, L, E], weight [E, 1, k] and bias [E], found {x:?}, {weight:?} and {bias:?}"
             ),
-        };
-        let walk = Walk { length, channels, taps, direction: self.direction };
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(forward::<f32>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-                walk,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(forward::<f64>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-                walk,
-            )),
-            _ => bail!("causal conv: expected f32 or f64"),
-        };
-        Ok((y, x_layout.shape().clone()))
+        }
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let (dx, dw, db) = match x.dtype() {
-            DType::F64 => self.gradients::<f64>(x, weight, bias, &dy)?,
-            _ => self.gradients::<f32>(x, weight, bias, &dy)?,
-        };
-        Ok((Some(dx), Some(dw), Some(db)))
+    fn forward<T: Vectors>(&self, walk: &Walk, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        forward(x, weight, bias, *walk)
     }
-}
 
-impl Op {
-    fn gradients<T: Real>(
+    fn backward<T: Vectors>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Tensor, Tensor, Tensor)> {
-        let (_, length, channels) = x.dims3()?;
-        let taps = weight.dim(2)?;
-        let walk = Walk { length, channels, taps, direction: self.direction };
-        let (dx, dw, db) = read(x, |x| {
-            read(weight, |w| read(bias, |b| read(dy, |dy| Ok(backward::<T>(x, w, b, dy, walk)))))
-        })?;
-        Ok((tensor(dx, x.shape())?, tensor(dw, weight.shape())?, tensor(db, channels)?))
+        walk: &Walk,
+        [x, weight, bias]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        backward(x, weight, bias, dy, *walk)
     }
 }
 
@@ -142,13 +96,7 @@ fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], walk: Walk) -> Vec<T> {
 }
 
 /// Gradients in `x`, weight and bias, the latter two summed in batch order.
-fn backward<T: Real>(
-    x: &[T],
-    weight: &[T],
-    bias: &[T],
-    dy: &[T],
-    walk: Walk,
-) -> (Vec<T>, Vec<T>, Vec<T>) {
+fn backward<T: Real>(x: &[T], weight: &[T], bias: &[T], dy: &[T], walk: Walk) -> [Vec<T>; 3] {
     let taps = by_tap(weight, walk);
     let bag = walk.length * walk.channels;
     let mut dx = vec![T::zero(); x.len()];
@@ -163,7 +111,7 @@ fn backward<T: Real>(
     }
     let db = total.split_off(walk.taps * walk.channels);
     let channel_of = |c| total.iter().skip(c).step_by(walk.channels).copied();
-    (dx, (0..walk.channels).flat_map(channel_of).collect(), db)
+    [dx, (0..walk.channels).flat_map(channel_of).collect(), db]
 }
 
 /// Pre-activation of token `t` into `sum`.

@@ -1,12 +1,13 @@
 //! Layer norm over the last axis, biased variance, with a gradient (candle's fused one has none).
 
-use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{D, Result, Shape, Tensor, bail};
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
+use super::fused::{Fused, apply};
 use super::lanes::{Kernel, dispatch, sum_zip};
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::vectors::Vectors;
 
 /// Rows per task.
 const ROWS: usize = 64;
@@ -33,7 +34,7 @@ impl LayerNorm {
 
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis.
 pub(crate) fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    on_cpu([x, weight, bias], |[x, weight, bias]| x.apply_op3(&weight, &bias, Op { eps }))
+    apply(Normalization { eps }, [x, weight, bias])
 }
 
 /// The same without scale and shift.
@@ -43,79 +44,37 @@ pub(crate) fn standardize(x: &Tensor, eps: f64) -> Result<Tensor> {
     layer_norm(x, &one, &one.zeros_like()?, eps)
 }
 
-struct Op {
+struct Normalization {
     eps: f64,
 }
 
-impl CustomOp3 for Op {
-    fn name(&self) -> &'static str {
-        "layer-norm"
-    }
+impl Fused for Normalization {
+    const NAME: &'static str = "layer norm";
+    type Plan = ();
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let channels = x_layout.shape().dim(D::Minus1)?;
-        if weight_layout.dims() != [channels] || bias_layout.dims() != [channels] {
-            bail!(
-                "layer norm: expected weight and bias [{channels}], found {:?} and {:?}",
-                weight_layout.dims(),
-                bias_layout.dims()
-            )
+    fn plan(&self, dims: [&[usize]; 3]) -> Result<((), Shape)> {
+        match dims {
+            [x @ &[.., channels], &[w], &[b]] if w == channels && b == channels => {
+                Ok(((), x.into()))
+            }
+            [x, weight, bias] => bail!(
+                "layer norm of {x:?}: expected weight and bias of the last axis, found {weight:?} and {bias:?}"
+            ),
         }
-        let (x_l, w_l, b_l) = (x_layout, weight_layout, bias_layout);
-        let eps = self.eps;
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(forward::<f32>(
-                slice(x, x_l)?,
-                slice(weight, w_l)?,
-                slice(bias, b_l)?,
-                eps,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(forward::<f64>(
-                slice(x, x_l)?,
-                slice(weight, w_l)?,
-                slice(bias, b_l)?,
-                eps,
-            )),
-            _ => bail!("layer norm: expected f32 or f64"),
-        };
-        Ok((y, x_layout.shape().clone()))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dw, db) = match x.dtype() {
-            DType::F64 => self.gradients::<f64>(x, weight, &dy.contiguous()?)?,
-            _ => self.gradients::<f32>(x, weight, &dy.contiguous()?)?,
-        };
-        Ok((Some(dx), Some(dw), Some(db)))
+    fn forward<T: Vectors>(&self, (): &(), [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        forward(x, weight, bias, self.eps)
     }
-}
 
-impl Op {
-    fn gradients<T: Real>(
+    fn backward<T: Vectors>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Tensor, Tensor, Tensor)> {
-        let (dx, dw, db) = read(x, |x| {
-            read(weight, |weight| read(dy, |dy| Ok(backward::<T>(x, weight, dy, self.eps))))
-        })?;
-        Ok((tensor(dx, x.shape())?, tensor(dw, weight.shape())?, tensor(db, weight.shape())?))
+        (): &(),
+        [x, weight, _]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        backward(x, weight, dy, self.eps)
     }
 }
 
@@ -130,7 +89,7 @@ fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], eps: f64) -> Vec<T> {
 
 /// Gradients in `x`, weight and bias; the latter two summed in row order, so that they do not depend on
 /// the number of threads.
-fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> (Vec<T>, Vec<T>, Vec<T>) {
+fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> [Vec<T>; 3] {
     let n = weight.len();
     let mut dx = vec![T::zero(); x.len()];
     let parts: Vec<(Vec<T>, Vec<T>)> = dx
@@ -143,7 +102,7 @@ fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> (Vec<T>, Vec<
         dw.iter_mut().zip(w).for_each(|(to, from)| *to += *from);
         db.iter_mut().zip(b).for_each(|(to, from)| *to += *from);
     }
-    (dx, dw, db)
+    [dx, dw, db]
 }
 
 /// Mean and `1 / sqrt(variance + eps)` of a row.

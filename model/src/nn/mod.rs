@@ -8,6 +8,7 @@ pub(crate) mod activation;
 pub(crate) mod batch_norm;
 pub(crate) mod causal_conv;
 pub(crate) mod conv3x3;
+mod fused;
 mod image_product;
 pub(crate) mod interpolate;
 pub(crate) mod lanes;

@@ -3,11 +3,11 @@
 //! Images `[b, h, w, C]`, weights `[C, O, 2, 2]` as PyTorch keeps them, bias `[O]`. Both pixels of one
 //! output row lie side by side, so each of the two output rows is one matrix product.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::fused::{Fused, apply};
 use super::image_product::{Cotangent, Panels, Walk, band_rows, forward, weight_gradient};
-use super::storage::{on_cpu, read, slice, tensor};
 use super::vectors::Vectors;
 
 /// `x` `[b, h, w, C]`, `weight` `[C, O, 2, 2]`, `bias` `[O]` to `[b, 2h, 2w, O]`.
@@ -15,7 +15,7 @@ use super::vectors::Vectors;
 /// # Errors
 /// If shapes disagree or the type is neither `f32` nor `f64`.
 pub(crate) fn up_conv(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    on_cpu([x, weight, bias], |[x, weight, bias]| x.apply_op3(&weight, &bias, UpConv))
+    apply(UpConv, [x, weight, bias])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,19 +28,6 @@ struct UpShape {
 }
 
 impl UpShape {
-    fn of(x: &[usize], weight: &[usize], bias: &[usize]) -> Result<Self> {
-        match (x, weight, bias) {
-            (&[images, rows, columns, inputs], &[c, outputs, 2, 2], &[o])
-                if c == inputs && o == outputs =>
-            {
-                Ok(Self { images, rows, columns, inputs, outputs })
-            }
-            _ => bail!(
-                "up_conv: expected [b, h, w, C], [C, O, 2, 2] and [O], found {x:?}, {weight:?} and {bias:?}"
-            ),
-        }
-    }
-
     /// Values of the two output pixels side by side.
     fn pair(self) -> usize {
         2 * self.outputs
@@ -145,70 +132,56 @@ fn weights<T: Vectors>(x: &[T], dy: &[T], shape: UpShape) -> Vec<T> {
     dw
 }
 
-struct UpConv;
-
-impl CustomOp3 for UpConv {
-    fn name(&self) -> &'static str {
-        "up-conv"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let shape = UpShape::of(x_layout.dims(), weight_layout.dims(), bias_layout.dims())?;
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(spread::<f32>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-                shape,
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(spread::<f64>(
-                slice(x, x_layout)?,
-                slice(weight, weight_layout)?,
-                slice(bias, bias_layout)?,
-                shape,
-            )),
-            _ => bail!("up_conv: expected f32 or f64"),
-        };
-        Ok((y, (shape.images, 2 * shape.rows, 2 * shape.columns, shape.outputs).into()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        match x.dtype() {
-            DType::F64 => gradients::<f64>(x, weight, bias, &dy),
-            _ => gradients::<f32>(x, weight, bias, &dy),
+/// Sums over all pixels, per output; rows in order, so that they do not depend on the number of threads.
+fn sums<T: Vectors>(dy: &[T], shape: UpShape) -> Vec<T> {
+    let of_row = |row: &[T]| {
+        let mut sums = vec![T::zero(); shape.outputs];
+        for pixel in row.chunks_exact(shape.outputs) {
+            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += *value);
         }
+        sums
+    };
+    let rows: Vec<Vec<T>> = dy.par_chunks_exact(shape.y_row().max(1)).map(of_row).collect();
+    let mut total = vec![0.0; shape.outputs];
+    for row in rows {
+        total.iter_mut().zip(row).for_each(|(total, sum)| *total += sum.wide());
     }
+    total.into_iter().map(T::of).collect()
 }
 
-fn gradients<T: Vectors>(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    dy: &Tensor,
-) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-    let shape = UpShape::of(x.dims(), weight.dims(), bias.dims())?;
-    let db = dy.sum((0, 1, 2))?;
-    read::<T, _>(dy, |dy| {
-        let dw = read(x, |x| tensor(weights::<T>(x, dy, shape), weight.shape()))?;
-        let dx = read(weight, |weight| tensor(gather::<T>(dy, weight, shape), x.shape()))?;
-        Ok((Some(dx), Some(dw), Some(db)))
-    })
+struct UpConv;
+
+impl Fused for UpConv {
+    const NAME: &'static str = "up_conv";
+    type Plan = UpShape;
+
+    fn plan(&self, dims: [&[usize]; 3]) -> Result<(UpShape, Shape)> {
+        match dims {
+            [&[images, rows, columns, inputs], &[c, outputs, 2, 2], &[o]]
+                if c == inputs && o == outputs =>
+            {
+                let shape = UpShape { images, rows, columns, inputs, outputs };
+                Ok((shape, (images, 2 * rows, 2 * columns, outputs).into()))
+            }
+            [x, weight, bias] => bail!(
+                "up_conv: expected [b, h, w, C], [C, O, 2, 2] and [O], found {x:?}, {weight:?} and {bias:?}"
+            ),
+        }
+    }
+
+    fn forward<T: Vectors>(&self, shape: &UpShape, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        spread(x, weight, bias, *shape)
+    }
+
+    fn backward<T: Vectors>(
+        &self,
+        shape: &UpShape,
+        [x, weight, _]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        [gather(dy, weight, *shape), weights(x, dy, *shape), sums(dy, *shape)]
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, advance, chunks, 
 use super::{CHUNK, GROUP, Inputs, Size};
 
 /// Gradients in `x`, `raw` and the packed gates and parameters.
-pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
+pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> [Vec<T>; 3] {
     let size = inputs.size;
     let mut dx = vec![T::zero(); inputs.x.len()];
     let mut d_raw = vec![T::zero(); inputs.raw.len()];
@@ -33,7 +33,7 @@ pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> (Vec<T>, Vec<T>, 
         add(&mut d_gates[part.bag * size.length * size.gates()..], &part.d_gates);
         add(&mut d_params[part.group * GROUP * size.params()..], &part.d_params);
     }
-    (dx, d_raw, d_packed)
+    [dx, d_raw, d_packed]
 }
 
 fn add<T: Real>(to: &mut [T], from: &[T]) {

@@ -15,12 +15,13 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 
 use super::ScanDirection;
+use super::fused::{Fused, apply};
 use super::linear::project;
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::vectors::Vectors;
 
 /// Steps between two kept states.
 const CHUNK: usize = 64;
@@ -67,7 +68,7 @@ pub(crate) fn selective_scan(
     let channel_rows = Tensor::cat(&[params.decay, &skip, &bias], 1)?.flatten_all()?;
     let packed = Tensor::cat(&[gates, channel_rows], 0)?;
     let size = Size { length, channels, state, direction };
-    on_cpu([x, &raw, &packed], |[x, raw, packed]| x.apply_op3(&raw, &packed, Op { size }))
+    apply(Scan { size }, [x, &raw, &packed])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -125,72 +126,29 @@ impl<'a, T: Real> Inputs<'a, T> {
     }
 }
 
-struct Op {
+struct Scan {
     size: Size,
 }
 
-impl Op {
-    fn gradients<T: Real>(
-        &self,
-        [x, raw, packed, dy]: [&Tensor; 4],
-    ) -> Result<(Tensor, Tensor, Tensor)> {
-        let (dx, d_raw, d_packed) = read(x, |x| {
-            read(raw, |raw| {
-                read(packed, |packed| {
-                    let inputs = Inputs::<T>::new(x, raw, packed, self.size);
-                    read(dy, |dy| Ok(backward::run(inputs, dy)))
-                })
-            })
-        })?;
-        Ok((tensor(dx, x.shape())?, tensor(d_raw, raw.shape())?, tensor(d_packed, packed.shape())?))
-    }
-}
+impl Fused for Scan {
+    const NAME: &'static str = "selective scan";
+    type Plan = ();
 
-impl CustomOp3 for Op {
-    fn name(&self) -> &'static str {
-        "selective-scan"
+    fn plan(&self, [x, ..]: [&[usize]; 3]) -> Result<((), Shape)> {
+        Ok(((), x.into()))
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        raw: &CpuStorage,
-        raw_layout: &Layout,
-        packed: &CpuStorage,
-        packed_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(forward::run::<f32>(Inputs::new(
-                slice(x, x_layout)?,
-                slice(raw, raw_layout)?,
-                slice(packed, packed_layout)?,
-                self.size,
-            ))),
-            CpuStorage::F64(_) => CpuStorage::F64(forward::run::<f64>(Inputs::new(
-                slice(x, x_layout)?,
-                slice(raw, raw_layout)?,
-                slice(packed, packed_layout)?,
-                self.size,
-            ))),
-            _ => bail!("selective scan: expected f32 or f64"),
-        };
-        Ok((y, x_layout.shape().clone()))
+    fn forward<T: Vectors>(&self, (): &(), [x, raw, packed]: [&[T]; 3]) -> Vec<T> {
+        forward::run(Inputs::new(x, raw, packed, self.size))
     }
 
-    fn bwd(
+    fn backward<T: Vectors>(
         &self,
-        x: &Tensor,
-        raw: &Tensor,
-        packed: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let inputs = [x, raw, packed, &dy.contiguous()?];
-        let (dx, d_raw, d_packed) = match x.dtype() {
-            DType::F64 => self.gradients::<f64>(inputs)?,
-            _ => self.gradients::<f32>(inputs)?,
-        };
-        Ok((Some(dx), Some(d_raw), Some(d_packed)))
+        (): &(),
+        [x, raw, packed]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        backward::run(Inputs::new(x, raw, packed, self.size), dy)
     }
 }

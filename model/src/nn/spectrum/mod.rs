@@ -4,14 +4,16 @@
 //! `rfft` is not normalized, its inverse by `1 / L`. Frequencies are relative: 0 is the mean, 1 Nyquist.
 //! A learned filter is stored at equally spaced frequencies and interpolated, so it fits any length.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 use rustfft::num_traits::Zero as _;
 
+use super::fused::{Fused, apply};
 use super::lanes::{WIDTH, column_windows};
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::storage::{on_cpu, slice};
+use super::vectors::Vectors;
 
 mod inspect;
 mod transform;
@@ -52,7 +54,7 @@ impl Band {
 /// # Errors
 /// If shapes disagree or the type is neither `f32` nor `f64`.
 pub(crate) fn learned_filter(x: &Tensor, re: &Tensor, im: &Tensor) -> Result<Tensor> {
-    on_cpu([x, re, im], |[x, re, im]| x.apply_op3(&re, &im, LearnedFilter))
+    apply(LearnedFilter, [x, re, im])
 }
 
 /// The part of `x` `[b, L, E]` that lies in `band`; the three bands sum to `x`.
@@ -100,60 +102,45 @@ impl CustomOp1 for BandPass {
 
 struct LearnedFilter;
 
-impl CustomOp3 for LearnedFilter {
-    fn name(&self) -> &'static str {
-        "learned-filter"
-    }
+/// Length, channels and nodes.
+struct FilterPlan {
+    length: usize,
+    channels: usize,
+    count: usize,
+}
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        re: &CpuStorage,
-        re_layout: &Layout,
-        im: &CpuStorage,
-        im_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (_, length, channels) = x_layout.shape().dims3()?;
-        let (filters, count) = re_layout.shape().dims2()?;
-        if filters != channels || count < 2 || im_layout.dims() != re_layout.dims() {
-            bail!(
-                "learned filter of {:?}: expected two [{channels}, G >= 2], found {:?} and {:?}",
-                x_layout.dims(),
-                re_layout.dims(),
-                im_layout.dims()
-            )
+impl Fused for LearnedFilter {
+    const NAME: &'static str = "learned filter";
+    type Plan = FilterPlan;
+
+    fn plan(&self, dims: [&[usize]; 3]) -> Result<(FilterPlan, Shape)> {
+        match dims {
+            [x @ &[_, length, channels], re @ &[filters, count], im]
+                if filters == channels && 2 <= count && re == im =>
+            {
+                Ok((FilterPlan { length, channels, count }, x.into()))
+            }
+            [x, re, im] => bail!(
+                "learned filter of {x:?}: expected two of a row of at least 2 nodes per channel, found {re:?} and {im:?}"
+            ),
         }
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(learned::<f32>(
-                slice(x, x_layout)?,
-                Weights { re: slice(re, re_layout)?, im: slice(im, im_layout)?, count },
-                (length, channels),
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(learned::<f64>(
-                slice(x, x_layout)?,
-                Weights { re: slice(re, re_layout)?, im: slice(im, im_layout)?, count },
-                (length, channels),
-            )),
-            _ => bail!("learned filter: expected f32 or f64"),
-        };
-        Ok((y, x_layout.shape().clone()))
     }
 
-    fn bwd(
+    fn forward<T: Vectors>(&self, plan: &FilterPlan, [x, re, im]: [&[T]; 3]) -> Vec<T> {
+        learned(x, Weights { re, im, count: plan.count }, (plan.length, plan.channels))
+    }
+
+    fn backward<T: Vectors>(
         &self,
-        x: &Tensor,
-        re: &Tensor,
-        im: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        let (dx, d_re, d_im) = match x.dtype() {
-            DType::F64 => gradients::<f64>(x, re, im, &dy)?,
-            _ => gradients::<f32>(x, re, im, &dy)?,
-        };
-        Ok((Some(dx), Some(d_re), Some(d_im)))
+        plan: &FilterPlan,
+        [x, re, im]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        let weights = Weights { re, im, count: plan.count };
+        let (dx, dw) = adjoint(x, weights, dy, (plan.length, plan.channels));
+        let part = |part: fn(&Complex<T>) -> T| dw.iter().flatten().map(part).collect();
+        [dx, part(|w| w.re), part(|w| w.im)]
     }
 }
 
@@ -220,28 +207,6 @@ fn filter<T: Real>(
 /// How many pairs of channels rows hold.
 fn pairs<T>(rows: &[&mut [T]]) -> usize {
     rows.first().map_or(0, |row| row.len().div_ceil(2))
-}
-
-/// Gradients in `x`, real and imaginary nodes.
-fn gradients<T: Real>(
-    x: &Tensor,
-    re: &Tensor,
-    im: &Tensor,
-    dy: &Tensor,
-) -> Result<(Tensor, Tensor, Tensor)> {
-    let (_, length, channels) = x.dims3()?;
-    let count = re.dim(1)?;
-    let (dx, dw) = read(x, |x| {
-        read(re, |re| {
-            read(im, |im| {
-                let weights = Weights { re, im, count };
-                read(dy, |dy| Ok(adjoint::<T>(x, weights, dy, (length, channels))))
-            })
-        })
-    })?;
-    let part = |part: fn(&Complex<T>) -> T| dw.iter().flatten().map(part).collect::<Vec<T>>();
-    let (d_re, d_im) = (part(|w| w.re), part(|w| w.im));
-    Ok((tensor(dx, x.shape())?, tensor(d_re, re.shape())?, tensor(d_im, re.shape())?))
 }
 
 /// With `Y = W X`: `dX = conj(W) dY`, and for a bin of multiplicity `c`: `dW = c / L conj(X) dY`. The second result holds
@@ -314,7 +279,9 @@ fn add<T: Real>(gradient: &mut [Complex<T>], node: &Node<T>, bin: Complex<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::storage::tensor;
     use crate::testing::{assert_gradients, assert_near, normal};
+    use candle_core::{DType, Device};
 
     #[test]
     fn gradients_equal_finite_differences_at_even_and_odd_lengths() {
@@ -337,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_constant_is_low_and_an_alternation_is_high() {
-        let ones = Tensor::ones((1, 8, 1), DType::F64, &candle_core::Device::Cpu).unwrap();
+        let ones = Tensor::ones((1, 8, 1), DType::F64, &Device::Cpu).unwrap();
         assert_near(&band_pass(&ones, Band::Low).unwrap(), &ones, 1e-12, "constant");
         let signs: Vec<f64> = (0..8).map(|t| if t % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let signs = tensor(signs, (1, 8, 1)).unwrap();
