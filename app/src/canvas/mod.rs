@@ -18,8 +18,12 @@ pub(crate) use scale_bar::magnification;
 
 use crate::command::Commands;
 use crate::state::State;
+use crate::state::tour::Tour;
 use crate::tiles::Tiles;
 use crate::ui::theme;
+
+/// Between a lesion and the frame around it.
+const LESION_MARGIN_PT: f32 = 6.0;
 
 /// What the canvas keeps between frames.
 #[derive(Debug, Default)]
@@ -55,6 +59,11 @@ impl Canvas {
             let place = on_screen(state, rect, area);
             let stroke = egui::Stroke::new(1.0, theme::WARNING);
             ui.painter_at(rect).rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
+        }
+        if let Some(stop) = state.overlay.tour().and_then(Tour::stop) {
+            let place = on_screen(state, rect, stop.bounds).expand(LESION_MARGIN_PT);
+            let stroke = egui::Stroke::new(2.0, theme::ACCENT);
+            ui.painter_at(rect).rect_stroke(place, 3.0, stroke, StrokeKind::Outside);
         }
         scale_bar::paint(ui, rect, view);
         self.overview.show(ui, rect, view, tiles, commands);

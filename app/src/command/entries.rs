@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use egui::{Key, Modifiers};
 
-use super::{Command, FileCommand, ModelCommand, OverlayCommand, ViewCommand, WindowCommand};
+use super::{
+    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ViewCommand, WindowCommand,
+};
 use crate::state::dialogs::Dialog;
 
 /// Magnification of one press of `+`.
@@ -130,9 +132,13 @@ fn heatmap() -> Vec<Entry> {
     let item = |text, command, keys: &[Shortcut]| {
         entry(Menu::Heatmap, text, Command::Overlay(command), keys)
     };
+    let lesion =
+        |text, command: LesionCommand, keys: &[Shortcut]| entry(Menu::Heatmap, text, command, keys);
     vec![
         item("Show or hide all layers", OverlayCommand::ToggleVisible, &[key(Key::H, "H")]),
         item("Choose the next layer", OverlayCommand::ChooseNext, &[key(Key::L, "L")]),
+        lesion("Go to the next lesion", LesionCommand::Next, &[key(Key::N, "N")]),
+        lesion("Go to the lesion before", LesionCommand::Previous, &[key(Key::P, "P")]),
         item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
         item(
             "Raise t by 0.05",

@@ -6,6 +6,7 @@
 mod channel;
 pub(crate) mod entries;
 mod file;
+pub(crate) mod lesion;
 mod model;
 mod overlay;
 pub(crate) mod shortcuts;
@@ -20,6 +21,7 @@ use slide::export::ExportFormat;
 
 pub(crate) use channel::ChannelCommand;
 pub(crate) use file::FileCommand;
+pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
 pub(crate) use view::ViewCommand;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Lesion(LesionCommand),
     Model(ModelCommand),
     File(FileCommand),
     Window(WindowCommand),
@@ -50,6 +53,8 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Trace the lesions of the chosen layer at its *t*.
+    FindLesions,
     /// Prepare the figures of layers that have none.
     ReadLayers,
     /// Write the chosen layer at its *t* into a folder.
@@ -93,6 +98,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             overlay::apply(&mut state.overlay, command);
             Vec::new()
         }
+        Command::Lesion(command) => lesion::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
@@ -114,6 +120,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<LesionCommand> for Command {
+    fn from(command: LesionCommand) -> Self {
+        Self::Lesion(command)
     }
 }
 

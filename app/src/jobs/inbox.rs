@@ -7,7 +7,7 @@ use slide::Slide;
 
 use super::pick::Picked;
 use super::{JobEvent, Outcome};
-use crate::command::Effect;
+use crate::command::{Effect, lesion};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::{JobId, JobKind};
@@ -55,6 +55,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
         }
+        Outcome::LesionsFound(tour) => lesion::begin(state, tour),
         Outcome::LayersRead(readouts) => {
             for (heatmap, readout) in &readouts {
                 state.overlay.take_readout(heatmap, readout);

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod export;
+mod find_lesions;
 pub(crate) mod inbox;
 pub(crate) mod load_tile;
 mod open_slide;
@@ -22,6 +23,7 @@ use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::overlay::SlideResult;
+use crate::state::tour::Tour;
 use crate::state::view::SlideFacts;
 use runner::Runner;
 
@@ -55,6 +57,8 @@ pub(crate) enum Outcome {
     },
     /// Figures of layers, each with the values it is of.
     LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
+    /// The lesions of a layer at the *t* it had when they were asked for.
+    LesionsFound(Tour),
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
     ModelsListed(Survey),
@@ -87,6 +91,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickExportFolder => pick::start_folder(state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::FindLesions => find_lesions::start(state, runner),
         Effect::ReadLayers => read_layers::start(state, runner),
         Effect::Export { folder, formats } => export::start(folder, formats, state, runner),
         Effect::CancelJob(id) => runner.cancel(id),

@@ -12,6 +12,7 @@ pub(crate) enum JobKind {
     OpenSlide,
     Analyze,
     Export,
+    FindLesions,
     /// Short or waiting for the user: not worth a line in the tray.
     Silent,
 }

@@ -7,6 +7,7 @@ pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod overlay;
 pub(crate) mod session;
+pub(crate) mod tour;
 pub(crate) mod view;
 
 use std::sync::Arc;

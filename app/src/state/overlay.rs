@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::heatmap::Heatmap;
-use domain::mask::BinaryMask;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use model::analysis::TrainingFit;
 use render::frame::OverlayFrame;
 
 use super::layer::{Layer, LayerKind, LayerLook, Readout};
+use super::tour::Tour;
 
 /// A finished run, apart from its layers.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct OverlayState {
     pub(crate) is_peeking: bool,
     /// How layers that are gone were shown, for the next of their kind.
     remembered: Vec<(LayerKind, LayerLook)>,
+    /// Lesions that were traced last.
+    tour: Option<Tour>,
 }
 
 impl Default for OverlayState {
@@ -66,6 +69,7 @@ impl Default for OverlayState {
             is_visible: true,
             is_peeking: false,
             remembered: Vec::new(),
+            tour: None,
         }
     }
 }
@@ -94,6 +98,7 @@ impl OverlayState {
             self.remembered.push((layer.kind, layer.look));
         }
         self.result = None;
+        self.tour = None;
     }
 
     /// The chosen layer, if there is a result.
@@ -120,11 +125,34 @@ impl OverlayState {
         shown.map(Layer::frame).collect()
     }
 
-    /// Takes in the figures of every layer that shows `heatmap`.
+    /// The lesions of the chosen layer at its *t*, if they were traced.
+    pub(crate) fn tour(&self) -> Option<&Tour> {
+        let layer = self.layer()?;
+        self.tour.as_ref().filter(|tour| tour.is_of(layer))
+    }
+
+    /// Takes lesions that were traced.
+    pub(crate) fn take_tour(&mut self, tour: Tour) {
+        self.tour = Some(tour);
+    }
+
+    /// To the next lesion or the one before.
+    pub(crate) fn step_tour(&mut self, is_forward: bool) {
+        if let Some(tour) = &mut self.tour {
+            tour.step(is_forward);
+        }
+    }
+
+    /// Takes in the figures of every layer that shows `heatmap`. A further reading, of which no *t* is known to be good, is
+    /// cut at Otsu's unless someone moved it.
     pub(crate) fn take_readout(&mut self, heatmap: &Arc<Heatmap>, readout: &Arc<Readout>) {
         for layer in &mut self.layers {
             if Arc::ptr_eq(&layer.heatmap, heatmap) {
                 layer.readout = Some(Arc::clone(readout));
+                let is_untouched = layer.threshold == BinaryThreshold::default();
+                if matches!(layer.kind, LayerKind::Further(_)) && is_untouched {
+                    layer.threshold = readout.otsu.unwrap_or(layer.threshold);
+                }
             }
         }
     }

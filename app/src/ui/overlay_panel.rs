@@ -6,7 +6,7 @@ use egui::{ComboBox, DragValue, Rangef, RichText, Slider, Ui};
 use render::frame::{Colormap, OverlayStyle};
 
 use super::theme;
-use crate::command::{Commands, FileCommand, OverlayCommand};
+use crate::command::{Commands, FileCommand, LesionCommand, OverlayCommand};
 use crate::state::layer::{Layer, LayerLook};
 use crate::state::overlay::{OverlayState, SlideResult};
 
@@ -45,7 +45,7 @@ pub(crate) fn overlay_panel_ui(
     ui.add_enabled_ui(overlay.is_visible, |ui| {
         layer_ui(ui, overlay, layer, commands);
         threshold_ui(ui, layer, commands);
-        figures_ui(ui, layer, result, mpp);
+        figures_ui(ui, overlay, layer, (result, mpp), commands);
         color_bar::color_bar_ui(ui, layer);
         look_ui(ui, layer, commands);
     });
@@ -136,7 +136,13 @@ fn proposals_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
 }
 
 /// What exceeds *t*, from the figures that a job prepared.
-fn figures_ui(ui: &mut Ui, layer: &Layer, result: &SlideResult, mpp: Option<Mpp>) {
+fn figures_ui(
+    ui: &mut Ui,
+    overlay: &OverlayState,
+    layer: &Layer,
+    (result, mpp): (&SlideResult, Option<Mpp>),
+    commands: &mut Commands,
+) {
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
         let Some(readout) = &layer.readout else {
@@ -154,13 +160,40 @@ fn figures_ui(ui: &mut Ui, layer: &Layer, result: &SlideResult, mpp: Option<Mpp>
             }
         });
         let largest = Area::from_level0_px(lesions.largest_level0_px, mpp);
-        let (one, many) =
-            if layer.kind.is_of_lesions() { ("lesion", "lesions") } else { ("part", "parts") };
-        ui.label(match lesions.n_lesions {
-            0 => format!("no {one}"),
-            1 => format!("1 {one}"),
-            n => format!("{n} {many}, the largest {largest}"),
+        if !layer.kind.is_of_lesions() {
+            ui.label(format!("{} parts, the largest {largest}", lesions.n_lesions));
+            return;
+        }
+        ui.horizontal(|ui| {
+            let stop = overlay.tour().and_then(|tour| Some((tour.at + 1, tour.stop()?)));
+            ui.label(match (stop, lesions.n_lesions) {
+                (Some((number, stop)), n) => {
+                    format!("lesion {number} of {n}, score {:.2}", stop.score)
+                }
+                (None, 0) => "no lesion".to_owned(),
+                (None, 1) => "1 lesion".to_owned(),
+                (None, n) => format!("{n} lesions, the largest {largest}"),
+            });
+            if 0 < lesions.n_lesions {
+                tour_ui(ui, commands);
+            }
         });
+    });
+}
+
+/// The way from lesion to lesion.
+fn tour_ui(ui: &mut Ui, commands: &mut Commands) {
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        for (text, name, command) in [
+            (">", "Next lesion", LesionCommand::Next),
+            ("<", "Previous lesion", LesionCommand::Previous),
+        ] {
+            let button = ui.small_button(text);
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
+            if button.on_hover_text(format!("{name}, keys N and P")).clicked() {
+                commands.push(command);
+            }
+        }
     });
 }
 
@@ -199,8 +232,10 @@ mod tests {
     use super::*;
     use crate::command::{Command, samples};
     use crate::state::layer::LayerKind;
+    use crate::state::tour::Tour;
     use egui::Role;
     use egui_kittest::{Harness, kittest::Queryable as _};
+    use std::sync::Arc;
 
     fn overlay() -> OverlayState {
         samples::overlay(false)
@@ -261,6 +296,25 @@ mod tests {
         let expected =
             [OverlayCommand::Choose(LayerKind::Refined), OverlayCommand::SetShown(false)];
         assert_eq!(commands.take(), expected.map(Command::Overlay));
+    }
+
+    #[test]
+    fn lesions_are_gone_through_one_by_one() {
+        let mut overlay = overlay();
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("Next lesion").click();
+        harness.run();
+        harness.get_by_label("Previous lesion").click();
+        harness.run();
+        drop(harness);
+        let expected = [LesionCommand::Next, LesionCommand::Previous].map(Command::Lesion);
+        assert_eq!(commands.take(), expected);
+        let layer = overlay.layer().unwrap();
+        let tour = Tour::new(Arc::clone(&layer.heatmap), layer.threshold);
+        overlay.take_tour(tour);
+        let harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("lesion 1 of 1, score 1.00");
     }
 
     #[test]
