@@ -19,12 +19,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 const ENOUGH: Duration = Duration::from_secs(3);
 const MOST_RUNS: u32 = 200;
 
-/// As the programs have it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> Outcome<()> {
     model::threads::keep_tensors_on_their_thread()?;
+    model::memory::keep_freed_blocks();
     let words: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {

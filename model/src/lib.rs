@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod fmamil;
 pub mod lens;
 pub mod loss;
+pub mod memory;
 pub mod mil;
 pub mod registry;
 pub mod threads;

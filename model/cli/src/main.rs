@@ -29,12 +29,10 @@ struct Session {
     progress: ProgressLine,
 }
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
+    model::memory::keep_freed_blocks();
     if let Err(error) = model::threads::keep_tensors_on_their_thread() {
         console::say(&format!("warning: tensors keep their own threads: {error}"));
     }
