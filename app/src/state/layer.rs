@@ -35,7 +35,7 @@ impl LayerKind {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Tissue => "Tissue",
-            Self::Cam => "CAM",
+            Self::Cam => "Heatmap",
             Self::PseudoMask => "Pseudo-mask",
             Self::Refined => "Refined mask",
             Self::Further(MapKind::GradCam) => "Grad-CAM",
@@ -51,7 +51,7 @@ impl LayerKind {
     pub(crate) fn units(self) -> &'static str {
         match self {
             Self::Tissue => "glass to tissue",
-            Self::Cam | Self::PseudoMask => "Raw CAM, up to the slide's maximum",
+            Self::Cam | Self::PseudoMask => "Raw values, up to the slide's maximum",
             Self::Refined => "Lesion probability of stage 2",
             Self::Further(_) => "Raw values, up to the slide's maximum",
         }

@@ -47,8 +47,8 @@ fn feature(request: &ExportRequest<'_>, number: usize, lesion: &Lesion) -> Value
 fn measurements(lesion: &Lesion, mpp: Option<Mpp>) -> Map<String, Value> {
     let mut measurements = Map::new();
     let mut add = |name: &str, value: f64| measurements.insert(name.to_owned(), Value::from(value));
-    add("CAM mean", lesion.mean);
-    add("CAM max", f64::from(lesion.max));
+    add("Heatmap mean", lesion.mean);
+    add("Heatmap max", f64::from(lesion.max));
     add("Area px^2", lesion.area_level0_px);
     if let Some(mpp) = mpp {
         add("Area µm^2", lesion.area_level0_px * mpp.pixel_area_um2());
