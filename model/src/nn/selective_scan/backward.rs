@@ -27,11 +27,16 @@ pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> [Vec<T>; 3] {
         .collect();
     let parts: Vec<Part<T>> = tasks.into_par_iter().map(dispatch).collect();
 
-    let mut d_packed = vec![T::zero(); inputs.gates.len() + inputs.params.len()];
+    let mut d_packed = vec![T::zero(); inputs.gates.len() + size.params()];
     let (d_gates, d_params) = d_packed.split_at_mut(inputs.gates.len());
+    let (d_decay, rest) = d_params.split_at_mut(size.channels * size.state);
+    let (d_skip, d_bias) = rest.split_at_mut(size.channels);
     for part in parts {
+        let first = part.group * GROUP;
         add(&mut d_gates[part.bag * size.length * size.gates()..], &part.d_gates);
-        add(&mut d_params[part.group * GROUP * size.params()..], &part.d_params);
+        add(&mut d_decay[first * size.state..], &part.d_decay);
+        add(&mut d_skip[first..], &part.d_skip);
+        add(&mut d_bias[first..], &part.d_bias);
     }
     [dx, d_raw, d_packed]
 }
@@ -54,7 +59,9 @@ struct Part<T> {
     bag: usize,
     group: usize,
     d_gates: Vec<T>,
-    d_params: Vec<T>,
+    d_decay: Vec<T>,
+    d_skip: Vec<T>,
+    d_bias: Vec<T>,
 }
 
 /// What flows back through one step of sixteen channels.
@@ -96,12 +103,14 @@ impl<T: Real> BlockGrad<T> {
         Self { carried: quads.clone(), decay: quads, skip: zero, dt_bias: zero }
     }
 
-    /// Appends the rows `[A, D, bias]` of the block's channels.
-    fn append_to(&self, rows: &mut Vec<T>, block: &Block<T>, size: Size) {
-        for lane in 0..block.channels.len() {
-            rows.extend((0..size.state).map(|n| self.decay[n / QUAD][n % QUAD][lane]));
-            rows.extend([self.skip[lane], self.dt_bias[lane]]);
+    /// Appends those of the block's channels.
+    fn append_to(&self, part: &mut Part<T>, block: &Block<T>, size: Size) {
+        let n = block.channels.len();
+        for lane in 0..n {
+            part.d_decay.extend((0..size.state).map(|n| self.decay[n / QUAD][n % QUAD][lane]));
         }
+        part.d_skip.extend_from_slice(&self.skip[..n]);
+        part.d_bias.extend_from_slice(&self.dt_bias[..n]);
     }
 }
 
@@ -156,11 +165,12 @@ impl<T: Real> Kernel for Task<'_, T> {
             }
             scatter_gates(&scratch.d_gates, &mut d_gates, span, size);
         }
-        let mut d_params = Vec::new();
+        let (d_decay, d_skip, d_bias) = (Vec::new(), Vec::new(), Vec::new());
+        let mut part = Part { bag: self.bag, group: self.group, d_gates, d_decay, d_skip, d_bias };
         for (block, grad) in blocks.iter().zip(&grads) {
-            grad.append_to(&mut d_params, block, size);
+            grad.append_to(&mut part, block, size);
         }
-        Part { bag: self.bag, group: self.group, d_gates, d_params }
+        part
     }
 }
 

@@ -32,21 +32,21 @@ impl<T: Real> Block<T> {
     }
 
     fn new(inputs: &Inputs<'_, T>, channels: Range<usize>) -> Self {
-        let size = inputs.size;
-        let width = size.params();
-        let column = |c: usize| {
-            let mut lanes = splat(T::zero());
-            let rows =
-                inputs.params[channels.start * width..channels.end * width].chunks_exact(width);
-            lanes.iter_mut().zip(rows).for_each(|(lane, row)| *lane = row[c]);
-            lanes
-        };
+        let state = inputs.size.state;
         let log2_e = T::of(std::f64::consts::LOG2_E);
-        let mut decay = vec![[splat(T::zero()); QUAD]; size.state.div_ceil(QUAD)];
-        for n in 0..size.state {
-            decay[n / QUAD][n % QUAD] = lanes::map(column(n), |a| a * log2_e);
+        let mut decay = vec![[splat(T::zero()); QUAD]; state.div_ceil(QUAD)];
+        let rows = inputs.decay[channels.start * state..channels.end * state].chunks_exact(state);
+        for (lane, row) in rows.enumerate() {
+            for (n, a) in row.iter().enumerate() {
+                decay[n / QUAD][n % QUAD][lane] = *a * log2_e;
+            }
         }
-        Self { decay, skip: column(size.state), dt_bias: column(size.state + 1), channels }
+        Self {
+            decay,
+            skip: lanes::load(&inputs.skip[channels.clone()]),
+            dt_bias: lanes::load(&inputs.dt_bias[channels.clone()]),
+            channels,
+        }
     }
 }
 

@@ -64,9 +64,8 @@ pub(crate) fn selective_scan(
     }
     let raw = project(&projected.narrow(2, 0, rank)?.contiguous()?, params.dt_weight)?;
     let gates = projected.narrow(2, rank, 2 * state)?.contiguous()?.flatten_all()?;
-    let (skip, bias) = (params.skip.unsqueeze(1)?, params.dt_bias.unsqueeze(1)?);
-    let channel_rows = Tensor::cat(&[params.decay, &skip, &bias], 1)?.flatten_all()?;
-    let packed = Tensor::cat(&[gates, channel_rows], 0)?;
+    let decay = params.decay.flatten_all()?;
+    let packed = Tensor::cat(&[&gates, &decay, params.skip, params.dt_bias], 0)?;
     let size = Size { length, channels, state, direction };
     apply(Scan { size }, [x, &raw, &packed])
 }
@@ -85,9 +84,9 @@ impl Size {
         2 * self.state
     }
 
-    /// Numbers `[A, D, bias]` per channel.
+    /// Numbers `A`, `D` and bias of all channels.
     fn params(&self) -> usize {
-        self.state + 2
+        self.channels * (self.state + 2)
     }
 }
 
@@ -100,16 +99,22 @@ struct Inputs<'a, T> {
     raw: &'a [T],
     /// `[b, L, 2S]`.
     gates: &'a [T],
-    /// `[E, S + 2]`.
-    params: &'a [T],
+    /// `A`, `[E, S]`.
+    decay: &'a [T],
+    /// `D`, `[E]`.
+    skip: &'a [T],
+    /// `b_dt`, `[E]`.
+    dt_bias: &'a [T],
     size: Size,
 }
 
 impl<'a, T: Real> Inputs<'a, T> {
-    /// `packed` is the gates, then the parameters.
+    /// `packed` is gates, `A`, `D` and bias, one after the other.
     fn new(x: &'a [T], raw: &'a [T], packed: &'a [T], size: Size) -> Self {
-        let (gates, params) = packed.split_at(packed.len() - size.channels * size.params());
-        Self { x, raw, gates, params, size }
+        let (gates, params) = packed.split_at(packed.len() - size.params());
+        let (decay, rest) = params.split_at(size.channels * size.state);
+        let (skip, dt_bias) = rest.split_at(size.channels);
+        Self { x, raw, gates, decay, skip, dt_bias, size }
     }
 
     /// One bag alone.
