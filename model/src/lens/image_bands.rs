@@ -2,7 +2,7 @@
 //!
 //! Frequencies are radial and relative to the displayed level's Nyquist frequency (half a cycle per pixel on an axis), so
 //! that 1 is the finest stripe along an axis and the diagonal reaches `sqrt(2)`. The picture is mirrored at its edges by up to
-//! [`PAD`] pixels, since a transform takes its left edge for the neighbour of its right one.
+//! 32 pixels, since a transform takes its left edge for the neighbour of its right one.
 
 use std::sync::{Arc, PoisonError};
 
