@@ -95,7 +95,7 @@ pub(crate) fn overlay(is_outside: bool) -> OverlayState {
     let mut cam = layer(LayerKind::Cam, ramp.clone(), recommended);
     cam.readout = Some(Arc::new(Readout {
         otsu: Some(BinaryThreshold::clamped(0.6)),
-        ..Readout::of(&cam.heatmap)
+        ..Readout::of(&cam.heatmap, &tissue())
     }));
     let mut refined = layer(LayerKind::Refined, ramp, None);
     refined.look.is_shown = false;
@@ -105,16 +105,18 @@ pub(crate) fn overlay(is_outside: bool) -> OverlayState {
     overlay
 }
 
-/// Half of the sample slide is tissue.
-pub(crate) fn result(is_outside: bool) -> SlideResult {
+/// Half of the sample slide.
+pub(crate) fn tissue() -> BinaryMask {
     let frame = Level0Rect { x: 0.0, y: 0.0, width: 4000.0, height: 2000.0 };
+    BinaryMask::new(PixelSize { width: 2, height: 1 }, vec![true, false], frame).unwrap()
+}
+
+pub(crate) fn result(is_outside: bool) -> SlideResult {
     SlideResult {
         model_name: "a".to_owned(),
         model_title: "Model a".to_owned(),
         probability: 0.83,
-        tissue: BinaryMask::new(PixelSize { width: 2, height: 1 }, vec![true, false], frame)
-            .unwrap(),
-        tissue_area_level0_px: 4e6,
+        tissue: tissue(),
         training_fit: TrainingFit {
             outside_share: 0.97,
             is_outside,

@@ -63,7 +63,7 @@ fn prepared(
     let manifest = &entry.manifest;
     let recommended = Some(BinaryThreshold::clamped(manifest.recommended_threshold));
     let cam = Arc::new(analysis.heatmap);
-    let readout = Some(Arc::new(Readout::of(&cam)));
+    let readout = Some(Arc::new(Readout::of(&cam, &analysis.tissue)));
     let mut layers = Vec::new();
     layers.extend(tissue_layer(&analysis.tissue));
     layers.extend(
@@ -84,7 +84,6 @@ fn prepared(
         model_name: manifest.name.clone(),
         model_title: manifest.title.clone(),
         probability: analysis.probability,
-        tissue_area_level0_px: analysis.tissue.area_level0_px(),
         tissue: analysis.tissue,
         training_fit: analysis.training_fit,
         faithfulness: analysis.faithfulness,

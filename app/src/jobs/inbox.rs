@@ -171,7 +171,7 @@ mod tests {
         };
         assert!(refined(&state).readout.is_none());
         let heatmap = refined(&state).heatmap;
-        let readout = Arc::new(Readout::of(&heatmap));
+        let readout = Arc::new(Readout::of(&heatmap, &samples::tissue()));
         let read = Box::new(Outcome::LayersRead(vec![(heatmap, readout)]));
         receive(&mut state, JobEvent::Done(JobId(1), read));
         assert!(refined(&state).readout.is_some());

@@ -11,6 +11,7 @@ use crate::state::layer::Readout;
 pub(super) fn start(state: &mut State, runner: &mut Runner) {
     let unread = state.overlay.layers.iter().filter(|layer| layer.readout.is_none());
     let heatmaps: Vec<_> = unread.map(|layer| Arc::clone(&layer.heatmap)).collect();
+    let Some(result) = state.overlay.result.clone() else { return };
     if heatmaps.is_empty() {
         return;
     }
@@ -19,7 +20,7 @@ pub(super) fn start(state: &mut State, runner: &mut Runner) {
         let mut readouts = Vec::new();
         for heatmap in heatmaps {
             cancel.check()?;
-            let readout = Arc::new(Readout::of(&heatmap));
+            let readout = Arc::new(Readout::of(&heatmap, &result.tissue));
             readouts.push((heatmap, readout));
         }
         Ok(Outcome::LayersRead(readouts))

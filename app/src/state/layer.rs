@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use domain::heatmap::Heatmap;
 use domain::lesion_curve::LesionCurve;
-use domain::mask::BinaryThreshold;
+use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::otsu::otsu;
+use domain::tissue_share::TissueShare;
 use model::cam::MapKind;
 use render::frame::{Colormap, OverlayFrame, OverlayStyle};
 
@@ -115,14 +116,17 @@ pub(crate) struct Readout {
     pub(crate) histogram: Vec<u64>,
     /// *t* that parts high from low values by Otsu's rule, if there are both.
     pub(crate) otsu: Option<BinaryThreshold>,
+    /// How much of the tissue the layer marks.
+    pub(crate) tissue: TissueShare,
 }
 
 impl Readout {
     /// Floods the field; takes up to some seconds, so not for the window's thread.
-    pub(crate) fn of(heatmap: &Heatmap) -> Self {
+    pub(crate) fn of(heatmap: &Heatmap, tissue: &BinaryMask) -> Self {
         let lesions = LesionCurve::new(heatmap);
         let histogram = lesions.histogram(HISTOGRAM_BINS);
-        Self { otsu: otsu_threshold(&histogram), lesions, histogram }
+        let tissue = TissueShare::new(heatmap, tissue);
+        Self { otsu: otsu_threshold(&histogram), lesions, histogram, tissue }
     }
 }
 

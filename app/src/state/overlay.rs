@@ -21,8 +21,6 @@ pub(crate) struct SlideResult {
     /// Of the positive class, for the whole slide.
     pub(crate) probability: f64,
     pub(crate) tissue: BinaryMask,
-    /// That of `tissue`, counted once.
-    pub(crate) tissue_area_level0_px: f64,
     pub(crate) training_fit: TrainingFit,
     /// Probability that is kept when only the patches under the map are kept.
     pub(crate) faithfulness: Option<f64>,
@@ -34,12 +32,6 @@ impl SlideResult {
     /// Whether the model calls the slide positive.
     pub(crate) fn is_positive(&self) -> bool {
         0.5 < self.probability
-    }
-
-    /// An area as a share of the tissue, `0.0..=1.0`; `None` without tissue.
-    pub(crate) fn tissue_share(&self, area_level0_px: f64) -> Option<f64> {
-        (0.0 < self.tissue_area_level0_px)
-            .then(|| (area_level0_px / self.tissue_area_level0_px).clamp(0.0, 1.0))
     }
 }
 

@@ -8,7 +8,7 @@ use render::frame::{Colormap, OverlayStyle};
 use super::theme;
 use crate::command::{Commands, FileCommand, LesionCommand, OverlayCommand};
 use crate::state::layer::{Layer, LayerLook};
-use crate::state::overlay::{OverlayState, SlideResult};
+use crate::state::overlay::OverlayState;
 
 mod color_bar;
 mod histogram;
@@ -36,7 +36,7 @@ pub(crate) fn overlay_panel_ui(
     mpp: Option<Mpp>,
     commands: &mut Commands,
 ) {
-    let (Some(result), Some(layer)) = (&overlay.result, overlay.layer()) else {
+    let Some(layer) = overlay.layer() else {
         super::section_title(ui, "Heatmap");
         ui.label(RichText::new("Run a model to see where it looks.").color(theme::TEXT_WEAK));
         return;
@@ -45,7 +45,7 @@ pub(crate) fn overlay_panel_ui(
     ui.add_enabled_ui(overlay.is_visible, |ui| {
         layer_ui(ui, overlay, layer, commands);
         threshold_ui(ui, layer, commands);
-        figures_ui(ui, overlay, layer, (result, mpp), commands);
+        figures_ui(ui, overlay, layer, mpp, commands);
         color_bar::color_bar_ui(ui, layer);
         look_ui(ui, layer, commands);
     });
@@ -140,7 +140,7 @@ fn figures_ui(
     ui: &mut Ui,
     overlay: &OverlayState,
     layer: &Layer,
-    (result, mpp): (&SlideResult, Option<Mpp>),
+    mpp: Option<Mpp>,
     commands: &mut Commands,
 ) {
     theme::card().show(ui, |ui| {
@@ -155,7 +155,7 @@ fn figures_ui(
         let area = Area::from_level0_px(lesions.area_level0_px, mpp).to_string();
         ui.horizontal(|ui| {
             ui.label(RichText::new(area).size(18.0).color(theme::TEXT_STRONG));
-            if let Some(share) = result.tissue_share(lesions.area_level0_px) {
+            if let Some(share) = readout.tissue.at(layer.threshold) {
                 ui.label(format!("{:.1} % of the tissue", 100.0 * share));
             }
         });

@@ -24,6 +24,7 @@ pub mod otsu;
 pub mod pixels;
 pub mod progress;
 pub mod scale;
+pub mod tissue_share;
 
 /// Stands on every surface a person may read a result from: start page, About, reports, exports.
 pub const RESEARCH_USE_ONLY: &str = "For research use only. Not for use in diagnostic procedures.";

@@ -33,7 +33,6 @@ pub use error::ExportError;
 pub use naming::{Names, refined_stem};
 pub use png::encode_png;
 pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};
-pub use record::percent_of_tissue;
 
 /// Name and version of this program, as written into every file.
 pub const SOFTWARE: &str = concat!("Slidelight ", env!("CARGO_PKG_VERSION"));

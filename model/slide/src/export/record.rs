@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::RESEARCH_USE_ONLY;
 use domain::mask::BinaryMask;
 use domain::scale::Mpp;
+use domain::tissue_share::TissueShare;
 use serde_json::{Value, json};
 
 use super::{ExportError, ExportRequest, SOFTWARE, frame};
@@ -19,6 +20,8 @@ pub(super) fn encode(
 
 pub(super) fn record(request: &ExportRequest<'_>, mask: &BinaryMask, n_lesions: usize) -> Value {
     let area_level0_px = mask.area_level0_px();
+    let tissue = request.tissue.map(|tissue| TissueShare::new(request.heatmap, tissue));
+    let share = tissue.and_then(|tissue| tissue.at(request.threshold));
     json!({
         "slide": frame::slide(&request.slide),
         "model": request.model,
@@ -29,7 +32,7 @@ pub(super) fn record(request: &ExportRequest<'_>, mask: &BinaryMask, n_lesions: 
             "px": area_level0_px,
             "um2": request.slide.mpp.map(Mpp::pixel_area_um2).map(|it| it * area_level0_px),
         },
-        "percent_of_tissue": request.tissue.and_then(|it| percent_of_tissue(area_level0_px, it)),
+        "percent_of_tissue": share.map(|it| 100.0 * it),
         "lesions": n_lesions,
         "outside_training_data": {
             "is_outside": request.caution.is_outside_training_data,
@@ -42,13 +45,6 @@ pub(super) fn record(request: &ExportRequest<'_>, mask: &BinaryMask, n_lesions: 
         "software": SOFTWARE,
         "research_use": RESEARCH_USE_ONLY,
     })
-}
-
-/// Lesion area in percent of the tissue's, at most 100: a heatmap is smooth and may reach a little past
-/// the tissue. `None` without tissue.
-pub fn percent_of_tissue(lesion_level0_px: f64, tissue: &BinaryMask) -> Option<f64> {
-    let tissue_level0_px = tissue.area_level0_px();
-    (0.0 < tissue_level0_px).then(|| (lesion_level0_px / tissue_level0_px * 100.0).min(100.0))
 }
 
 /// Seconds by stage; a stage that ran more than once is added up.
