@@ -11,6 +11,7 @@ use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 
+use crate::bag::BagConfig;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
@@ -63,6 +64,17 @@ pub enum Fineness {
 }
 
 impl Fineness {
+    /// Grids across and down, if whole pixels lie between them: a model sees no other distance of patches than its own.
+    fn offsets_of(self, bag: &BagConfig) -> Result<usize, AnalyzeError> {
+        let (offsets, step) = (self.offsets(), bag.step_px());
+        if !(step as usize).is_multiple_of(offsets) {
+            return Err(AnalyzeError::Compute(format!(
+                "patches {step} px apart cannot be shifted by whole pixels to {offsets} places; choose another fineness"
+            )));
+        }
+        Ok(offsets)
+    }
+
     /// Grids across and down.
     fn offsets(self) -> usize {
         match self {
@@ -198,7 +210,7 @@ pub(crate) fn analyze_with(
     let bag = &model.config.bag;
     let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
     notes.extend(model.device.status.note.clone());
-    let grid = PatchGrid::at_offsets(slide.size(), scale, bag, settings.fineness.offsets());
+    let grid = PatchGrid::at_offsets(slide.size(), scale, bag, settings.fineness.offsets_of(bag)?);
     let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
     if windows.is_empty() {
         return Err(AnalyzeError::NoTissue);
@@ -338,8 +350,16 @@ fn provenance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bag::BagConfig;
     use crate::pipeline::loaded_model::{BagOutput, FurtherMap};
+
+    #[test]
+    fn patches_that_cannot_be_parted_into_whole_pixels_are_refused() {
+        let offsets = |fineness: Fineness, patch_px| fineness.offsets_of(&BagConfig::of(patch_px));
+        assert_eq!(offsets(Fineness::QuarterPatch, 100).unwrap(), 4);
+        assert_eq!(offsets(Fineness::Patch, 25).unwrap(), 1);
+        let error = offsets(Fineness::HalfPatch, 25).unwrap_err().to_string();
+        assert!(error.contains("25 px apart") && error.contains("another fineness"), "{error}");
+    }
 
     fn run(probabilities: &[f32], n_outside: usize, kept: &[f32]) -> SlideRun {
         let outputs = probabilities

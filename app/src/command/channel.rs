@@ -63,15 +63,9 @@ mod tests {
     use super::*;
     use crate::command::samples;
 
-    fn view() -> ViewState {
-        let mut view = samples::state().view;
-        view.open(samples::facts_of_channels());
-        view
-    }
-
     #[test]
     fn every_change_is_a_look_of_its_own() {
-        let mut view = view();
+        let mut view = samples::view_of_channels();
         let before = view.look;
         apply(&mut view, ChannelCommand::Show(1, false));
         apply(&mut view, ChannelCommand::SetColor(0, [1, 2, 3]));
@@ -84,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_window_never_turns_over() {
-        let mut view = view();
+        let mut view = samples::view_of_channels();
         apply(&mut view, ChannelCommand::SetLow(0, 5000.0));
         assert_eq!(view.channels[0].window, Window { low: 899.0, high: 900.0 });
         apply(&mut view, ChannelCommand::SetHigh(0, -5.0));
@@ -95,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_reset_brings_back_what_the_slide_began_with() {
-        let mut view = view();
+        let mut view = samples::view_of_channels();
         apply(&mut view, ChannelCommand::Show(0, false));
         apply(&mut view, ChannelCommand::SetLow(1, 300.0));
         apply(&mut view, ChannelCommand::Reset);

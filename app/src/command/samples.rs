@@ -16,7 +16,7 @@ use slide::{Channel, Level, Window};
 use crate::state::State;
 use crate::state::layer::{Layer, LayerKind, Readout};
 use crate::state::overlay::{OverlayState, SlideResult};
-use crate::state::view::{ColorProfile, SlideFacts};
+use crate::state::view::{ColorProfile, SlideFacts, ViewState};
 
 /// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
 pub(crate) fn facts() -> SlideFacts {
@@ -103,6 +103,13 @@ pub(crate) fn overlay(is_outside: bool) -> OverlayState {
     let mut overlay = OverlayState::default();
     overlay.open(Arc::new(result(is_outside)), vec![tissue, cam, refined]);
     overlay
+}
+
+/// The view of a slide with channels.
+pub(crate) fn view_of_channels() -> ViewState {
+    let mut view = state().view;
+    view.open(facts_of_channels());
+    view
 }
 
 /// Half of the sample slide.

@@ -121,14 +121,8 @@ mod tests {
     use crate::command::{Command, samples};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
-    fn view() -> ViewState {
-        let mut view = samples::state().view;
-        view.open(samples::facts_of_channels());
-        view
-    }
-
     fn asked(click: impl FnOnce(&mut Harness<'_>)) -> Vec<Command> {
-        let view = view();
+        let view = samples::view_of_channels();
         let mut commands = Commands::default();
         let mut harness = Harness::new_ui(|ui| channel_panel_ui(ui, &view, &mut commands));
         click(&mut harness);

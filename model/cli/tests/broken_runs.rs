@@ -11,6 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
@@ -40,6 +41,9 @@ const REFINER: &str = r#"{
     "network": { "base": 4 }, "tile_px": 32, "batch": 2, "epochs": 4, "early_epochs": 2, "validate_every": 2,
     "is_gated": false
 }"#;
+
+/// One training at a time: a half-written file is met only by who looks without a pause.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +175,7 @@ fn has_half_written(folder: &Path) -> bool {
 }
 
 fn check(stage: Stage, moment: Moment) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let n_kills: usize = std::env::var(KILLS).map_or(1, |it| it.parse().unwrap());
     let bench = Bench::new(stage);
     assert!(bench.train("whole").wait().unwrap().success());

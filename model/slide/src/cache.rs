@@ -4,8 +4,9 @@
 //! exception are tiles larger than a whole shard, such as a picture stored as one strip: they are
 //! decoded by one thread at a time, or every thread would hold its own copy of hundreds of MiB.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
 
 use crate::SlideError;
 use crate::buffer;
@@ -37,25 +38,18 @@ pub(crate) struct TileCache {
     bytes_per_shard: usize,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    tiles: HashMap<StoredKey, Slot>,
-    n_bytes: usize,
-    clock: u64,
-    glimpses: Vec<StoredKey>,
-}
-
 #[derive(Debug)]
-struct Slot {
-    tile: Arc<Tile>,
-    last_used: u64,
+struct Shard {
+    tiles: LruCache<StoredKey, Arc<Tile>>,
+    n_bytes: usize,
+    glimpses: Vec<StoredKey>,
 }
 
 impl TileCache {
     /// Keeps `n_bytes` of pixels at most, plus one tile that is larger than an eighth of that.
     pub(crate) fn new(n_bytes: usize) -> Self {
         Self {
-            shards: Default::default(),
+            shards: std::array::from_fn(|_| Mutex::new(Shard::new())),
             large: Mutex::new(None),
             bytes_per_shard: n_bytes / N_SHARDS,
         }
@@ -71,8 +65,8 @@ impl TileCache {
         if (self.bytes_per_shard as u64) < n_bytes {
             return self.get_or_decode_large(key, decode);
         }
-        if let Some(tile) = self.shard(key).get(key) {
-            return Ok(tile);
+        if let Some(tile) = self.shard(key).tiles.get(&key) {
+            return Ok(Arc::clone(tile));
         }
         let tile = Arc::new(decode()?);
         self.shard(key).insert(key, Arc::clone(&tile), self.bytes_per_shard);
@@ -82,7 +76,7 @@ impl TileCache {
     /// Whether a tile is neither here nor was asked about lately. The answer is remembered for the last tiles asked about.
     pub(crate) fn is_first_glimpse(&self, key: StoredKey) -> bool {
         let mut shard = self.shard(key);
-        if shard.tiles.contains_key(&key) || shard.glimpses.contains(&key) {
+        if shard.tiles.contains(&key) || shard.glimpses.contains(&key) {
             return false;
         }
         if shard.glimpses.len() == MAX_GLIMPSES {
@@ -116,28 +110,20 @@ impl TileCache {
 }
 
 impl Shard {
-    fn get(&mut self, key: StoredKey) -> Option<Arc<Tile>> {
-        self.clock += 1;
-        let slot = self.tiles.get_mut(&key)?;
-        slot.last_used = self.clock;
-        Some(Arc::clone(&slot.tile))
+    fn new() -> Self {
+        Self { tiles: LruCache::unbounded(), n_bytes: 0, glimpses: Vec::new() }
     }
 
     fn insert(&mut self, key: StoredKey, tile: Arc<Tile>, budget: usize) {
-        self.clock += 1;
         self.n_bytes += tile.n_bytes();
-        let slot = Slot { tile, last_used: self.clock };
-        if let Some(replaced) = self.tiles.insert(key, slot) {
-            self.n_bytes -= replaced.tile.n_bytes();
+        if let Some(replaced) = self.tiles.put(key, tile) {
+            self.n_bytes -= replaced.n_bytes();
         }
         while budget < self.n_bytes {
-            let oldest = self.tiles.iter().min_by_key(|(_, slot)| slot.last_used);
-            let Some(oldest) = oldest.map(|(&key, _)| key) else { return };
-            if let Some(evicted) = self.tiles.remove(&oldest) {
-                self.n_bytes -= evicted.tile.n_bytes();
-                if let Some(pixels) = Arc::into_inner(evicted.tile).and_then(|tile| tile.pixels) {
-                    buffer::give(pixels.into_rgba());
-                }
+            let Some((_, evicted)) = self.tiles.pop_lru() else { return };
+            self.n_bytes -= evicted.n_bytes();
+            if let Some(pixels) = Arc::into_inner(evicted).and_then(|tile| tile.pixels) {
+                buffer::give(pixels.into_rgba());
             }
         }
     }

@@ -1,5 +1,9 @@
 //! The most that any number in a file may ask for. Headers lie; real slides stay far below these.
 
+use domain::coords::PixelSize;
+
+use crate::SlideError;
+
 /// Directories of one TIFF file, sub-directories included.
 pub(crate) const MAX_DIRECTORIES: usize = 10_000;
 /// Entries of one directory.
@@ -12,6 +16,8 @@ pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
 pub(crate) const MAX_SIDE: u64 = 1 << 22;
 /// Stored tiles of one level.
 pub(crate) const MAX_TILES: u64 = 1 << 24;
+/// Stored tiles of one level if they are smaller than 16 x 16 pixels: only small pictures come in such crumbs.
+const MAX_TINY_TILES: u64 = 1 << 16;
 /// Pixels of one stored tile.
 pub(crate) const MAX_TILE_PIXELS: u64 = 1 << 26;
 /// Bytes of one stored tile, as stored and as raw samples.
@@ -24,3 +30,12 @@ pub(crate) const MAX_BLANK_JPEG_2000: u64 = 1 << 22;
 pub(crate) const MAX_REGION_PIXELS: u64 = 1 << 27;
 /// Bytes of decoded tiles that one open slide keeps.
 pub(crate) const CACHE_BYTES: usize = 64 << 20;
+
+/// Fails if a level has too many tiles of that size.
+pub(crate) fn check_tiles(n_tiles: u64, tile: PixelSize) -> Result<(), SlideError> {
+    if tile.area() < 16 * 16 {
+        SlideError::check_limit("the number of tiny tiles of a level", n_tiles, MAX_TINY_TILES)
+    } else {
+        SlideError::check_limit("the number of tiles of a level", n_tiles, MAX_TILES)
+    }
+}

@@ -58,7 +58,7 @@ impl PatchGrid {
         Self::of_patches(size, scale, (bag.patch_px, bag.step_px()))
     }
 
-    /// [`Self::cover`] by `offsets` grids across and down, each shifted by that part of a step: every window is as the model
+    /// [`Self::cover`] by `offsets` grids across and down, a divisor of the step, each shifted by that part of it: every window is as the model
     /// knows it, and together their maps are as many times finer (MODELS 6.5).
     pub(crate) fn at_offsets(
         size: PixelSize,
@@ -66,7 +66,7 @@ impl PatchGrid {
         bag: &BagConfig,
         offsets: usize,
     ) -> Self {
-        let step_px = (bag.step_px() / offsets as u32).max(1);
+        let step_px = bag.step_px() / offsets as u32;
         Self { offsets, ..Self::of_patches(size, scale, (bag.patch_px, step_px)) }
     }
 

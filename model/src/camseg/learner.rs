@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{Device, Result, Tensor, Var};
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use super::label::binarize;
 use super::network::{SegmentationNetwork, variables};
 use super::sgd::Sgd;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
-use crate::registry::weights::Tensors;
+use crate::registry::weights::{self, Tensors};
 
 /// Prefixes of the two parts of a saved learner.
 const WEIGHT: &str = "weight.";
@@ -108,10 +108,7 @@ impl<'a> Learner<'a> {
 
     /// All weights, copied to main memory.
     pub(super) fn weights(&self) -> Result<Tensors> {
-        let on_cpu = |(name, var): (&String, &Var)| {
-            Ok((name.clone(), var.as_tensor().copy()?.to_device(&Device::Cpu)?))
-        };
-        self.vars.iter().map(on_cpu).collect()
+        weights::copies(&self.vars)
     }
 
     /// Random words drawn so far.
@@ -121,11 +118,8 @@ impl<'a> Learner<'a> {
 
     /// Everything but step count and randomness, for [`Self::restore`].
     pub(super) fn tensors(&self) -> Result<Tensors> {
-        let named = |prefix: &'static str, tensors: Tensors| {
-            tensors.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
-        };
-        let motion = self.optimizer.state()?;
-        Ok(named(WEIGHT, self.weights()?).chain(named(MOTION, motion)).collect())
+        let weights = weights::under(WEIGHT, self.weights()?);
+        Ok(weights.chain(weights::under(MOTION, self.optimizer.state()?)).collect())
     }
 
     /// Goes back to where [`Self::tensors`] was called.
@@ -135,20 +129,8 @@ impl<'a> Learner<'a> {
         step: usize,
         random_words: u64,
     ) -> Result<()> {
-        let of = |prefix: &str| -> Tensors {
-            let named = saved.iter().filter_map(|(name, tensor)| {
-                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
-            });
-            named.collect()
-        };
-        let weights = of(WEIGHT);
-        for (name, var) in &self.vars {
-            match weights.get(name) {
-                Some(weight) => var.set(&weight.to_device(&self.device)?)?,
-                None => bail!("the saved state lacks the weight {name}"),
-            }
-        }
-        self.optimizer.load_state(&of(MOTION))?;
+        weights::put_back(&self.vars, &weights::part(saved, WEIGHT))?;
+        self.optimizer.load_state(&weights::part(saved, MOTION))?;
         self.rng.set_word_pos(random_words.into());
         self.step = step;
         Ok(())
@@ -247,9 +229,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(step(&mut first), step(&mut second));
         }
-        let bytes = |learner: &Learner<'_>| {
-            crate::registry::weights::to_bytes(&learner.weights().unwrap()).unwrap()
-        };
+        let bytes = |learner: &Learner<'_>| weights::to_bytes(&learner.weights().unwrap()).unwrap();
         assert_eq!(bytes(&first), bytes(&second));
     }
 }

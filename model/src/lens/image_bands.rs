@@ -112,18 +112,17 @@ pub(crate) fn split_as<T: Real>(
     }
     let frame = Frame::around(height, width);
     let transform = Transform::new(frame.height, frame.width);
+    let [of_low, of_high] = transform.gains(edges);
     let (mut low, mut high) = (vec![T::zero(); values.len()], vec![T::zero(); values.len()]);
     let outputs = low.par_chunks_mut(2 * plane).zip(high.par_chunks_mut(2 * plane));
     values.par_chunks(2 * plane).zip(outputs).for_each(|(pair, (low, high))| {
         let (first, second) = pair.split_at(plane);
         let spectrum = transform.forward(frame.mirror(first, second));
-        let band = |share: fn((f64, f64)) -> f64, to: &mut [T]| {
-            let field = transform.inverse(spectrum.clone(), |r| T::of(share(edges.shares(r))));
+        for (gains, to) in [(&of_low, low), (&of_high, high)] {
+            let field = transform.inverse(&spectrum, gains);
             let (first, second) = to.split_at_mut(plane);
             frame.crop(&field, first, second);
-        };
-        band(|(low, _)| low, low);
-        band(|(_, high)| high, high);
+        }
     });
     let rest = values.iter().zip(&low).zip(&high);
     let mid = rest.map(|((all, low), high)| *all - *low - *high).collect();
@@ -192,12 +191,12 @@ impl Frame {
     fn crop<T: Real>(&self, field: &[Complex<T>], first: &mut [T], second: &mut [T]) {
         let (_, width) = self.picture();
         let rows = field.chunks_exact(self.width).skip(self.top);
-        let inner = |row: &'_ [Complex<T>]| row[self.left..self.left + width].to_vec();
+        let rows = rows.map(|row| &row[self.left..self.left + width]);
         for (row, to) in rows.clone().zip(first.chunks_exact_mut(width)) {
-            inner(row).iter().zip(to).for_each(|(z, to)| *to = z.re);
+            row.iter().zip(to).for_each(|(z, to)| *to = z.re);
         }
         for (row, to) in rows.zip(second.chunks_exact_mut(width)) {
-            inner(row).iter().zip(to).for_each(|(z, to)| *to = z.im);
+            row.iter().zip(to).for_each(|(z, to)| *to = z.im);
         }
     }
 }
@@ -231,14 +230,22 @@ impl<T: Real> Transform<T> {
         columns
     }
 
-    /// The field of a transposed spectrum times `gain` of the radial frequency.
-    fn inverse(&self, mut columns: Vec<Complex<T>>, gain: impl Fn(f64) -> T) -> Vec<Complex<T>> {
-        let scale = T::one() / T::of((self.width * self.height) as f64);
-        for (x, column) in columns.chunks_exact_mut(self.height).enumerate() {
-            for (y, value) in column.iter_mut().enumerate() {
-                *value *= gain(radius((y, self.height), (x, self.width))) * scale;
-            }
-        }
+    /// Shares of the low and the high band at every bin of a transposed spectrum, with the inverse transform's scale.
+    fn gains(&self, edges: BandEdges) -> [Vec<T>; 2] {
+        let scale = 1.0 / (self.width * self.height) as f64;
+        let bins = (0..self.width).flat_map(|x| (0..self.height).map(move |y| (y, x)));
+        let shares = bins.map(|(y, x)| {
+            let (low, high) = edges.shares(radius((y, self.height), (x, self.width)));
+            (T::of(low * scale), T::of(high * scale))
+        });
+        let (low, high) = shares.unzip();
+        [low, high]
+    }
+
+    /// The field of a transposed spectrum times `gains`.
+    fn inverse(&self, spectrum: &[Complex<T>], gains: &[T]) -> Vec<Complex<T>> {
+        let mut columns: Vec<Complex<T>> =
+            spectrum.iter().zip(gains).map(|(value, gain)| *value * *gain).collect();
         self.inverse[1].process(&mut columns);
         let mut field = transposed(&columns, self.height);
         self.inverse[0].process(&mut field);

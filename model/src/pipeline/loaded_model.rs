@@ -129,9 +129,7 @@ impl LoadedModel {
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
         forward(self.network.as_ref(), batch, &self.device.device)
     }
-}
 
-impl LoadedModel {
     /// The further maps of each bag of a batch, as [`BagOutput::cam`].
     ///
     /// # Errors

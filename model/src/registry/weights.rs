@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use sha2::{Digest as _, Sha256};
 
 use crate::bag::feature_store::hex;
@@ -66,6 +66,44 @@ pub(crate) fn read(path: &Path, expected_sha256: Option<&str>) -> Result<Tensors
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
         .map_err(|error| WeightsError::Format(one_line(&error)))?;
     Ok(tensors.into_iter().collect())
+}
+
+/// Copies of a network's variables in main memory.
+pub(crate) fn copies(vars: &BTreeMap<String, Var>) -> candle_core::Result<Tensors> {
+    let on_cpu = |(name, var): (&String, &Var)| {
+        Ok((name.clone(), var.as_tensor().copy()?.to_device(&Device::Cpu)?))
+    };
+    vars.iter().map(on_cpu).collect()
+}
+
+/// Gives every variable its saved value.
+///
+/// # Errors
+/// If one is missing or of another shape.
+pub(crate) fn put_back(vars: &BTreeMap<String, Var>, saved: &Tensors) -> candle_core::Result<()> {
+    for (name, var) in vars {
+        match saved.get(name) {
+            Some(weight) => var.set(&weight.to_device(var.device())?)?,
+            None => candle_core::bail!("the saved state lacks the weight {name}"),
+        }
+    }
+    Ok(())
+}
+
+/// Parts of a state under a prefix each, so that one file holds them all; [`part`] is the way back.
+pub(crate) fn under(
+    prefix: &'static str,
+    tensors: impl IntoIterator<Item = (String, Tensor)>,
+) -> impl Iterator<Item = (String, Tensor)> {
+    tensors.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+}
+
+/// The tensors that were put [`under`] a prefix, by their own names.
+pub(crate) fn part<C: FromIterator<(String, Tensor)>>(all: &Tensors, prefix: &str) -> C {
+    let named = |(name, tensor): (&String, &Tensor)| {
+        Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
+    };
+    all.iter().filter_map(named).collect()
 }
 
 /// Checks that `found` are all weights of a network with the names and shapes of `expected`, and nothing else.

@@ -1,6 +1,6 @@
 //! A network in training: weights, optimizer, average and randomness of one attempt.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var, bail};
@@ -15,7 +15,7 @@ use super::ema::Ema;
 use super::schedule::learning_rate;
 use crate::mil::{self, Bags, MilNetwork};
 use crate::pipeline::feature_space::FeatureSpace;
-use crate::registry::weights::Tensors;
+use crate::registry::weights::{self, Tensors};
 
 /// Prefixes of the three parts of a saved learner.
 const WEIGHT: &str = "weight.";
@@ -146,10 +146,7 @@ impl<'a> Learner<'a> {
         if self.config.average_weights {
             return self.average.weights();
         }
-        let on_cpu = |(name, var): (&String, &Var)| {
-            Ok((name.clone(), var.as_tensor().copy()?.to_device(&Device::Cpu)?))
-        };
-        self.vars.iter().map(on_cpu).collect()
+        weights::copies(&self.vars)
     }
 
     /// Random words drawn so far.
@@ -159,17 +156,10 @@ impl<'a> Learner<'a> {
 
     /// Everything but step count and randomness, for [`Self::restore`].
     pub(super) fn tensors(&self) -> Result<Tensors> {
-        let mut all = Tensors::new();
-        for (name, var) in &self.vars {
-            let weight = var.as_tensor().copy()?.to_device(&Device::Cpu)?;
-            all.insert(format!("{WEIGHT}{name}"), weight);
-        }
-        let of = |prefix: &'static str, state: HashMap<String, Tensor>| {
-            state.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
-        };
-        all.extend(of(OPTIMIZER, self.optimizer.state()?));
-        all.extend(of(AVERAGE, self.average.state()?));
-        Ok(all)
+        let weights = weights::under(WEIGHT, weights::copies(&self.vars)?);
+        let optimizer = weights::under(OPTIMIZER, self.optimizer.state()?);
+        let average = weights::under(AVERAGE, self.average.state()?);
+        Ok(weights.chain(optimizer).chain(average).collect())
     }
 
     /// Goes back to where [`Self::tensors`] was called.
@@ -179,21 +169,9 @@ impl<'a> Learner<'a> {
         step: usize,
         random_words: u64,
     ) -> Result<()> {
-        let of = |prefix: &str| -> HashMap<String, Tensor> {
-            let named = saved.iter().filter_map(|(name, tensor)| {
-                Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
-            });
-            named.collect()
-        };
-        let weights = of(WEIGHT);
-        for (name, var) in &self.vars {
-            match weights.get(name) {
-                Some(weight) => var.set(&weight.to_device(&self.device)?)?,
-                None => bail!("the saved state lacks the weight {name}"),
-            }
-        }
-        self.optimizer.load_state(&of(OPTIMIZER))?;
-        self.average.load_state(&of(AVERAGE))?;
+        weights::put_back(&self.vars, &weights::part(saved, WEIGHT))?;
+        self.optimizer.load_state(&weights::part(saved, OPTIMIZER))?;
+        self.average.load_state(&weights::part(saved, AVERAGE))?;
         self.rng.set_word_pos(random_words.into());
         self.step = step;
         Ok(())
@@ -274,9 +252,8 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(step(&mut first), step(&mut second));
         }
-        let bytes = |learner: &Learner<'_>| {
-            crate::registry::weights::to_bytes(&learner.averaged().unwrap()).unwrap()
-        };
+        let bytes =
+            |learner: &Learner<'_>| weights::to_bytes(&learner.averaged().unwrap()).unwrap();
         assert_eq!(bytes(&first), bytes(&second));
     }
 }

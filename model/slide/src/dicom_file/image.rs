@@ -9,7 +9,7 @@ use super::pixel_data::Frames;
 use super::{DicomFile, FramePlace, tags};
 use crate::SlideError;
 use crate::channel::{PlaneSource, PlaneTile};
-use crate::limits::{MAX_SIDE, MAX_TILE_PIXELS, MAX_TILES};
+use crate::limits::{MAX_SIDE, MAX_TILE_PIXELS, MAX_TILES, check_tiles};
 use crate::mosaic::Mosaic;
 use crate::number::to_u32;
 use crate::tile::{Part as Shown, Placement, Tile, TileSource, grid_under};
@@ -74,7 +74,7 @@ impl DicomImage {
         };
         let across = u64::from(size.width.div_ceil(tile.width));
         let n_tiles = across * u64::from(size.height.div_ceil(tile.height));
-        SlideError::check_limit("the number of tiles of a level", n_tiles, MAX_TILES)?;
+        check_tiles(n_tiles, tile)?;
         let codec = FrameCodec::of(&first)?;
         let count = |tag| data.unsigned(tag).unwrap_or(1).clamp(1, MAX_TILES);
         let frames_per_path = n_tiles.saturating_mul(count(tags::N_FOCAL_PLANES));
@@ -91,7 +91,11 @@ impl DicomImage {
         let parts = parts
             .iter()
             .map(|part| Ok((part.first_frame, Frames::new(&part.dicom, native_bytes)?)))
-            .collect::<Result<_, SlideError>>()?;
+            .collect::<Result<Vec<(u64, Frames)>, SlideError>>()?;
+        let n_frames: u64 = parts.iter().map(|(_, frames)| frames.n_frames()).sum();
+        if matches!(places, Places::Full { .. }) && n_frames < n_tiles {
+            tracing::warn!("a level of {n_tiles} tiles has {n_frames} frames; the others are lost");
+        }
         Ok(Self { size, tile, codec, parts, places, n_paths, frames_per_path })
     }
 
@@ -121,15 +125,15 @@ impl DicomImage {
         (self.codec.is_gray() && is_grid).then_some(self.n_paths.min(MAX_PATHS))
     }
 
-    fn frame(&self, frame: u64) -> Result<Vec<u8>, SlideError> {
+    /// The stored bytes of a frame; `None`, with a word on why, if they are lost.
+    fn frame(&self, frame: u64) -> Result<Option<Vec<u8>>, SlideError> {
         let holder = self.parts.iter().find_map(|(first, frames)| {
             let index = frame.checked_sub(*first).filter(|&index| index < frames.n_frames())?;
             Some((frames, index))
         });
-        let (frames, index) = holder.ok_or_else(|| {
-            SlideError::malformed("DICOM", format!("no file holds frame {frame}"))
-        })?;
-        frames.read(index)
+        // That frames are missing was said once, of all of them.
+        let Some((frames, index)) = holder else { return Ok(None) };
+        intact(frame, frames.read(index))
     }
 }
 
@@ -152,14 +156,9 @@ impl PlaneSource for DicomPlane {
     fn read(&self, col: u32, row: u32) -> Result<PlaneTile, SlideError> {
         let image = &self.image;
         let frame = image.index(col, row) + self.path * image.frames_per_path;
-        match image.frame(frame).and_then(|stored| image.codec.values(stored, image.tile)) {
-            Ok(values) => Ok(PlaneTile { values: Some(values), n_damaged: 0 }),
-            Err(error @ SlideError::Io(_)) => Err(error),
-            Err(damage) => {
-                tracing::warn!("frame {frame} of a channel is lost: {damage}");
-                Ok(PlaneTile { values: None, n_damaged: 1 })
-            }
-        }
+        let values = |stored| intact(frame, image.codec.values(stored, image.tile));
+        let values = image.frame(frame)?.map_or(Ok(None), values)?;
+        Ok(PlaneTile { n_damaged: values.is_none().into(), values })
     }
 }
 
@@ -180,20 +179,26 @@ impl TileSource for DicomImage {
     }
 
     fn read_part(&self, col: u32, row: u32, part: Shown) -> Option<Tile> {
-        let stored = self.frame(self.index(col, row)).ok()?;
+        let stored = self.frame(self.index(col, row)).ok()??;
         self.codec.decode_part(&stored, self.tile, part).map(Tile::intact)
     }
 
     fn read(&self, col: u32, row: u32) -> Result<Tile, SlideError> {
         let frame = self.index(col, row);
-        let tile = self.frame(frame).and_then(|stored| self.codec.decode(stored, self.tile));
-        tile.or_else(|error| match error {
-            SlideError::Io(_) => Err(error),
-            damage => {
-                tracing::warn!("frame {frame} is lost: {damage}");
-                Ok(Tile::lost())
-            }
-        })
+        let decode = |stored| intact(frame, self.codec.decode(stored, self.tile));
+        Ok(self.frame(frame)?.map_or(Ok(None), decode)?.unwrap_or_else(Tile::lost))
+    }
+}
+
+/// `None`, with a word on why, for what is damaged.
+fn intact<T>(frame: u64, read: Result<T, SlideError>) -> Result<Option<T>, SlideError> {
+    match read {
+        Ok(it) => Ok(Some(it)),
+        Err(error @ SlideError::Io(_)) => Err(error),
+        Err(damage) => {
+            tracing::warn!("frame {frame} is lost: {damage}");
+            Ok(None)
+        }
     }
 }
 

@@ -31,11 +31,10 @@ struct Fixture {
 
 impl Fixture {
     fn new(heatmap: Heatmap) -> Self {
-        let tissue = BinaryMask::new(
-            PixelSize { width: 100, height: 50 },
-            vec![true; 5000],
-            heatmap.frame(),
-        );
+        // Six of the drawing's ten columns.
+        let PixelSize { width, height } = heatmap.size();
+        let is_tissue = (0..height).flat_map(|_| (0..width).map(|column| column < 6)).collect();
+        let tissue = BinaryMask::new(heatmap.size(), is_tissue, heatmap.frame());
         Self {
             heatmap,
             tissue: tissue.unwrap(),
@@ -197,9 +196,7 @@ fn the_record_holds_figures_cautions_and_provenance() {
     let record = json(&fixture.written(Mpp::new(0.5, 0.5))["case.json"]);
     let area = record["area"]["px"].as_f64().unwrap();
     assert_eq!(record["area"]["um2"], area * 0.25);
-    let percent = record["percent_of_tissue"].as_f64().unwrap();
-    let of_mask = area / (500.0 * 250.0) * 100.0;
-    assert!((percent - of_mask).abs() < 2.0, "{percent} of {of_mask}");
+    assert_eq!(record["percent_of_tissue"], 100.0 * 12.0 / 30.0, "12 of 30 cells of tissue");
     assert_eq!(record["timings_s"]["Reading patches"], 2.0);
     assert_eq!((&record["prediction"], &record["lesions"]), (&"positive".into(), &2.into()));
     assert_eq!(record["notes"][0], "Größer als erwartet, 病理");

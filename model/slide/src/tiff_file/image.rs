@@ -11,7 +11,7 @@ use super::tags;
 use crate::SlideError;
 use crate::codec::jpeg::Extent;
 use crate::codec::{Codec, Decoded};
-use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
+use crate::limits::{MAX_SIDE, MAX_TILE_BYTES, MAX_TILE_PIXELS, check_tiles};
 use crate::number::{to_u32, to_usize};
 use crate::tile::{Part, Tile, TileSource};
 
@@ -56,7 +56,7 @@ impl TiffImage {
         check_tile(tile, &layout)?;
         let across = u64::from(size.width.div_ceil(tile.width));
         let n_tiles = across * u64::from(size.height.div_ceil(tile.height));
-        SlideError::check_limit("the number of tiles of a level", n_tiles, MAX_TILES)?;
+        check_tiles(n_tiles, tile)?;
         let n_planes = if layout.is_planar { layout.n_samples as u64 } else { 1 };
         let (offsets, counts) = if directory.has(tags::TILE_OFFSETS) {
             (tags::TILE_OFFSETS, tags::TILE_BYTE_COUNTS)

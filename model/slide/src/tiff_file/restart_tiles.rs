@@ -17,7 +17,7 @@ use crate::SlideError;
 use crate::codec::jpeg::header::JpegHeader;
 use crate::codec::jpeg::{self, Extent};
 use crate::file::SlideFile;
-use crate::limits::{MAX_TILE_BYTES, MAX_TILE_PIXELS, MAX_TILES};
+use crate::limits::{MAX_TILE_BYTES, MAX_TILE_PIXELS, check_tiles};
 use crate::number::{to_u32, to_usize};
 use crate::tile::{Part, Tile, TileSource};
 
@@ -77,7 +77,7 @@ impl RestartTiles {
         SlideError::check_limit("the pixels of a stored tile", tile.area(), MAX_TILE_PIXELS)?;
         let across = u64::from(size.width.div_ceil(tile.width));
         let n_intervals = across * u64::from(size.height.div_ceil(interval));
-        SlideError::check_limit("the number of tiles of a level", n_intervals, MAX_TILES)?;
+        check_tiles(n_intervals, tile)?;
         let low = directory.array(tags::NDPI_MCU_STARTS, n_intervals)?;
         let high = directory.array(tags::NDPI_MCU_STARTS_HIGH, n_intervals)?;
         Ok(Some(Self {

@@ -74,6 +74,23 @@ fn a_full_grid_is_read_row_by_row() {
 }
 
 #[test]
+fn frames_that_no_file_holds_are_lost() {
+    let mut dicom = Dicom::level(SERIES, 8, 4);
+    dicom.text(0x0028_0008, b"IS", "1").frames(&[flat(10)]);
+    let found = read(&open(&dicom).unwrap(), 0, 0, 0, 8, 4);
+    assert_eq!((found.pixels.get(0, 0), found.pixels.get(4, 0)), (Some(gray(10)), Some(CLEAR)));
+    assert_eq!(found.damaged_tiles, 1);
+}
+
+/// One frame of 4 x 4 pixels that claimed four million neighbours kept a reader busy for half a minute.
+#[test]
+fn a_large_level_in_crumbs_is_refused() {
+    let mut dicom = Dicom::level(SERIES, 63_240, 1024);
+    let error = open(dicom.frames(&[flat(0)])).unwrap_err().to_string();
+    assert!(error.contains("tiny tiles") && error.contains("4047360"), "{error}");
+}
+
+#[test]
 fn of_several_focal_planes_the_middle_one_is_shown() {
     let frames: Vec<_> = (0..6).map(|index| flat(index * 10)).collect();
     let mut dicom = Dicom::level(SERIES, 8, 4);

@@ -26,7 +26,7 @@ fn sizes_that_no_slide_has_are_refused_before_anything_is_allocated() {
     assert_eq!(whole(&slide, 0).damaged_tiles, 1);
     let mut tiny_tiles = Tiff::gray(1 << 20, 1 << 20, vec![ramp(0)]);
     tiny_tiles.set(322, &[1]).set(323, &[1]);
-    assert!(message(&tiny_tiles.bytes()).contains("number of tiles"));
+    assert!(message(&tiny_tiles.bytes()).contains("number of tiny tiles"));
 }
 
 #[test]

@@ -42,6 +42,28 @@ pub(crate) struct ScanParams<'a> {
     pub(crate) dt_weight: &'a Tensor,
 }
 
+impl ScanParams<'_> {
+    /// Parts that are one after the other in one vector cannot be told apart there.
+    fn check(&self, channels: usize) -> Result<()> {
+        let state = self.decay.dim(1)?;
+        let rank = self.dt_weight.dim(1)?;
+        let fits = self.decay.dims() == [channels, state]
+            && self.skip.dims() == [channels]
+            && self.dt_bias.dims() == [channels]
+            && self.dt_weight.dims() == [channels, rank];
+        if !fits {
+            bail!(
+                "selective scan of {channels} channels: found A {:?}, D {:?}, b_dt {:?}, W_dt {:?}",
+                self.decay.dims(),
+                self.skip.dims(),
+                self.dt_bias.dims(),
+                self.dt_weight.dims()
+            )
+        }
+        Ok(())
+    }
+}
+
 /// `x` `[b, L, E]`, `projected` `[b, L, R + 2S]` (columns dt, B, C) to `y` `[b, L, E]`.
 ///
 /// # Errors
@@ -62,6 +84,7 @@ pub(crate) fn selective_scan(
             projected.dims()
         )
     }
+    params.check(channels)?;
     let raw = project(&projected.narrow(2, 0, rank)?.contiguous()?, params.dt_weight)?;
     let gates = projected.narrow(2, rank, 2 * state)?.contiguous()?.flatten_all()?;
     let decay = params.decay.flatten_all()?;

@@ -122,6 +122,16 @@ fn a_hundred_thousand_tokens_fit() {
 }
 
 #[test]
+fn parameters_of_other_channels_are_refused() {
+    for (part, wrong) in [(2, &[5, 2][..]), (3, &[5]), (4, &[3]), (5, &[5, 1])] {
+        let mut t = inputs(1, 3, 4, 2, 1);
+        t[part] = normal(wrong, 1);
+        let error = scan(&t, ScanDirection::Forward).unwrap_err().to_string();
+        assert!(error.contains("selective scan of 4 channels"), "{part}: {error}");
+    }
+}
+
+#[test]
 fn rows_of_the_wrong_width_are_refused() {
     let mut t = inputs(1, 3, 4, 2, 1);
     t[1] = normal(&[1, 3, 4], 1);
