@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::contour::{Lesion, lesions};
-use domain::coords::{Level0Px, Level0Rect};
+use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use domain::mask::BinaryThreshold;
 
@@ -21,7 +21,7 @@ pub(crate) struct Stop {
 
 impl Stop {
     fn of(lesion: &Lesion) -> Self {
-        let bounds = bounds(&lesion.outline.outer);
+        let bounds = Level0Rect::around(&lesion.outline.outer).unwrap_or_default();
         Self { bounds, score: lesion.max, area_level0_px: lesion.area_level0_px }
     }
 }
@@ -63,15 +63,6 @@ impl Tour {
         let n = self.stops.len().max(1);
         self.at = (self.at + if is_forward { 1 } else { n - 1 }) % n;
     }
-}
-
-fn bounds(ring: &[Level0Px]) -> Level0Rect {
-    let extent = |of: fn(&Level0Px) -> f64| {
-        let start = (f64::INFINITY, f64::NEG_INFINITY);
-        ring.iter().map(of).fold(start, |(least, most), it| (least.min(it), most.max(it)))
-    };
-    let ((left, right), (top, bottom)) = (extent(|it| it.x), extent(|it| it.y));
-    Level0Rect { x: left, y: top, width: right - left, height: bottom - top }
 }
 
 #[cfg(test)]

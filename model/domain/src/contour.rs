@@ -12,6 +12,8 @@ mod walk;
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::coords::Level0Px;
 use crate::heatmap::Heatmap;
 use crate::mask::{BinaryThreshold, mask_raster, pixel_area_level0_px};
@@ -25,7 +27,7 @@ pub type Ring = Vec<Level0Px>;
 /// One connected lesion: its outline and the outlines of its holes.
 ///
 /// No ring touches itself or another one, and all stay inside the heatmap's frame.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Polygon {
     /// Outer ring, clockwise on screen.
     pub outer: Ring,

@@ -73,6 +73,17 @@ impl Level0Rect {
         Self { x: 0.0, y: 0.0, width: f64::from(size.width), height: f64::from(size.height) }
     }
 
+    /// The smallest rectangle around some points; `None` without one.
+    pub fn around<'a>(points: impl IntoIterator<Item = &'a Level0Px>) -> Option<Self> {
+        let mut points = points.into_iter();
+        let first = points.next()?;
+        let start = (first.x, first.y, first.x, first.y);
+        let (left, top, right, bottom) = points.fold(start, |(left, top, right, bottom), point| {
+            (left.min(point.x), top.min(point.y), right.max(point.x), bottom.max(point.y))
+        });
+        Some(Self { x: left, y: top, width: right - left, height: bottom - top })
+    }
+
     /// The middle.
     pub fn center(self) -> Level0Px {
         Level0Px { x: self.x + self.width * 0.5, y: self.y + self.height * 0.5 }

@@ -13,6 +13,7 @@
     )
 )]
 
+pub mod annotation;
 pub mod color;
 pub mod contour;
 pub mod coords;
