@@ -6,6 +6,7 @@
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
@@ -21,6 +22,7 @@ use slide::export::ExportFormat;
 
 pub(crate) use channel::ChannelCommand;
 pub(crate) use file::FileCommand;
+pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Lens(LensCommand),
     Lesion(LesionCommand),
     Model(ModelCommand),
     File(FileCommand),
@@ -53,6 +56,8 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Have this model, which the result is of, look at the open slide band by band.
+    LookAtBands(Box<ModelEntry>),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Prepare the figures of layers that have none.
@@ -98,6 +103,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             overlay::apply(&mut state.overlay, command);
             Vec::new()
         }
+        Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::File(command) => file::apply(state, command),
@@ -120,6 +126,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<LensCommand> for Command {
+    fn from(command: LensCommand) -> Self {
+        Self::Lens(command)
     }
 }
 

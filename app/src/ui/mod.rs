@@ -5,6 +5,7 @@ pub(crate) mod channel_panel;
 pub(crate) mod dialogs;
 pub(crate) mod histogram;
 pub(crate) mod job_tray;
+pub(crate) mod lens_panel;
 pub(crate) mod menu_bar;
 pub(crate) mod model_panel;
 pub(crate) mod overlay_panel;
