@@ -120,13 +120,8 @@ impl App {
         Panel::bottom("status").show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged));
         if let Some(facts) = &state.view.facts {
             if state.review.is_panel_open {
-                let left = Panel::left("review").default_size(300.0).size_range(260.0..=520.0);
-                left.show(ui, |ui| {
-                    let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
-                    scroll.show(ui, |ui| {
-                        lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, commands);
-                    });
-                });
+                let left = Panel::left("review").default_size(320.0).size_range(300.0..=520.0);
+                left.show(ui, |ui| review_ui(ui, state, facts, commands));
             }
             let side = Panel::right("side").default_size(SIDE_PANEL_PT).size_range(280.0..=520.0);
             side.show(ui, |ui| {
@@ -223,6 +218,12 @@ impl eframe::App for App {
             keeper.close();
         }
     }
+}
+
+/// What a person keeps of an open slide.
+fn review_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
+    let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
+    scroll.show(ui, |ui| lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, commands));
 }
 
 /// What is beside an open slide: model, result, overlay, facts.

@@ -127,6 +127,20 @@ fn paint_one(
     for stroke in look.strokes() {
         painter.extend(runs.iter().map(|run| Shape::line(run.clone(), stroke)));
     }
+    if let Outline::Line(points) = &annotation.shape
+        && let Some(end) = points.last()
+    {
+        let mpp = view.facts.as_ref().and_then(|facts| facts.mpp);
+        paint_label(painter, at(*end), length_text(points, mpp));
+    }
+}
+
+/// A word on a plate, up and to the right of a place.
+fn paint_label(painter: &Painter, place: Pos2, text: String) {
+    let text = painter.layout_no_wrap(text, FontId::proportional(14.0), theme::TEXT_STRONG);
+    let place = Align2::LEFT_BOTTOM.anchor_size(place + vec2(10.0, -10.0), text.size());
+    painter.rect_filled(place.expand(4.0), 3.0, theme::PLATE);
+    painter.galley(place.min, text, theme::TEXT_STRONG);
 }
 
 /// Closed rings come back to where they began.
@@ -204,11 +218,7 @@ fn paint_tool(painter: &Painter, canvas: Rect, state: &State) {
     }
     if let (Tool::Line, Some(end), true) = (review.tool, way.last(), 2 <= way.len()) {
         let mpp = view.facts.as_ref().and_then(|facts| facts.mpp);
-        let font = FontId::proportional(14.0);
-        let text = painter.layout_no_wrap(length_text(&review.way, mpp), font, theme::TEXT_STRONG);
-        let place = Align2::LEFT_BOTTOM.anchor_size(*end + vec2(10.0, -10.0), text.size());
-        painter.rect_filled(place.expand(4.0), 3.0, theme::PLATE);
-        painter.galley(place.min, text, theme::TEXT_STRONG);
+        paint_label(painter, *end, length_text(&review.way, mpp));
     }
 }
 

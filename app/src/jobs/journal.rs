@@ -114,6 +114,6 @@ pub(crate) fn follow(state: &mut State) -> bool {
 
 /// Who sits here, as the system calls them; empty if it does not say.
 pub(crate) fn reviewer() -> String {
-    let name = std::env::var("USER").or_else(|_| std::env::var("USERNAME"));
+    let name = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|it| std::env::var(it).ok());
     name.unwrap_or_default()
 }

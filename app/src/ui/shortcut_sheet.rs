@@ -29,16 +29,15 @@ pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
 }
 
 fn columns_ui(ui: &mut Ui) {
-    ui.columns_const(|[left, right, last]| {
-        for menu in [Menu::View, Menu::Help] {
+    ui.columns_const(|[left, right]| {
+        for menu in [Menu::View, Menu::Review] {
             group_ui(left, menu);
         }
-        for menu in [Menu::File, Menu::Model, Menu::Heatmap] {
+        for menu in [Menu::File, Menu::Model, Menu::Heatmap, Menu::Help] {
             group_ui(right, menu);
         }
-        group_ui(last, Menu::Review);
-        super::section_title(left, "Pointer and held key");
-        keys_grid("pointer").show(left, |ui| {
+        super::section_title(right, "Pointer and held key");
+        keys_grid("pointer").show(right, |ui| {
             for (keys, text) in POINTER {
                 row_ui(ui, keys, text);
             }

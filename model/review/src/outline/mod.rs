@@ -81,13 +81,13 @@ pub fn simplified(area: &[Polygon], tolerance_px: f64) -> Vec<Polygon> {
     polygons(overlay.overlay(OverlayRule::Subject, FillRule::Positive))
 }
 
-/// Drops parts and fills holes that are smaller than `min_area_px`.
-pub fn without_specks(area: Vec<Polygon>, min_area_px: f64) -> Vec<Polygon> {
-    let is_large = |ring: &Ring| min_area_px <= signed_area(ring).abs();
-    let mut kept: Vec<_> = area.into_iter().filter(|polygon| is_large(&polygon.outer)).collect();
+/// Drops parts smaller than `min_part_px2` and fills holes smaller than `min_hole_px2`.
+pub fn without_specks(area: Vec<Polygon>, min_part_px2: f64, min_hole_px2: f64) -> Vec<Polygon> {
+    let mut kept = area;
     for polygon in &mut kept {
-        polygon.holes.retain(is_large);
+        polygon.holes.retain(|hole| min_hole_px2 <= signed_area(hole).abs());
     }
+    kept.retain(|polygon| min_part_px2 <= polygon.area_level0_px());
     kept
 }
 
