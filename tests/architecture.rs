@@ -6,7 +6,18 @@ use std::process::Command;
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "domain",
-        &["candle-core", "candle-nn", "egui", "eframe", "wgpu", "slide", "model", "render", "app"],
+        &[
+            "candle-core",
+            "candle-nn",
+            "egui",
+            "eframe",
+            "wgpu",
+            "review",
+            "slide",
+            "model",
+            "render",
+            "app",
+        ],
     ),
     (
         "openslide",
@@ -21,6 +32,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "model",
             "render",
         ],
+    ),
+    (
+        "review",
+        &["candle-core", "candle-nn", "egui", "eframe", "wgpu", "slide", "model", "render", "app"],
     ),
     ("slide", &["candle-core", "candle-nn", "egui", "eframe", "wgpu", "model", "render", "app"]),
     ("model", &["egui", "eframe", "wgpu", "render", "app"]),

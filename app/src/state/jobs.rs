@@ -14,6 +14,8 @@ pub(crate) enum JobKind {
     Export,
     FindLesions,
     LookAtBands,
+    /// Over before the eye sees it.
+    Reshape,
     /// Short or waiting for the user: not worth a line in the tray.
     Silent,
 }
@@ -90,7 +92,7 @@ impl JobTray {
 
     /// Jobs worth a line.
     pub(crate) fn visible(&self) -> impl Iterator<Item = &RunningJob> {
-        self.running.iter().filter(|job| job.kind != JobKind::Silent)
+        self.running.iter().filter(|job| !matches!(job.kind, JobKind::Silent | JobKind::Reshape))
     }
 }
 
