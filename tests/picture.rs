@@ -9,7 +9,9 @@ use domain::heatmap::Heatmap;
 use domain::id::{LevelIndex, TileKey};
 use domain::mask::BinaryThreshold;
 use domain::pixels::Pixels;
-use render::frame::{Colormap, Frame, OverlayFrame, OverlayStyle, TileQuad};
+use render::frame::{
+    BandFrame, BandPicture, Colormap, Frame, OverlayFrame, OverlayStyle, TileQuad,
+};
 use render::headless::Headless;
 use render::{Renderer, RendererConfig};
 use tests::headless;
@@ -39,6 +41,7 @@ fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
         slide_generation: 1,
         tiles,
         color_table: None,
+        band: None,
         overlays: Vec::new(),
     }
 }
@@ -405,4 +408,29 @@ fn a_heatmap_beyond_the_limits_of_the_device_is_refused_with_a_message() {
     let mut renderer = headless.renderer(SMALL_ATLAS);
     let error = headless.render(&mut renderer, &frame).unwrap_err().to_string();
     assert!(error.starts_with("a heatmap of") && error.contains(&limit.to_string()), "{error}");
+}
+
+#[test]
+fn a_band_lies_over_the_tiles_where_it_belongs_and_around_its_gray() {
+    let Some(headless) = headless() else { return };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let area = Level0Rect { x: 16.0, y: 16.0, width: 32.0, height: 32.0 };
+    let size = PixelSize { width: 32, height: 32 };
+    let planes: Vec<f32> =
+        [0.25, -0.125, 0.9].into_iter().flat_map(|value| [value; 32 * 32]).collect();
+    let picture = Arc::new(BandPicture::new(size, area, &planes).unwrap());
+    assert!(BandPicture::new(size, area, &planes[1..]).is_none());
+    let band = |gain, offset| Some(BandFrame { picture: Arc::clone(&picture), gain, offset });
+    let tiles = vec![tile(0, 0, 0, FULL, GREEN)];
+    let of_band = Frame { band: band(1.0, 0.5), ..frame(camera(64.0, 1.0), tiles.clone()) };
+    let drawn = headless.render(&mut renderer, &of_band).unwrap();
+    assert_eq!(drawn.get(8, 8), Some(GREEN));
+    assert_eq!(drawn.get(32, 32), Some([191, 96, 255, 255]));
+    let steeper = Frame { band: band(2.0, 0.5), ..frame(camera(64.0, 1.0), tiles.clone()) };
+    assert_eq!(
+        headless.render(&mut renderer, &steeper).unwrap().get(32, 32),
+        Some([255, 64, 255, 255])
+    );
+    let without = frame(camera(64.0, 1.0), tiles);
+    assert_eq!(headless.render(&mut renderer, &without).unwrap().get(32, 32), Some(GREEN));
 }

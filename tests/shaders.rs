@@ -11,7 +11,8 @@ use domain::id::TILE_PX;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Binding, Expression, Literal, Module, ScalarKind, Type, TypeInner};
 use render::gpu_data::{
-    FieldUniform, SPAN_OUTSIDE, SPAN_STEP, TileInstance, heatmap_override, tile_override,
+    BandUniform, FieldUniform, SPAN_OUTSIDE, SPAN_STEP, TileInstance, heatmap_override,
+    tile_override,
 };
 use render::shaders::{self, Shader};
 use wgpu::VertexFormat;
@@ -93,6 +94,20 @@ fn the_field_uniform_has_one_layout() {
         assert_eq!(members, expected);
         assert_eq!(size, size_of::<FieldUniform>());
     }
+}
+
+#[test]
+fn the_band_uniform_has_one_layout() {
+    let expected = vec![
+        ("clip", offset_of!(BandUniform, clip)),
+        ("texels", offset_of!(BandUniform, texels)),
+        ("gain", offset_of!(BandUniform, gain)),
+        ("offset", offset_of!(BandUniform, offset)),
+        ("pad", offset_of!(BandUniform, pad)),
+    ];
+    let module = parse(shaders::BAND);
+    let (members, size) = layout(&module, "BandUniform");
+    assert_eq!((members, size), (expected, size_of::<BandUniform>()));
 }
 
 #[test]

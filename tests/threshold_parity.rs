@@ -104,6 +104,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         slide_generation: 1,
         tiles: Vec::new(),
         color_table: None,
+        band: None,
         overlays: vec![overlay],
     }
 }

@@ -20,8 +20,8 @@ use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    channel_panel, dialogs, job_tray, lens_panel, lesion_list, menu_bar, model_panel, overlay_panel,
-    result_card, slide_panel, start_page, status_bar, theme, toast, welcome,
+    channel_panel, dialogs, job_tray, lens_panel, lesion_list, menu_bar, model_panel,
+    overlay_panel, result_card, slide_panel, start_page, status_bar, theme, toast, welcome,
 };
 
 /// Width of the panels at the right.
@@ -206,6 +206,8 @@ impl eframe::App for App {
         let asked_by_canvas = commands.take();
         is_changed |= !asked_by_canvas.is_empty();
         self.apply(asked_by_canvas);
+        let missing = command::lens::follow(&mut self.state);
+        self.perform(missing.into_iter().collect());
         if is_changed {
             // Panels that were drawn before the change show it in the next frame.
             ui.ctx().request_repaint();

@@ -170,6 +170,7 @@ mod tests {
             slide_generation: 0,
             tiles: Vec::new(),
             color_table: None,
+            band: None,
             overlays: Vec::new(),
         })
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use domain::color::ColorTable;
-use domain::coords::{Camera, Level0Rect};
+use domain::coords::{Camera, Level0Rect, PixelSize};
 use domain::heatmap::Heatmap;
 use domain::id::TileKey;
 use domain::mask::BinaryThreshold;
 use domain::pixels::Pixels;
+
+use crate::band_pass;
 
 /// One display tile and where it lies.
 #[derive(Clone, Debug)]
@@ -70,6 +72,55 @@ pub struct OverlayFrame {
     pub style: OverlayStyle,
 }
 
+/// Color values of any sign over a part of the slide: one band of the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BandPicture {
+    size: PixelSize,
+    area: Level0Rect,
+    /// Half floats, as bits, of red, green, blue and 1.
+    texels: Vec<[u16; 4]>,
+}
+
+impl BandPicture {
+    /// Planes red, green and blue, each row-major, that fill `area`; `None` if there are not as many values as `size` asks for,
+    /// or none at all.
+    pub fn new(size: PixelSize, area: Level0Rect, planes: &[f32]) -> Option<Self> {
+        let n_pixels = usize::try_from(size.area()).ok()?;
+        let is_whole = n_pixels != 0 && planes.len() == 3 * n_pixels;
+        let has_area = 0.0 < area.width && 0.0 < area.height;
+        (is_whole && has_area).then(|| Self {
+            size,
+            area,
+            texels: band_pass::interleaved(planes, n_pixels),
+        })
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> PixelSize {
+        self.size
+    }
+
+    /// What it covers.
+    pub fn area(&self) -> Level0Rect {
+        self.area
+    }
+
+    pub(crate) fn texels(&self) -> &[[u16; 4]] {
+        &self.texels
+    }
+}
+
+/// A band in place of the picture.
+#[derive(Clone, Debug)]
+pub struct BandFrame {
+    /// The values; uploaded when the pointer changes.
+    pub picture: Arc<BandPicture>,
+    /// A value is drawn as `offset + gain * value`, clipped to `0.0..=1.0`.
+    pub gain: f32,
+    /// What 0 is drawn as.
+    pub offset: f32,
+}
+
 /// One picture.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -83,6 +134,8 @@ pub struct Frame {
     pub tiles: Vec<TileQuad>,
     /// What the scanner's colors look like; `None` shows them as they were scanned.
     pub color_table: Option<Arc<ColorTable>>,
+    /// A band of the picture over the tiles.
+    pub band: Option<BandFrame>,
     /// Layers over the slide, the lowest first.
     pub overlays: Vec<OverlayFrame>,
 }

@@ -64,6 +64,22 @@ pub struct FieldUniform {
     pub pad: [u32; 2],
 }
 
+/// Mirror of `BandUniform` in `shaders/band.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct BandUniform {
+    /// Drawn rectangle: left, top, right, bottom in clip space.
+    pub clip: [f32; 4],
+    /// The same in texels.
+    pub texels: [f32; 4],
+    /// A value is drawn as `offset + gain * value`.
+    pub gain: f32,
+    /// What 0 is drawn as.
+    pub offset: f32,
+    /// WGSL rounds the struct up to 16 bytes.
+    pub pad: [f32; 2],
+}
+
 /// Names of the constants that specialize `shaders/tile.wgsl`.
 pub mod tile_override {
     /// Whether the scanner's colors are brought to the screen's by a table.

@@ -12,6 +12,7 @@
 //! Positions become canvas pixels in `f64` on the CPU, so nothing jitters far from the slide's
 //! corner; the GPU sees only numbers of the size of the canvas.
 
+mod band_pass;
 mod canvas;
 mod color_texture;
 pub mod colormap;

@@ -1,5 +1,6 @@
 //! The two calls of a frame: `prepare` with the device at hand, `paint` inside someone's pass.
 
+use crate::band_pass::BandPass;
 use crate::canvas::Canvas;
 use crate::error::RenderError;
 use crate::frame::Frame;
@@ -33,7 +34,7 @@ impl RendererConfig {
 pub struct Prepared {
     /// Tiles that wait for a later frame: draw again while this is not 0.
     pub pending_uploads: usize,
-    /// Why a layer is not drawn although it is shown; of several the last.
+    /// Why a layer or a band is not drawn although it is shown; of several one.
     pub overlay_error: Option<RenderError>,
 }
 
@@ -41,6 +42,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct Renderer {
     tiles: TilePass,
+    band: BandPass,
     overlay: OverlayPass,
     upload_budget: usize,
 }
@@ -56,6 +58,7 @@ impl Renderer {
     ) -> Self {
         Self {
             tiles: TilePass::new(device, queue, target_format, config.tile_layers),
+            band: BandPass::new(device, target_format),
             overlay: OverlayPass::new(device, queue, target_format),
             upload_budget: config.upload_budget.max(1),
         }
@@ -71,6 +74,7 @@ impl Renderer {
         frame: &Frame,
     ) -> Prepared {
         self.tiles.clear();
+        self.band.clear();
         self.overlay.clear();
         let Some(canvas) = Canvas::of(frame) else {
             return Prepared::default();
@@ -84,14 +88,16 @@ impl Renderer {
             frame.slide_generation,
             self.upload_budget,
         );
+        let band = self.band.prepare(device, queue, &canvas, frame.band.as_ref());
         let overlays = &frame.overlays;
         let overlay = self.overlay.prepare(device, queue, &canvas, overlays, frame.pixels_per_pt);
-        Prepared { pending_uploads, overlay_error: overlay.err() }
+        Prepared { pending_uploads, overlay_error: overlay.and(band).err() }
     }
 
     /// Draws what was prepared last. The viewport of `pass` must be the canvas.
     pub fn paint(&self, pass: &mut wgpu::RenderPass<'static>) {
         self.tiles.paint(pass);
+        self.band.paint(pass);
         self.overlay.paint(pass);
     }
 }

@@ -16,8 +16,12 @@ pub const HEATMAP: Shader =
 pub const MASK: Shader =
     Shader { name: "mask", parts: &[FIELD, include_str!("../../../shaders/mask.wgsl")] };
 
+/// One band of the picture.
+pub const BAND: Shader =
+    Shader { name: "band", parts: &[include_str!("../../../shaders/band.wgsl")] };
+
 /// Every shader there is.
-pub const ALL: [Shader; 3] = [TILE, HEATMAP, MASK];
+pub const ALL: [Shader; 4] = [TILE, HEATMAP, MASK, BAND];
 
 /// One shader with a `vs_main` and a `fs_main`.
 #[derive(Clone, Copy, Debug)]

@@ -50,6 +50,7 @@ impl Canvas {
             slide_generation: view.generation,
             tiles: tiles.quads(view),
             color_table: view.color_table().cloned(),
+            band: state.picture_lens.frame(view.generation),
             overlays: state.overlay.frames(),
         };
         let chosen = state.overlay.layer().filter(|it| state.overlay.is_seen() && it.look.is_shown);

@@ -1,16 +1,32 @@
-//! Looking at a model band by band.
+//! Looking at a model, and at the picture, band by band.
+
+use std::sync::Arc;
 
 use ::model::lens::Band;
+use ::model::lens::image_bands::BandEdges;
 use ::model::lens::model_bands::Heard;
+use domain::coords::{LevelRect, PixelSize};
 
 use crate::command::Effect;
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::layer::LayerKind;
+use crate::state::lens::Field;
+use crate::state::view::ViewState;
+use crate::tiles::demand::{covering, target_level};
+
+/// Longest side of a field in pixels of its level: a large screen.
+const SIDE_MAX_PX: f64 = 2560.0;
 
 /// A wish of the frequency lens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum LensCommand {
+    /// Show a band of the picture; `None` shows the picture.
+    ShowBand(Option<Band>),
+    /// Move where the low band ends, relative to the displayed level's Nyquist.
+    SetLowEdge(f64),
+    /// Move where the high band begins.
+    SetHighEdge(f64),
     /// Have the model say what it makes of each band.
     LookAtBands,
     /// Show what the model says of these bands, and no other choice; `None` shows what it says of all.
@@ -21,6 +37,15 @@ pub(crate) enum LensCommand {
 
 pub(super) fn apply(state: &mut State, command: LensCommand) -> Vec<Effect> {
     match command {
+        LensCommand::ShowBand(band) => state.picture_lens.band = band,
+        LensCommand::SetLowEdge(low) => {
+            let edges = &mut state.picture_lens.edges;
+            *edges = BandEdges { low, high: edges.high.max(low), ..*edges };
+        }
+        LensCommand::SetHighEdge(high) => {
+            let edges = &mut state.picture_lens.edges;
+            *edges = BandEdges { high, low: edges.low.min(high), ..*edges };
+        }
         LensCommand::LookAtBands => return look_at_bands(state),
         LensCommand::Hear(heard) => {
             let wanted = heard.map_or(LayerKind::Cam, LayerKind::Heard);
@@ -36,6 +61,55 @@ pub(super) fn apply(state: &mut State, command: LensCommand) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// The field whose bands are missing, if there is one: asked once a frame. One field at a time, so that a moving camera is followed as
+/// fast as fields can be taken apart, and no faster.
+pub(crate) fn follow(state: &mut State) -> Option<Effect> {
+    state.picture_lens.band?;
+    if state.jobs.of_kind(JobKind::SplitField).is_some() {
+        return None;
+    }
+    let wanted = field(&state.view, state.picture_lens.edges)?;
+    if state.picture_lens.asked.as_ref() == Some(&wanted) {
+        return None;
+    }
+    state.picture_lens.asked = Some(wanted.clone());
+    Some(Effect::SplitField(Box::new(wanted)))
+}
+
+/// The visible part of the displayed level, no larger than can be taken apart in a moment.
+#[expect(clippy::cast_possible_truncation, reason = "clipped to the level")]
+fn field(view: &ViewState, edges: BandEdges) -> Option<Field> {
+    let facts = view.facts.as_ref()?;
+    let index = target_level(&facts.levels, view.level0_per_device_px());
+    let level = facts.levels.get(usize::from(index.0))?;
+    let (visible, center) = (view.camera.visible(), view.camera.center);
+    let scale = level.downsample.get();
+    let axis = |start: f64, length: f64, middle: f64, level_px: u32| {
+        let reach = SIDE_MAX_PX / 2.0;
+        let least = (start / scale).max(middle / scale - reach).max(0.0).floor();
+        let most = ((start + length) / scale).min(middle / scale + reach).ceil();
+        let end = (most as i64).min(i64::from(level_px));
+        u32::try_from(end - least as i64).ok().map(|length| (least as i64, length))
+    };
+    let (x, width) = axis(visible.x, visible.width, center.x, level.size.width)?;
+    let (y, height) = axis(visible.y, visible.height, center.y, level.size.height)?;
+    let rect = LevelRect { x, y, size: PixelSize { width, height } };
+    if rect.size.area() == 0 {
+        return None;
+    }
+    let area = level.downsample.level0_from_level_rect(rect);
+    Some(Field {
+        generation: view.generation,
+        channels: Arc::clone(&view.channels),
+        look: view.look,
+        is_color_corrected: view.is_color_corrected,
+        rect,
+        area,
+        tiles: covering(&facts.levels, index, area),
+        edges,
+    })
 }
 
 /// With the model of the result, whichever one is chosen by now.
@@ -68,6 +142,32 @@ mod tests {
     fn shown(state: &State) -> Vec<LayerKind> {
         let layers = state.overlay.layers.iter();
         layers.filter(|layer| layer.look.is_shown).map(|layer| layer.kind).collect()
+    }
+
+    #[test]
+    fn a_field_is_taken_apart_once_and_again_when_it_has_changed() {
+        let mut state = samples::state();
+        assert!(follow(&mut state).is_none(), "no band is shown");
+        apply(&mut state, LensCommand::ShowBand(Some(Band::High)));
+        let Some(Effect::SplitField(first)) = follow(&mut state) else { unreachable!("a band") };
+        assert!(0 < first.rect.size.area() && !first.tiles.is_empty());
+        assert!(follow(&mut state).is_none(), "it was asked for");
+        apply(&mut state, LensCommand::SetLowEdge(0.9));
+        let edges = state.picture_lens.edges;
+        assert_eq!((edges.low, edges.high), (0.9, 0.9), "edges keep their order");
+        let Some(Effect::SplitField(second)) = follow(&mut state) else { unreachable!("edges") };
+        assert_eq!((second.rect, second.edges.low), (first.rect, 0.9));
+    }
+
+    #[test]
+    fn a_field_is_the_visible_part_of_the_displayed_level() {
+        let mut state = samples::state();
+        state.view.camera.level0_per_pt = 1.0;
+        state.view.camera.center = domain::coords::Level0Px { x: 100.0, y: 1900.0 };
+        let field = field(&state.view, BandEdges::default()).unwrap();
+        assert_eq!((field.rect.x, field.rect.y), (0, 1600));
+        assert_eq!((field.rect.size.width, field.rect.size.height), (500, 400));
+        assert_eq!(field.area.y, 1600.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod channel;
 pub(crate) mod entries;
 mod file;
-mod lens;
+pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
@@ -35,6 +35,7 @@ pub(crate) use window::WindowCommand;
 
 use crate::state::State;
 use crate::state::jobs::JobId;
+use crate::state::lens::Field;
 
 /// One change, by family.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +64,8 @@ pub(crate) enum Effect {
     Analyze(Box<ModelEntry>),
     /// Have this model, which the result is of, look at the open slide band by band.
     LookAtBands(Box<ModelEntry>),
+    /// Take a field of the slide apart.
+    SplitField(Box<Field>),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Read what was kept of the open slide.

@@ -13,6 +13,7 @@ mod read_layers;
 mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
+mod split_field;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
-use crate::state::lens::BandFigures;
+use crate::state::lens::{BandFigures, SeenBands};
 use crate::state::overlay::SlideResult;
 use crate::state::tour::Tour;
 use crate::state::view::SlideFacts;
@@ -66,6 +67,8 @@ pub(crate) enum Outcome {
         figures: BandFigures,
         layers: Vec<Layer>,
     },
+    /// The bands of the field that was asked for.
+    FieldSplit(SeenBands),
     /// Figures of layers, each with the values it is of.
     LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
     /// The lesions of a layer at the *t* it had when they were asked for.
@@ -115,6 +118,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
+        Effect::SplitField(field) => split_field::start(*field, state, runner),
         Effect::FindLesions => find_lesions::start(state, runner),
         Effect::OpenJournal => journal::start_open(state, runner),
         Effect::Keep(entry) => journal::hand_over(*entry, state),

@@ -14,6 +14,8 @@ pub(crate) enum JobKind {
     Export,
     FindLesions,
     LookAtBands,
+    /// Takes the visible field apart.
+    SplitField,
     /// Over before the eye sees it.
     Reshape,
     /// Short or waiting for the user: not worth a line in the tray.

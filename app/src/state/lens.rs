@@ -1,8 +1,19 @@
-//! What the frequency lens has found of the model: figures for its panel. The maps are layers like any others.
+//! The frequency lens: what it has found of the model, whose maps are layers like any others, and the bands of the visible
+//! field.
 
+use std::sync::Arc;
+
+use domain::coords::{Level0Rect, LevelRect};
+use domain::id::TileKey;
 use model::lens::Band;
 use model::lens::filter_curve::FilterCurve;
+use model::lens::image_bands::BandEdges;
 use model::lens::model_bands::Heard;
+use render::frame::{BandFrame, BandPicture};
+use slide::Channel;
+
+/// Width of the transitions on screen, relative to Nyquist: hard ones ring.
+const SOFT: f64 = 0.1;
 
 /// Figures of one look, which belong to the result that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,5 +34,63 @@ pub(crate) fn band_word(band: Band) -> &'static str {
         Band::Low => "low",
         Band::Mid => "middle",
         Band::High => "high",
+    }
+}
+
+/// A part of the slide that is taken apart, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Field {
+    /// Of the slide.
+    pub(crate) generation: u64,
+    /// How its channels are shown, and the number of that look.
+    pub(crate) channels: Arc<[Channel]>,
+    pub(crate) look: u64,
+    pub(crate) is_color_corrected: bool,
+    /// In pixels of its level.
+    pub(crate) rect: LevelRect,
+    pub(crate) area: Level0Rect,
+    /// What covers it.
+    pub(crate) tiles: Vec<TileKey>,
+    pub(crate) edges: BandEdges,
+}
+
+/// A field's bands.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenBands {
+    pub(crate) field: Field,
+    /// Each with its amplitude.
+    pub(crate) bands: Vec<(Band, Arc<BandPicture>, f32)>,
+}
+
+/// The bands of the picture.
+#[derive(Clone, Debug)]
+pub(crate) struct PictureLens {
+    /// Which one is shown; `None` shows the picture.
+    pub(crate) band: Option<Band>,
+    pub(crate) edges: BandEdges,
+    /// What was asked for last.
+    pub(crate) asked: Option<Field>,
+    pub(crate) seen: Option<SeenBands>,
+}
+
+impl Default for PictureLens {
+    fn default() -> Self {
+        let edges = BandEdges { soft: SOFT, ..BandEdges::default() };
+        Self { band: None, edges, asked: None, seen: None }
+    }
+}
+
+impl PictureLens {
+    /// What to draw over the tiles of the slide of that generation. The low band is drawn as it is; the others, which lie around 0,
+    /// around gray and up to their amplitude.
+    pub(crate) fn frame(&self, generation: u64) -> Option<BandFrame> {
+        let shown = self.band?;
+        let seen = self.seen.as_ref().filter(|seen| seen.field.generation == generation)?;
+        let (_, picture, amplitude) = seen.bands.iter().find(|(band, ..)| *band == shown)?;
+        let picture = Arc::clone(picture);
+        Some(match shown {
+            Band::Low => BandFrame { picture, gain: 1.0, offset: 0.0 },
+            Band::Mid | Band::High => BandFrame { picture, gain: 0.5 / amplitude, offset: 0.5 },
+        })
     }
 }

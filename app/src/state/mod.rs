@@ -23,6 +23,7 @@ pub(crate) struct State {
     pub(crate) slide: Option<Arc<Slide>>,
     pub(crate) view: view::ViewState,
     pub(crate) overlay: overlay::OverlayState,
+    pub(crate) picture_lens: lens::PictureLens,
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
     pub(crate) session: session::Session,

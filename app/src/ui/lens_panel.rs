@@ -13,12 +13,16 @@ use crate::state::lens::{BandFigures, band_word};
 use crate::state::overlay::OverlayState;
 
 mod filter_plot;
+mod picture;
 
 const BAR_PT: f32 = 22.0;
 
 /// Draws the panel, closed until someone opens it.
 pub(crate) fn lens_panel_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     CollapsingHeader::new(RichText::new("Frequency lens").strong().size(15.0)).show(ui, |ui| {
+        picture::picture_bands_ui(ui, &state.picture_lens, &state.view, commands);
+        ui.add_space(4.0);
+        ui.label("Bands of the model");
         ui.label(RichText::new("Explains the model, not the tissue.").color(theme::TEXT_WEAK));
         let is_looking = state.jobs.of_kind(JobKind::LookAtBands).is_some();
         match (&state.overlay.result, &state.overlay.bands) {

@@ -3,5 +3,6 @@
 pub mod filter_curve;
 pub mod image_bands;
 pub mod model_bands;
+pub mod picture;
 
 pub use crate::nn::spectrum::Band;
