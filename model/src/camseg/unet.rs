@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var, bail};
 
 use super::network::{SegmentationNetwork, Start, Weight, var};
 use crate::nn::batch_norm::{EPSILON, Moments, batch_norm_relu};
-use crate::nn::conv3x3::{conv3x3, conv3x3_rectified};
+use crate::nn::conv3x3::{conv3x3, conv3x3_of_two, conv3x3_rectified};
 use crate::nn::linear::project;
 use crate::nn::max_pool::max_pool2;
 use crate::nn::storage::{tensor, to_vec};
@@ -101,16 +101,16 @@ impl Unet {
 
     fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         let (_, height, width, _) = images.dims4()?;
-        let mut skips = vec![self.first.forward(&reflected(images)?, mode)?];
+        let mut skips = vec![self.first.forward(&[&reflected(images)?], mode)?];
         for level in &self.down {
             let above = skips.last().map_or_else(|| images.clone(), Tensor::clone);
-            skips.push(level.forward(&max_pool2(&above)?, mode)?);
+            skips.push(level.forward(&[&max_pool2(&above)?], mode)?);
         }
         let mut x = skips.pop().unwrap_or_else(|| images.clone());
         for ((weight, bias), decode) in self.up.iter().zip(&self.decode) {
             let up = up_conv(&x, weight, bias)?;
             x = match skips.pop() {
-                Some(skip) => decode.forward(&Tensor::cat(&[&skip, &up], 3)?, mode)?,
+                Some(skip) => decode.forward(&[&skip, &up], mode)?,
                 None => up,
             };
         }
@@ -158,8 +158,9 @@ impl DoubleConv {
         Ok(Self([ConvNorm::new(vars, name, 1)?, ConvNorm::new(vars, name, 2)?]))
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.0[1].forward(&self.0[0].forward(x, mode)?, mode)
+    /// Of one image or of the channels of two.
+    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        self.0[1].forward(&[&self.0[0].forward(x, mode)?], mode)
     }
 }
 
@@ -184,12 +185,17 @@ impl ConvNorm {
         })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
         if mode == Mode::Apply {
             let (scale, shift) = self.folded()?;
             return conv3x3_rectified(x, &self.conv, &scale, &shift);
         }
-        let (y, moments) = batch_norm_relu(&conv3x3(x, &self.conv)?, &self.weight, &self.bias)?;
+        let y = match *x {
+            [x] => conv3x3(x, &self.conv)?,
+            [a, b] => conv3x3_of_two([a, b], &self.conv)?,
+            _ => bail!("expected one or two images, found {}", x.len()),
+        };
+        let (y, moments) = batch_norm_relu(&y, &self.weight, &self.bias)?;
         self.remember(&moments)?;
         Ok(y)
     }
