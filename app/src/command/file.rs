@@ -167,7 +167,7 @@ mod tests {
         let mut state = samples::state();
         state.overlay = samples::overlay(false);
         apply(&mut state, FileCommand::ShowExport);
-        for format in ExportFormat::ALL {
+        for format in ExportFormat::USUAL {
             apply(&mut state, FileCommand::ToggleExportFormat(format));
         }
         assert!(apply(&mut state, FileCommand::Export).is_empty());

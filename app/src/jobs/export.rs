@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use domain::progress::{CancelToken, Progress};
 use slide::Slide;
-use slide::export::{Caution, ExportFormat, ExportRequest, Names, SlideFacts, write_bundle};
+use slide::export::{
+    Caution, ExportError, ExportFormat, ExportRequest, FrameChoice, Names, SlideFacts, write_bundle,
+};
 
 use super::runner::Runner;
 use super::{JobError, Outcome};
@@ -36,7 +39,7 @@ pub(super) fn start(
         let formats: Vec<_> = formats.into_iter().collect();
         let named = named(&facts.path, &layer);
         let stem = Names::new(&folder, &formats).stem_for(&named, slide.id());
-        let paths = write(&slide, &result, &layer, &folder, &stem, &formats)?;
+        let paths = write(&slide, &result, &layer, &folder, (&stem, &formats), (progress, cancel))?;
         Ok(Outcome::Exported(paths))
     });
 }
@@ -53,8 +56,8 @@ fn write(
     result: &SlideResult,
     layer: &Layer,
     folder: &Path,
-    stem: &str,
-    formats: &[ExportFormat],
+    (stem, formats): (&str, &[ExportFormat]),
+    watch: (&dyn Progress, &CancelToken),
 ) -> Result<Vec<PathBuf>, JobError> {
     let fit = &result.training_fit;
     let mut provenance = result.provenance.clone();
@@ -64,6 +67,8 @@ fn write(
     let request = ExportRequest {
         slide: SlideFacts::of(slide),
         heatmap: &layer.heatmap,
+        annotations: None,
+        frame: FrameChoice::ByReader,
         tissue: Some(&result.tissue),
         threshold: layer.threshold,
         probability: result.probability,
@@ -82,7 +87,10 @@ fn write(
     };
     std::fs::create_dir_all(folder)
         .map_err(|error| failed(&format!("the folder cannot be made: {error}")))?;
-    write_bundle(&request, folder, stem, formats).map_err(|error| failed(&error))
+    write_bundle(&request, folder, stem, formats, watch).map_err(|error| match error {
+        ExportError::Cancelled(cancelled) => cancelled.into(),
+        error => failed(&error),
+    })
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Default for Dialogs {
             is_welcome_shown: false,
             path_text: String::new(),
             export_folder: String::new(),
-            export_formats: BTreeSet::from(ExportFormat::ALL),
+            export_formats: BTreeSet::from(ExportFormat::USUAL),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use egui::text::CCursorRange;
 use egui::text_edit::TextEditState;
 use egui::{Id, Label, Modal, Response, RichText, TextEdit, Ui};
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, Reader};
 
 use super::{about, shortcut_sheet, start_page, theme};
 use crate::command::{Commands, FileCommand, WindowCommand};
@@ -85,22 +85,16 @@ fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.add(Label::new(RichText::new(note).small().color(theme::TEXT_WEAK)).wrap());
 }
 
+/// A column of boxes under the name of the program that the files are for.
 fn formats_ui(ui: &mut Ui, chosen: &BTreeSet<ExportFormat>, commands: &mut Commands) {
-    for format in ExportFormat::ALL {
-        let mut is_chosen = chosen.contains(&format);
-        if ui.checkbox(&mut is_chosen, described(format)).changed() {
-            commands.push(FileCommand::ToggleExportFormat(format));
+    for reader in Reader::ALL {
+        ui.label(RichText::new(reader.title()).color(theme::TEXT_WEAK));
+        for format in ExportFormat::ALL.into_iter().filter(|format| format.reader() == reader) {
+            let mut is_chosen = chosen.contains(&format);
+            if ui.checkbox(&mut is_chosen, format.title()).changed() {
+                commands.push(FileCommand::ToggleExportFormat(format));
+            }
         }
-    }
-}
-
-fn described(format: ExportFormat) -> &'static str {
-    match format {
-        ExportFormat::MaskPng => "Mask at t (PNG, with its place on the slide)",
-        ExportFormat::HeatmapPng => "Heatmap as a picture (PNG)",
-        ExportFormat::HeatmapTiff => "Heatmap, raw values (32-bit float TIFF)",
-        ExportFormat::GeoJson => "Outlines at t (GeoJSON for QuPath)",
-        ExportFormat::Record => "Record: probability, area, model, timings (JSON)",
     }
 }
 

@@ -7,7 +7,7 @@ use model::analysis::Fineness;
 use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
 /// Find lesions on pathology slides with models trained on slide labels.
 /// For research use only. Not for use in diagnostic procedures.
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Region(RegionArgs),
     /// Run a model over slides and save masks, heatmaps, outlines and figures
     Predict(PredictArgs),
+    /// Check a file of annotations against a slide, and write it for other programs
+    Annotations(AnnotationsArgs),
     /// Train a model on a labelled folder
     Train(TrainArgs),
     /// Measure a model on a labelled folder
@@ -90,8 +92,11 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "T", value_parser = threshold, requires = "refine")]
     pub(crate) refined_threshold: Option<f32>,
     /// What to save, comma separated; the .json record is always written
-    #[arg(long, value_delimiter = ',', default_values_t = FormatArg::ALL)]
+    #[arg(long, value_delimiter = ',', default_values_t = FormatArg::usual())]
     pub(crate) format: Vec<FormatArg>,
+    /// Where coordinates of outlines are counted from
+    #[arg(long, default_value = "reader")]
+    pub(crate) frame: FrameArg,
     /// Which map to draw instead of the model's own
     #[arg(long, value_enum)]
     pub(crate) map: Option<MapArg>,
@@ -101,6 +106,29 @@ pub(crate) struct PredictArgs {
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnnotationsArgs {
+    /// The slide file
+    pub(crate) slide: PathBuf,
+    /// Annotations of it: GeoJSON as QuPath writes it, XML as ASAP or Aperio writes it
+    pub(crate) file: PathBuf,
+    /// Where the file's coordinates are counted from; the file's own word, else a guess, if left out
+    #[arg(long)]
+    pub(crate) from: Option<OriginArg>,
+    /// Folder to write into; made if missing
+    #[arg(long, value_name = "DIR", requires = "format")]
+    pub(crate) out: Option<PathBuf>,
+    /// What to write, comma separated: formats of annotations
+    #[arg(long, value_delimiter = ',', requires = "out", value_parser = annotation_format)]
+    pub(crate) format: Vec<FormatArg>,
+    /// Where coordinates of outlines that are written are counted from
+    #[arg(long, default_value = "reader")]
+    pub(crate) frame: FrameArg,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -194,49 +222,81 @@ pub(crate) struct FixtureArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArg {
-    /// Mask and heatmap as pictures
-    Png,
-    /// Heatmap values as 32-bit float TIFF
-    #[value(alias = "tiff")]
-    Tif,
-    /// Outlines for QuPath
-    Geojson,
-    /// The record
-    Json,
-}
+/// A word for what to save, as in [`ExportFormat::word`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormatArg(&'static str);
 
 impl FormatArg {
-    const ALL: [Self; 4] = [Self::Png, Self::Tif, Self::Geojson, Self::Json];
-
-    fn exported(self) -> &'static [ExportFormat] {
-        match self {
-            Self::Png => &[ExportFormat::MaskPng, ExportFormat::HeatmapPng],
-            Self::Tif => &[ExportFormat::HeatmapTiff],
-            Self::Geojson => &[ExportFormat::GeoJson],
-            Self::Json => &[],
-        }
+    /// What is saved unless someone asks for something else.
+    fn usual() -> Vec<Self> {
+        Self::words(&ExportFormat::USUAL)
     }
 
-    /// What to write for these words, each format once, the record always and last.
+    /// The words for formats, each once.
+    fn words(formats: &[ExportFormat]) -> Vec<Self> {
+        let mut words: Vec<Self> = formats.iter().map(|format| Self(format.word())).collect();
+        words.dedup();
+        words
+    }
+
+    /// What to write for these words, each format once.
     pub(crate) fn to_export(words: &[Self]) -> Vec<ExportFormat> {
-        let wanted: Vec<ExportFormat> =
-            words.iter().flat_map(|word| word.exported()).copied().collect();
-        let is_written =
-            |format: &ExportFormat| *format == ExportFormat::Record || wanted.contains(format);
-        ExportFormat::ALL.into_iter().filter(is_written).collect()
+        let is_wanted = |format: &ExportFormat| words.contains(&Self(format.word()));
+        ExportFormat::ALL.into_iter().filter(is_wanted).collect()
+    }
+
+    /// As [`Self::to_export`], and the record.
+    pub(crate) fn to_export_with_record(words: &[Self]) -> Vec<ExportFormat> {
+        Self::to_export(&[words, &[Self(ExportFormat::Record.word())]].concat())
+    }
+}
+
+impl std::str::FromStr for FormatArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = if text == "tiff" { "tif" } else { text };
+        let words = Self::words(&ExportFormat::ALL);
+        words.iter().copied().find(|word| word.0 == text).ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|word| word.0).collect();
+            format!("expected one of {}", words.join(", "))
+        })
     }
 }
 
 impl std::fmt::Display for FormatArg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Png => "png",
-            Self::Tif => "tif",
-            Self::Geojson => "geojson",
-            Self::Json => "json",
-        })
+        f.write_str(self.0)
+    }
+}
+
+/// Where coordinates of outlines are counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FrameArg {
+    /// As the program that a file is for counts
+    Reader,
+    /// From the corner of the whole slide, as OpenSlide and ASAP do
+    Level0,
+    /// From the corner of the scanned part, as QuPath does
+    Bounds,
+}
+
+/// Where a file's coordinates are counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OriginArg {
+    /// The corner of the whole slide
+    Level0,
+    /// The corner of the scanned part
+    Bounds,
+}
+
+impl From<FrameArg> for FrameChoice {
+    fn from(frame: FrameArg) -> Self {
+        match frame {
+            FrameArg::Reader => Self::ByReader,
+            FrameArg::Level0 => Self::Level0,
+            FrameArg::Bounds => Self::Bounds,
+        }
     }
 }
 
@@ -348,6 +408,16 @@ pub(crate) enum StageArg {
     Camseg,
 }
 
+/// A word for a format that needs no model's result.
+fn annotation_format(text: &str) -> Result<FormatArg, String> {
+    let word = text.parse::<FormatArg>()?;
+    let is_of_annotations = |it: &ExportFormat| it.is_of_annotations();
+    match FormatArg::to_export(&[word]).iter().all(is_of_annotations) {
+        true => Ok(word),
+        false => Err("it needs a model's result; use `predict`".to_owned()),
+    }
+}
+
 fn threshold(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
@@ -368,9 +438,21 @@ mod tests {
     #[test]
     fn the_record_is_written_whatever_else_is_asked_for() {
         use ExportFormat::{GeoJson, Record};
-        assert_eq!(FormatArg::to_export(&[FormatArg::Geojson]), [GeoJson, Record]);
-        assert_eq!(FormatArg::to_export(&[FormatArg::Json, FormatArg::Json]), [Record]);
-        assert_eq!(FormatArg::to_export(&FormatArg::ALL), ExportFormat::ALL);
+        let words = |text: &str| -> Vec<FormatArg> {
+            text.split(',').map(|word| word.parse().unwrap()).collect()
+        };
+        assert_eq!(FormatArg::to_export_with_record(&words("geojson")), [GeoJson, Record]);
+        assert_eq!(FormatArg::to_export_with_record(&words("json,json")), [Record]);
+        assert_eq!(FormatArg::to_export(&FormatArg::usual()), ExportFormat::USUAL);
+    }
+
+    #[test]
+    fn every_format_has_a_word_and_an_unknown_word_is_answered_with_all_of_them() {
+        for format in ExportFormat::ALL {
+            let word = format.word().parse().unwrap();
+            assert!(FormatArg::to_export(&[word]).contains(&format));
+        }
+        assert!("svg".parse::<FormatArg>().unwrap_err().contains("geojson, asap"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod annotations;
 pub(crate) mod eval;
 pub(crate) mod fixture;
 pub(crate) mod info;

@@ -58,6 +58,7 @@ fn run(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Info(args) => command::info::run(&args, session),
         Command::Region(args) => command::region::run(&args),
         Command::Predict(args) => command::predict::run(&args, session),
+        Command::Annotations(args) => command::annotations::run(&args, session),
         Command::Train(args) => command::train::run(&args, session),
         Command::Eval(args) => command::eval::run(&args, session),
         Command::Models(args) => command::models::run(&args),

@@ -89,6 +89,15 @@ impl Level0Rect {
         Level0Px { x: self.x + self.width * 0.5, y: self.y + self.height * 0.5 }
     }
 
+    /// The smallest rectangle around both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.width).max(other.x + other.width);
+        let bottom = (self.y + self.height).max(other.y + other.height);
+        Self { x, y, width: right - x, height: bottom - y }
+    }
+
     /// Whether the two share more than an edge.
     pub fn overlaps(self, other: Self) -> bool {
         self.x < other.x + other.width

@@ -1,74 +1,55 @@
-//! Masks, heatmaps and outlines to files, all in one flat folder.
+//! Masks, heatmaps and annotations to files, all in one flat folder.
 //!
-//! Everything is encoded first, then written beside its place under temporary names, and only when all
-//! of it is on the disk renamed: a full disk or a crash leaves no half-written and no half-replaced set.
-//! Coordinates are level-0 pixels with the origin at the slide's top left, as `OpenSlide` has them.
+//! Everything is written beside its place under temporary names, read back from there and compared, and only when all
+//! of it is right renamed: a full disk, a crash or a fault of ours leaves no half-written and no half-replaced set.
+//! Coordinates are level-0 pixels with the origin at the slide's top left, as `OpenSlide` has them, or at the corner of
+//! the scanned part, as `QuPath` has them; every file that has room for it says which.
 
+pub(crate) mod asap_xml;
 mod atomic;
+mod check;
+mod coco;
 mod error;
+mod format;
 mod frame;
-mod geojson;
+pub(crate) mod geojson;
 mod heatmap_png;
 mod heatmap_tiff;
+mod imagescope_xml;
+mod lesion_csv;
 mod naming;
 mod png;
 mod probability_pyramid;
+mod raster;
 mod record;
+mod sheet;
 mod tiff_writer;
+pub(crate) mod xml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::contour::{Lesion, lesions};
-use domain::coords::PixelSize;
+use domain::annotation::Annotation;
+use domain::coords::{Level0Rect, PixelSize};
 use domain::heatmap::Heatmap;
 use domain::id::SlideId;
 use domain::mask::{BinaryMask, BinaryThreshold};
+use domain::progress::{CancelToken, Progress};
 use domain::scale::Mpp;
 
 use crate::Slide;
 pub use atomic::{Staged, save, stage};
 pub use error::ExportError;
+pub use format::{ExportFormat, FrameChoice, Reader};
 pub use naming::{Names, refined_stem};
 pub use png::encode_png;
 pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};
+pub use sheet::AnnotationSheet;
+use sheet::Entry;
 
 /// Name and version of this program, as written into every file.
 pub const SOFTWARE: &str = concat!("Slidelight ", env!("CARGO_PKG_VERSION"));
-
-/// What a result can be written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ExportFormat {
-    /// `<stem>.mask.png`: 8-bit gray, 255 = lesion, and its frame in `<stem>.mask.json`.
-    MaskPng,
-    /// `<stem>.heatmap.png`: cividis on transparent, for looking at.
-    HeatmapPng,
-    /// `<stem>.heatmap.tif`: the heatmap's cells as 32-bit floats, its frame in the description.
-    HeatmapTiff,
-    /// `<stem>.geojson`: one `QuPath` annotation per lesion.
-    GeoJson,
-    /// `<stem>.json`: probability, area, timings, cautions, provenance.
-    Record,
-}
-
-impl ExportFormat {
-    /// Every format.
-    pub const ALL: [Self; 5] =
-        [Self::MaskPng, Self::HeatmapPng, Self::HeatmapTiff, Self::GeoJson, Self::Record];
-
-    /// The files that this format writes for `stem`.
-    pub fn file_names(self, stem: &str) -> Vec<String> {
-        let endings: &[&str] = match self {
-            Self::MaskPng => &["mask.png", "mask.json"],
-            Self::HeatmapPng => &["heatmap.png"],
-            Self::HeatmapTiff => &["heatmap.tif"],
-            Self::GeoJson => &["geojson"],
-            Self::Record => &["json"],
-        };
-        endings.iter().map(|ending| format!("{stem}.{ending}")).collect()
-    }
-}
 
 /// What the files say about the slide. No name and no path: those may carry a patient's name.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,13 +60,26 @@ pub struct SlideFacts {
     pub size: PixelSize,
     /// Physical scale, where known.
     pub mpp: Option<Mpp>,
+    /// The part of level 0 that was scanned, where the slide says so.
+    pub bounds: Option<Level0Rect>,
 }
 
 impl SlideFacts {
     /// The facts of an open slide.
     pub fn of(slide: &Slide) -> Self {
-        Self { id: slide.id().clone(), size: slide.size(), mpp: slide.mpp() }
+        let bounds = bounds(slide.properties());
+        Self { id: slide.id().clone(), size: slide.size(), mpp: slide.mpp(), bounds }
     }
+}
+
+/// `QuPath` shows the scanned part alone, but only where all four of these are numbers.
+fn bounds(properties: &BTreeMap<String, String>) -> Option<Level0Rect> {
+    let number = |name: &str| {
+        let text = properties.get(&format!("openslide.bounds-{name}"))?;
+        text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
+    };
+    let (width, height) = (number("width")?, number("height")?);
+    Some(Level0Rect { x: number("x")?, y: number("y")?, width, height })
 }
 
 /// How far the result can be trusted.
@@ -108,6 +102,10 @@ pub struct ExportRequest<'a> {
     pub slide: SlideFacts,
     /// The CAM on the slide.
     pub heatmap: &'a Heatmap,
+    /// What a person kept on the slide; `None` for the lesions of the map at its *t*.
+    pub annotations: Option<&'a [Annotation]>,
+    /// Where coordinates of outlines are counted from.
+    pub frame: FrameChoice,
     /// Where tissue was found, if known.
     pub tissue: Option<&'a BinaryMask>,
     /// The cut-off *t* of mask and outlines.
@@ -124,72 +122,119 @@ pub struct ExportRequest<'a> {
     pub provenance: &'a BTreeMap<String, String>,
 }
 
-/// What mask, outlines and record are made of, cut once.
-struct Cut {
-    mask: BinaryMask,
-    lesions: Vec<Lesion>,
-}
-
 /// Writes `formats` of one result into `dir`, which must exist, and returns the files, in order.
 /// Files of the same name are replaced.
 ///
 /// # Errors
-/// If something cannot be encoded or written; then no file has been added or replaced, unless the
-/// system refuses one of the final renames.
+/// If something cannot be encoded or written, does not read back as it was meant, or is cancelled; then no file has been
+/// added or replaced, unless the system refuses one of the final renames.
 pub fn write_bundle(
     request: &ExportRequest<'_>,
     dir: &Path,
     stem: &str,
     formats: &[ExportFormat],
+    (progress, cancel): (&dyn Progress, &CancelToken),
 ) -> Result<Vec<PathBuf>, ExportError> {
-    let cut = Cut {
-        mask: BinaryMask::cut(request.heatmap, request.threshold),
-        lesions: lesions(request.heatmap, request.threshold, 0.0),
-    };
-    let mut staged = Vec::new();
-    for format in formats {
-        for (name, bytes) in format.file_names(stem).iter().zip(encode(request, &cut, *format)?) {
-            staged.push(stage(&dir.join(name), format.noun(), &bytes)?);
-        }
-    }
-    staged.into_iter().map(Staged::publish).collect()
+    let mask = BinaryMask::cut(request.heatmap, request.threshold);
+    let sheet = AnnotationSheet::of(request);
+    let bundle = Bundle { sheet: &sheet, entries: sheet.entries(), result: Some((request, &mask)) };
+    bundle.write(dir, stem, formats, (progress, cancel))
 }
 
-/// The bytes of each of the format's files.
-fn encode(
-    request: &ExportRequest<'_>,
-    cut: &Cut,
-    format: ExportFormat,
-) -> Result<Vec<Vec<u8>>, ExportError> {
-    Ok(match format {
-        ExportFormat::MaskPng => {
-            vec![png::encode_mask(&cut.mask)?, frame::encode(request, cut.mask.size())?]
+/// Writes annotations without a model's result; `formats` that need one are refused.
+///
+/// # Errors
+/// As [`write_bundle`].
+pub fn write_annotations(
+    sheet: &AnnotationSheet<'_>,
+    dir: &Path,
+    stem: &str,
+    formats: &[ExportFormat],
+    (progress, cancel): (&dyn Progress, &CancelToken),
+) -> Result<Vec<PathBuf>, ExportError> {
+    let bundle = Bundle { sheet, entries: sheet.entries(), result: None };
+    bundle.write(dir, stem, formats, (progress, cancel))
+}
+
+/// What files are made of, prepared once.
+struct Bundle<'a> {
+    sheet: &'a AnnotationSheet<'a>,
+    entries: Vec<Entry<'a>>,
+    result: Option<(&'a ExportRequest<'a>, &'a BinaryMask)>,
+}
+
+impl Bundle<'_> {
+    fn write(
+        &self,
+        dir: &Path,
+        stem: &str,
+        formats: &[ExportFormat],
+        (progress, cancel): (&dyn Progress, &CancelToken),
+    ) -> Result<Vec<PathBuf>, ExportError> {
+        let mut staged = Vec::new();
+        for (index, format) in formats.iter().enumerate() {
+            cancel.check()?;
+            progress.report(index as u64, formats.len() as u64);
+            staged.extend(self.stage(dir, stem, *format)?);
         }
-        ExportFormat::HeatmapPng => vec![heatmap_png::encode(request.heatmap)?],
-        ExportFormat::HeatmapTiff => vec![heatmap_tiff::encode(request)?],
-        ExportFormat::GeoJson => vec![geojson::encode(request, &cut.lesions)?],
-        ExportFormat::Record => vec![record::encode(request, &cut.mask, cut.lesions.len())?],
-    })
+        cancel.check()?;
+        staged.into_iter().map(Staged::publish).collect()
+    }
+
+    /// The format's files under temporary names, read back and found right.
+    fn stage(
+        &self,
+        dir: &Path,
+        stem: &str,
+        format: ExportFormat,
+    ) -> Result<Vec<Staged>, ExportError> {
+        let mut staged = Vec::new();
+        for (name, bytes) in format.file_names(stem).iter().zip(self.encode(stem, format)?) {
+            staged.push(stage(&dir.join(name), format.noun(), &bytes)?);
+        }
+        if let Some(main) = staged.first() {
+            let written = main.read()?;
+            match self.result {
+                Some((request, mask)) if !format.is_of_annotations() => {
+                    check::result(format, request, mask, &written)?;
+                }
+                _ => check::annotations(format, self.sheet, &self.entries, &written)?,
+            }
+        }
+        Ok(staged)
+    }
+
+    /// The bytes of each of the format's files.
+    fn encode(&self, stem: &str, format: ExportFormat) -> Result<Vec<Vec<u8>>, ExportError> {
+        let (sheet, entries) = (self.sheet, self.entries.as_slice());
+        let result = || {
+            let problem = "it needs a model's result, and there are annotations only".to_owned();
+            self.result.ok_or(ExportError::Encode { what: format.noun(), problem })
+        };
+        Ok(match format {
+            ExportFormat::MaskPng => {
+                let (request, mask) = result()?;
+                vec![png::encode_mask(mask)?, frame::encode(request, mask.size())?]
+            }
+            ExportFormat::HeatmapPng => vec![heatmap_png::encode(result()?.0.heatmap)?],
+            ExportFormat::HeatmapTiff => vec![heatmap_tiff::encode(result()?.0)?],
+            ExportFormat::GeoJson => vec![geojson::encode(sheet, entries)?],
+            ExportFormat::AsapXml => vec![asap_xml::encode(sheet, entries)],
+            ExportFormat::ImageScopeXml => vec![imagescope_xml::encode(sheet, entries)],
+            ExportFormat::Coco => vec![coco::encode(sheet, entries, stem)?],
+            ExportFormat::LesionCsv => vec![lesion_csv::encode(sheet, entries)?],
+            ExportFormat::Record => {
+                let (request, mask) = result()?;
+                vec![record::encode(request, mask, record::n_lesions(request))?]
+            }
+        })
+    }
 }
 
 /// The record of a result, as in `<stem>.json`.
 pub fn record(request: &ExportRequest<'_>) -> serde_json::Value {
     let mask = BinaryMask::cut(request.heatmap, request.threshold);
-    let n_lesions = lesions(request.heatmap, request.threshold, 0.0).len();
-    record::record(request, &mask, n_lesions)
-}
-
-impl ExportFormat {
-    /// What a message calls the file.
-    fn noun(self) -> &'static str {
-        match self {
-            Self::MaskPng => "mask",
-            Self::HeatmapPng => "heatmap picture",
-            Self::HeatmapTiff => "heatmap",
-            Self::GeoJson => "outlines",
-            Self::Record => "record",
-        }
-    }
+    record::record(request, &mask, record::n_lesions(request))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default
 use model::registry::ModelEntry;
 use serde_json::{Value, json};
 use slide::Slide;
-use slide::export::{self, Caution, ExportFormat, ExportRequest, Names, SlideFacts};
+use slide::export::{self, Caution, ExportFormat, ExportRequest, FrameChoice, Names, SlideFacts};
 
 use super::{find_model, open_slide, recommended_threshold};
 use crate::Session;
@@ -17,7 +17,7 @@ use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> {
-    let formats = FormatArg::to_export(&args.format);
+    let formats = FormatArg::to_export_with_record(&args.format);
     let entry = find_model(&args.model)?;
     let recommended = |refine: bool| recommended_threshold(&entry, refine);
     let cut = |asked: Option<f32>, refine: bool| -> Result<BinaryThreshold, Failure> {
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
         entry,
         out: &args.out,
         formats: &formats,
+        frame: args.frame.into(),
         session,
     };
     prepare(&args.out)?;
@@ -85,6 +86,7 @@ struct Run<'a> {
     refined_threshold: Option<BinaryThreshold>,
     out: &'a Path,
     formats: &'a [ExportFormat],
+    frame: FrameChoice,
     session: &'a Session,
 }
 
@@ -107,8 +109,9 @@ impl Run<'_> {
         )?;
         progress.clear();
         let write = |request: &ExportRequest<'_>, stem: &str| {
-            let files = export::write_bundle(request, self.out, stem, self.formats)
-                .map_err(|error| Failure::at(self.out)(&error))?;
+            let files =
+                export::write_bundle(request, self.out, stem, self.formats, (progress, cancel))
+                    .map_err(|error| Failure::at(self.out)(&error))?;
             let record = export::record(request);
             say(&in_words(path, &record));
             Ok(with_files(record, path, &files))
@@ -144,6 +147,8 @@ impl Run<'_> {
         ExportRequest {
             slide: SlideFacts::of(slide),
             heatmap,
+            annotations: None,
+            frame: self.frame,
             tissue: Some(&analysis.tissue),
             threshold,
             probability: analysis.probability,

@@ -43,6 +43,15 @@ impl Staged {
         Self { file, target: target.to_owned(), what }
     }
 
+    /// What lies on the disk.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn read(&self) -> Result<Vec<u8>, ExportError> {
+        let what = self.what;
+        std::fs::read(self.file.path()).map_err(|cause| ExportError::Io { what, cause })
+    }
+
     /// Gives the file its name, replacing one of that name.
     ///
     /// # Errors

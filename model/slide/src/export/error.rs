@@ -2,6 +2,8 @@
 
 use std::io;
 
+use domain::progress::Cancelled;
+
 /// What could not be written, and why.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -21,6 +23,17 @@ pub enum ExportError {
         /// What the encoder said.
         problem: String,
     },
+    /// The file on the disk does not say what it was meant to.
+    #[error("reading back the {what} gave something else, so nothing was kept: {problem}")]
+    Mismatch {
+        /// Which file, as a noun.
+        what: &'static str,
+        /// What differs.
+        problem: String,
+    },
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// The common causes in words for people who are not programmers.

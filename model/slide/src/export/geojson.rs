@@ -1,96 +1,130 @@
-//! Outlines as `QuPath` annotations (GeoJSON): one feature per lesion, a polygon with its holes.
+//! Annotations as `QuPath` has them (GeoJSON, RFC 7946): areas with holes, lines, classes with colors.
 //!
-//! `QuPath` asks for closed rings, ids that are UUIDs, and a color in every classification.
+//! `QuPath` asks for closed rings, ids that are UUIDs, a color in every classification, and no collections
+//! of geometries. It keeps metadata that are text, and ignores what it does not know beside the features.
 
-use domain::RESEARCH_USE_ONLY;
-use domain::contour::{Lesion, Polygon};
+use domain::annotation::{Shape, Verdict};
+use domain::contour::Polygon;
 use domain::coords::Level0Px;
 use domain::scale::Mpp;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::{ExportError, ExportRequest, SOFTWARE, frame};
+use super::sheet::{AnnotationSheet, Entry, rounded};
+use super::{ExportError, ExportFormat};
 
-/// Vermillion of the Okabe-Ito palette: told apart from hematoxylin and eosin, and by color-blind eyes.
-const COLOR: [u8; 3] = [213, 94, 0];
+/// The member of the collection that says where it comes from.
+pub(crate) const ORIGIN: &str = "slidelight";
 
 pub(super) fn encode(
-    request: &ExportRequest<'_>,
-    lesions: &[Lesion],
+    sheet: &AnnotationSheet<'_>,
+    entries: &[Entry<'_>],
 ) -> Result<Vec<u8>, ExportError> {
-    let features: Vec<Value> = lesions
-        .iter()
-        .enumerate()
-        .map(|(index, lesion)| feature(request, index + 1, lesion))
-        .collect();
-    let collection = json!({ "type": "FeatureCollection", "features": features });
-    serde_json::to_vec(&collection)
-        .map_err(|error| ExportError::Encode { what: "outlines", problem: error.to_string() })
+    let origin = sheet.origin(ExportFormat::GeoJson);
+    let corner = sheet.frame.origin(ExportFormat::GeoJson, &sheet.slide);
+    let common = metadata(sheet, corner);
+    let feature = |entry: &Entry<'_>| feature(entry, corner, sheet.slide.mpp, common.clone());
+    let features: Vec<Value> = entries.iter().map(feature).collect();
+    let collection = json!({ "type": "FeatureCollection", ORIGIN: origin, "features": features });
+    serde_json::to_vec(&collection).map_err(|error| ExportError::Encode {
+        what: ExportFormat::GeoJson.noun(),
+        problem: error.to_string(),
+    })
 }
 
-fn feature(request: &ExportRequest<'_>, number: usize, lesion: &Lesion) -> Value {
-    let coordinates = coordinates(&lesion.outline);
+fn feature(
+    entry: &Entry<'_>,
+    corner: Level0Px,
+    mpp: Option<Mpp>,
+    mut metadata: Map<String, Value>,
+) -> Value {
+    let annotation = entry.annotation;
+    metadata.insert("verdict".to_owned(), word(annotation.verdict).into());
+    if !annotation.comment.is_empty() {
+        metadata.insert("comment".to_owned(), annotation.comment.as_str().into());
+    }
     json!({
         "type": "Feature",
-        "id": id(request, &coordinates),
-        "geometry": { "type": "Polygon", "coordinates": coordinates },
+        "id": annotation.id.0.to_string(),
+        "geometry": geometry(&annotation.shape, corner),
         "properties": {
             "objectType": "annotation",
-            "name": format!("Lesion {number}"),
-            "classification": { "name": "Lesion", "color": COLOR },
-            "measurements": measurements(lesion, request.slide.mpp),
-            "metadata": metadata(request),
+            "name": annotation.name,
+            "classification": { "name": annotation.class.name, "color": annotation.class.color },
+            "measurements": measurements(entry, mpp),
+            "metadata": metadata,
         },
     })
 }
 
-fn measurements(lesion: &Lesion, mpp: Option<Mpp>) -> Map<String, Value> {
+/// The word for a verdict in files.
+pub(crate) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Proposed => "proposed",
+        Verdict::Accepted => "accepted",
+        Verdict::Rejected => "rejected",
+    }
+}
+
+fn measurements(entry: &Entry<'_>, mpp: Option<Mpp>) -> Map<String, Value> {
     let mut measurements = Map::new();
-    let mut add = |name: &str, value: f64| measurements.insert(name.to_owned(), Value::from(value));
-    add("Heatmap mean", lesion.mean);
-    add("Heatmap max", f64::from(lesion.max));
-    add("Area px^2", lesion.area_level0_px);
-    if let Some(mpp) = mpp {
-        add("Area µm^2", lesion.area_level0_px * mpp.pixel_area_um2());
+    let mut add = |name: &str, value: Option<f64>| {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
+            measurements.insert(name.to_owned(), Value::from(value));
+        }
+    };
+    add("Heatmap mean", entry.mean);
+    add("Heatmap max", entry.annotation.score.map(f64::from));
+    match entry.length_px {
+        Some(length) => {
+            add("Length px", Some(length));
+            add("Length µm", mpp.map(|mpp| length * mpp.mean()));
+        }
+        None => {
+            add("Area px^2", Some(entry.area_px));
+            add("Area µm^2", mpp.map(|mpp| entry.area_px * mpp.pixel_area_um2()));
+        }
     }
     measurements
 }
 
 /// Text by name: `QuPath` keeps no other kind.
-fn metadata(request: &ExportRequest<'_>) -> Value {
-    json!({
-        "model": request.model,
-        "t": frame::plain_number(request.threshold.get()).to_string(),
-        "software": SOFTWARE,
-        "slide": request.slide.id.to_string(),
-        "research_use": RESEARCH_USE_ONLY,
-    })
+fn metadata(sheet: &AnnotationSheet<'_>, corner: Level0Px) -> Map<String, Value> {
+    let stated = [
+        ("software", super::SOFTWARE.to_owned()),
+        ("slide", sheet.slide.id.to_string()),
+        ("research_use", domain::RESEARCH_USE_ONLY.to_owned()),
+        ("frame_x", corner.x.to_string()),
+        ("frame_y", corner.y.to_string()),
+    ];
+    let provenance = sheet.provenance.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let stated = stated.into_iter().map(|(name, value)| (name.to_owned(), value));
+    provenance.chain(stated).map(|(name, value)| (name, Value::from(value))).collect()
 }
 
-/// The same lesion of the same slide, model and *t* has the same id, so that reading a file twice
-/// replaces instead of doubling. In the shape of a random UUID, which every reader accepts.
-fn id(request: &ExportRequest<'_>, coordinates: &Value) -> String {
-    let mut hash = Sha256::new();
-    for part in [&request.slide.id.to_string(), request.model, &coordinates.to_string()] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
+fn geometry(shape: &Shape, corner: Level0Px) -> Value {
+    match shape {
+        Shape::Line(points) => {
+            let points: Vec<[f64; 2]> = points.iter().map(|it| place(*it, corner)).collect();
+            json!({ "type": "LineString", "coordinates": points })
+        }
+        Shape::Area(parts) => match parts.as_slice() {
+            [part] => json!({ "type": "Polygon", "coordinates": rings(part, corner) }),
+            parts => {
+                let parts: Vec<_> = parts.iter().map(|part| rings(part, corner)).collect();
+                json!({ "type": "MultiPolygon", "coordinates": parts })
+            }
+        },
     }
-    hash.update(request.threshold.get().to_le_bytes());
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(hash.finalize()).for_each(|(byte, hashed)| *byte = hashed);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// The outer ring, then the holes, each repeating its first point at the end.
-fn coordinates(outline: &Polygon) -> Value {
-    let rings = std::iter::once(&outline.outer).chain(&outline.holes);
-    let closed = |ring: &Vec<Level0Px>| -> Vec<[f64; 2]> {
-        ring.iter().chain(ring.first()).map(|point| [rounded(point.x), rounded(point.y)]).collect()
-    };
-    json!(rings.map(closed).collect::<Vec<_>>())
+fn rings(part: &Polygon, corner: Level0Px) -> Vec<Vec<[f64; 2]>> {
+    let rings = std::iter::once(&part.outer).chain(&part.holes);
+    rings
+        .map(|ring| ring.iter().chain(ring.first()).map(|it| place(*it, corner)).collect())
+        .collect()
 }
 
-/// To a thousandth of a pixel: finer than any outline, coarser than the distance rings keep.
-fn rounded(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
+fn place(point: Level0Px, corner: Level0Px) -> [f64; 2] {
+    [rounded(point.x - corner.x), rounded(point.y - corner.y)]
 }

@@ -271,6 +271,7 @@ mod tests {
             id: SlideId("f00d".to_owned()),
             size: PixelSize { width: 2 * width, height: 2 * height },
             mpp: Mpp::new(0.25, 0.25),
+            bounds: None,
         };
         PyramidFacts { slide, model: "test", size, frame }
     }

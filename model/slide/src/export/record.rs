@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::RESEARCH_USE_ONLY;
+use domain::contour;
 use domain::mask::BinaryMask;
 use domain::scale::Mpp;
 use domain::tissue_share::TissueShare;
@@ -16,6 +17,11 @@ pub(super) fn encode(
     n_lesions: usize,
 ) -> Result<Vec<u8>, ExportError> {
     frame::pretty(&record(request, mask, n_lesions), "record")
+}
+
+/// Lesions of the map at its *t*, whatever a person made of them.
+pub(super) fn n_lesions(request: &ExportRequest<'_>) -> usize {
+    contour::lesions(request.heatmap, request.threshold, 0.0).len()
 }
 
 pub(super) fn record(request: &ExportRequest<'_>, mask: &BinaryMask, n_lesions: usize) -> Value {

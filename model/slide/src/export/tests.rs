@@ -49,7 +49,10 @@ impl Fixture {
                 id: SlideId("f00d".to_owned()),
                 size: PixelSize { width: 4000, height: 3000 },
                 mpp,
+                bounds: None,
             },
+            annotations: None,
+            frame: FrameChoice::ByReader,
             heatmap: &self.heatmap,
             tissue: Some(&self.tissue),
             threshold: BinaryThreshold::clamped(0.3),
@@ -69,11 +72,21 @@ impl Fixture {
     /// Every file of a full export by its ending.
     fn written(&self, mpp: Option<Mpp>) -> BTreeMap<String, Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
-        let files =
-            write_bundle(&self.request(mpp), folder.path(), "case", &ExportFormat::ALL).unwrap();
+        let files = write_bundle(
+            &self.request(mpp),
+            folder.path(),
+            "case",
+            &ExportFormat::ALL,
+            unwatched(&CancelToken::default()),
+        )
+        .unwrap();
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         files.iter().map(|file| (name(file), std::fs::read(file).unwrap())).collect()
     }
+}
+
+fn unwatched(cancel: &CancelToken) -> (&dyn Progress, &CancelToken) {
+    (&(), cancel)
 }
 
 fn json(bytes: &[u8]) -> Value {
@@ -81,18 +94,22 @@ fn json(bytes: &[u8]) -> Value {
 }
 
 #[test]
-fn a_full_export_is_six_files_in_one_flat_folder() {
+fn a_full_export_is_one_flat_folder() {
     let files = Fixture::new(heatmap()).written(None);
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     assert_eq!(
         names,
         [
+            "case.coco.json",
             "case.geojson",
             "case.heatmap.png",
             "case.heatmap.tif",
+            "case.imagescope.xml",
             "case.json",
+            "case.lesions.csv",
             "case.mask.json",
-            "case.mask.png"
+            "case.mask.png",
+            "case.xml",
         ]
     );
 }
@@ -210,7 +227,10 @@ fn a_failed_export_leaves_no_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("case.mask.png")).unwrap();
     let request = fixture.request(None);
-    let error = write_bundle(&request, folder.path(), "case", &ExportFormat::ALL).unwrap_err();
+    let cancel = CancelToken::default();
+    let error =
+        write_bundle(&request, folder.path(), "case", &ExportFormat::ALL, unwatched(&cancel))
+            .unwrap_err();
     assert!(error.to_string().starts_with("cannot write the mask: "), "{error}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -1,0 +1,210 @@
+"""Reads what the annotation writers wrote with other people's readers, and holds it against `expected`.
+
+Rules of each program: QuPath's GeoJSON reader, ASAP's and ImageScope's XML loaders, pycocotools, tifffile.
+"""
+import csv
+import json
+import sys
+from pathlib import Path
+
+try:
+    import numpy as np
+    import shapely
+    import tifffile
+    from lxml import etree
+    from pycocotools import mask as coco_mask
+    from pycocotools.coco import COCO
+    from shapely.geometry import LineString, MultiPolygon, Polygon, shape
+except ImportError as missing:
+    sys.exit(f"not installed: {missing}")
+if "--are-readers-here" in sys.argv:
+    sys.exit(0)
+
+AREA_SHARE = 0.005
+PLACE_PX = 0.005
+worst = {}
+
+
+def compare_area(writer, case, expected, found):
+    share = abs(expected - found) / max(expected, 1.0)
+    worst[writer] = max(worst.get(writer, 0.0), share)
+    assert share <= AREA_SHARE, f"{writer} {case}: area {expected}, found {found}"
+
+
+def compare_bounds(writer, case, expected, found, tolerance=PLACE_PX):
+    off = max(abs(a - b) for a, b in zip(expected, found))
+    assert off <= tolerance, f"{writer} {case}: bounds {expected}, found {found}"
+
+
+def moved(bounds, corner):
+    x, y = corner
+    return [bounds[0] - x, bounds[1] - y, bounds[2] - x, bounds[3] - y]
+
+
+def check_qupath(case, folder):
+    """QuPath's frame is cropped to the bounds; UUID ids; a color in every class; closed rings; text metadata."""
+    file = json.loads((folder / f"{case['name']}.geojson").read_text(encoding="utf-8"))
+    assert file["type"] == "FeatureCollection"
+    corner = case["corner"] or [0, 0]
+    frame = file["slidelight"]["frame"]
+    assert [frame["x"], frame["y"]] == corner
+    assert file["slidelight"]["provenance"]["weights_sha256"] == "abc--def"
+    assert len(file["features"]) == len(case["annotations"])
+    for expected, feature in zip(case["annotations"], file["features"]):
+        import uuid
+
+        assert uuid.UUID(feature["id"]).version == 4 and feature["id"] == expected["id"]
+        properties = feature["properties"]
+        assert properties["classification"] == {"name": expected["class"], "color": expected["color"]}
+        assert properties["name"] == expected["name"]
+        assert all(isinstance(value, str) for value in properties["metadata"].values())
+        assert all(isinstance(value, float) for value in properties["measurements"].values())
+        assert any("µm" in name for name in properties["measurements"]) == (case["mpp"] is not None)
+        geometry = feature["geometry"]
+        assert geometry["type"] in ("Polygon", "MultiPolygon", "LineString")
+        if geometry["type"] == "Polygon":
+            assert all(ring[0] == ring[-1] and len(ring) >= 4 for ring in geometry["coordinates"])
+        found = shape(geometry)
+        assert found.is_valid, shapely.is_valid_reason(found)
+        compare_bounds("QuPath GeoJSON", case["name"], moved(expected["bounds"], corner), found.bounds)
+        if expected["is_area"]:
+            compare_area("QuPath GeoJSON", case["name"], expected["area"], found.area)
+            parts = found.geoms if isinstance(found, MultiPolygon) else [found]
+            assert sum(len(part.interiors) for part in parts) == expected["holes"]
+
+
+def without(outers, holes):
+    """Each outline without the holes whose smallest outline it is."""
+    left = list(outers)
+    for hole in holes:
+        around = [i for i, it in enumerate(outers) if it.buffer(0.01).contains(hole) and it.area > hole.area]
+        assert around, "a hole lies in no outline"
+        i = min(around, key=lambda i: outers[i].area)
+        left[i] = left[i].difference(hole)
+    return left
+
+
+def by_area(case):
+    return sorted(it["area"] for it in case["annotations"] if it["is_area"])
+
+
+def compare_all(writer, case, found, n_lines_expected=0):
+    """Total and extent; single areas too where every lesion is one part."""
+    expected = [it for it in case["annotations"] if it["is_area"]]
+    compare_area(writer, case["name"], sum(it["area"] for it in expected), sum(it.area for it in found))
+    if len(found) == len(expected):
+        for a, b in zip(by_area(case), sorted(it.area for it in found)):
+            compare_area(writer, case["name"], a, b)
+    if found:
+        bounds = [it["bounds"] for it in expected]
+        extent = [min(b[0] for b in bounds), min(b[1] for b in bounds), max(b[2] for b in bounds), max(b[3] for b in bounds)]
+        compare_bounds(writer, case["name"], extent, MultiPolygon(flat(found)).bounds)
+
+
+def flat(shapes):
+    return [part for it in shapes for part in (it.geoms if isinstance(it, MultiPolygon) else [it])]
+
+
+def check_asap(case, folder):
+    """Level-0 frame; Order without gaps; a group that is not declared makes ASAP drop the file."""
+    root = etree.parse(str(folder / f"{case['name']}.xml")).getroot()
+    assert root.tag == "ASAP_Annotations"
+    declared = {group.get("Name") for group in root.findall("AnnotationGroups/Group")}
+    outers, holes, n_lines = [], [], 0
+    for annotation in root.findall("Annotations/Annotation"):
+        assert annotation.get("PartOfGroup") in declared
+        points = annotation.findall("Coordinates/Coordinate")
+        assert [int(point.get("Order")) for point in points] == list(range(len(points)))
+        points = [(float(point.get("X")), float(point.get("Y"))) for point in points]
+        if annotation.get("Type") == "Measurement":
+            assert len(points) == 2
+            n_lines += 1
+            continue
+        assert annotation.get("Type") == "Polygon" and points[0] != points[-1]
+        ring = Polygon(points)
+        assert ring.is_valid
+        (holes if annotation.get("PartOfGroup") == "Exclusion" else outers).append(ring)
+    classes = {it["class"] for it in case["annotations"]}
+    assert declared - {"Exclusion"} == classes, (declared, classes)
+    assert len(holes) == sum(it["holes"] for it in case["annotations"])
+    compare_all("ASAP XML", case, without(outers, holes))
+
+
+def check_imagescope(case, folder):
+    """Level-0 frame; red in the lowest byte of a color; micrometres only where calibrated."""
+    root = etree.parse(str(folder / f"{case['name']}.imagescope.xml")).getroot()
+    assert root.tag == "Annotations"
+    scale = root.get("MicronsPerPixel")
+    assert (scale is None) == (case["mpp"] is None) and (scale is None or float(scale) == case["mpp"])
+    colors = {it["class"]: it["color"] for it in case["annotations"]}
+    found, ids = [], []
+    for layer in root.findall("Annotation"):
+        red, green, blue = colors[layer.get("Name")]
+        assert int(layer.get("LineColor")) == blue << 16 | green << 8 | red
+        outers, holes = [], []
+        for region in layer.findall("Regions/Region"):
+            ids.append(region.get("Id"))
+            ring = Polygon([(float(v.get("X")), float(v.get("Y"))) for v in region.findall("Vertices/Vertex")])
+            assert ring.is_valid
+            compare_area("ImageScope XML", case["name"], ring.area, float(region.get("Area")))
+            assert abs(ring.length - float(region.get("Length"))) <= 0.01 + 1e-4 * ring.length
+            metric = region.get("AreaMicrons")
+            assert (metric is None) == (case["mpp"] is None)
+            if metric is not None:
+                compare_area("ImageScope XML", case["name"], ring.area * case["mpp"] ** 2, float(metric))
+            (holes if region.get("NegativeROA") == "1" else outers).append(ring)
+        found += without(outers, holes)
+    assert len(ids) == len(set(ids))
+    compare_all("ImageScope XML", case, found)
+
+
+def check_coco(case, folder):
+    """Run lengths, decoded by the reference implementation; the picture states its place."""
+    path = folder / f"{case['name']}.coco.json"
+    coco = COCO(str(path))
+    image = coco.dataset["images"][0]
+    areas = [it for it in case["annotations"] if it["is_area"]]
+    annotations = coco.dataset["annotations"]
+    assert len(annotations) == len(areas)
+    assert (image["x0"], image["y0"]) == (0.0, 0.0)
+    scale = (image["scale_x"], image["scale_y"])
+    for expected, annotation in zip(areas, annotations):
+        pixels = coco.annToMask(annotation)
+        assert pixels.shape == (image["height"], image["width"])
+        assert int(pixels.sum()) == annotation["area"] == int(coco_mask.area(annotation["segmentation"]))
+        assert list(coco_mask.toBbox(annotation["segmentation"])) == annotation["bbox"]
+        assert coco.cats[annotation["category_id"]]["name"] == expected["class"]
+        compare_area("COCO", case["name"], expected["area"], annotation["area"] * scale[0] * scale[1])
+        x, y, width, height = annotation["bbox"]
+        found = [x * scale[0], y * scale[1], (x + width) * scale[0], (y + height) * scale[1]]
+        compare_bounds("COCO", case["name"], expected["bounds"], found, tolerance=max(scale))
+
+
+def check_csv(case, folder):
+    with open(folder / f"{case['name']}.lesions.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    assert len(rows) == len(case["annotations"])
+    for expected, row in zip(case["annotations"], rows):
+        assert (row["id"], row["name"], row["class"]) == (expected["id"], expected["name"], expected["class"])
+        found = [float(row["x"]), float(row["y"])]
+        found += [found[0] + float(row["width"]), found[1] + float(row["height"])]
+        compare_bounds("CSV", case["name"], expected["bounds"], found)
+        assert (row["area_mm2"] == "") == (case["mpp"] is None or not expected["is_area"])
+        if expected["is_area"]:
+            compare_area("CSV", case["name"], expected["area"], float(row["area_px"]))
+            if case["mpp"] is not None:
+                compare_area("CSV", case["name"], expected["area"] * case["mpp"] ** 2 / 1e6, float(row["area_mm2"]))
+
+
+def main():
+    folder = Path(sys.argv[1])
+    cases = json.loads((folder / "expected").read_text(encoding="utf-8"))
+    checks = [check_qupath, check_asap, check_imagescope, check_coco, check_csv]
+    for case in cases:
+        for check in checks:
+            check(case, folder)
+    for writer, share in worst.items():
+        print(f"{writer}: areas within {100 * share:.5f} % over {len(cases)} cases")
+
+
+main()

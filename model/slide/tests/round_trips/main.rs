@@ -1,0 +1,143 @@
+//! Annotations through every writer and back: by our own importer always, and by independent readers in Python
+//! (`check.py`) where these are installed.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod cases;
+
+use std::path::Path;
+use std::process::Command;
+
+use cases::{Case, cases};
+use domain::annotation::{Annotation, Shape};
+use domain::coords::Level0Rect;
+use domain::progress::CancelToken;
+use slide::export::{AnnotationSheet, ExportFormat, FrameChoice, write_annotations};
+use slide::import;
+
+fn formats() -> Vec<ExportFormat> {
+    ExportFormat::ALL.into_iter().filter(|format| format.is_of_annotations()).collect()
+}
+
+fn written(case: &Case, frame: FrameChoice, folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut sheet = AnnotationSheet::new(case.slide.clone(), &case.annotations);
+    sheet.frame = frame;
+    sheet.provenance = [("model", "fmamil-0.3"), ("weights_sha256", "abc--def"), ("t", "0.52")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let cancel = CancelToken::default();
+    write_annotations(&sheet, folder, case.name, &formats(), (&(), &cancel)).unwrap()
+}
+
+/// Area of every part, in rising order.
+fn areas(annotations: &[Annotation]) -> Vec<f64> {
+    let parts = annotations.iter().flat_map(|it| match &it.shape {
+        Shape::Area(parts) => parts.as_slice(),
+        Shape::Line(_) => &[],
+    });
+    let mut areas: Vec<f64> = parts.map(|part| part.area_level0_px()).collect();
+    areas.sort_by(f64::total_cmp);
+    areas
+}
+
+fn extent(annotations: &[Annotation]) -> Option<Level0Rect> {
+    let areas = annotations.iter().filter(|it| matches!(it.shape, Shape::Area(_)));
+    areas.filter_map(|it| it.shape.bounds()).reduce(Level0Rect::union)
+}
+
+#[test]
+fn what_is_written_is_read_back_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for case in cases() {
+        for frame in FrameChoice::ALL {
+            for path in written(&case, frame, folder.path()) {
+                let bytes = std::fs::read(&path).unwrap();
+                let Ok(file) = import::read(&bytes) else { continue };
+                let likely = file.likely_origin(&case.slide);
+                assert!(likely.is_certain, "{}: the file says where it lies", path.display());
+                let read = file.placed(likely.origin);
+                let (expected, found) = (areas(&case.annotations), areas(&read));
+                assert_eq!(expected.len(), found.len(), "{}", path.display());
+                for (a, b) in expected.iter().zip(&found) {
+                    assert!((a - b).abs() <= 5e-3 * a, "{}: {a} and {b}", path.display());
+                }
+                let (Some(a), Some(b)) = (extent(&case.annotations), extent(&read)) else {
+                    continue;
+                };
+                let off = [a.x - b.x, a.y - b.y, a.width - b.width, a.height - b.height];
+                assert!(off.iter().all(|it| it.abs() < 2e-3), "{}: {off:?}", path.display());
+                let classes = |all: &[Annotation]| -> std::collections::BTreeSet<String> {
+                    let areas = all.iter().filter(|it| matches!(it.shape, Shape::Area(_)));
+                    areas.map(|it| it.class.name.clone()).collect()
+                };
+                assert_eq!(classes(&case.annotations), classes(&read), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn geojson_keeps_everything_but_where_it_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for case in cases() {
+        written(&case, FrameChoice::ByReader, folder.path());
+        let path = folder.path().join(format!("{}.geojson", case.name));
+        let file = import::read(&std::fs::read(path).unwrap()).unwrap();
+        let origin = file.stated_origin.unwrap();
+        for (kept, read) in case.annotations.iter().zip(file.placed(origin)) {
+            assert_eq!(kept.id, read.id);
+            assert_eq!(
+                (&kept.name, &kept.class, kept.verdict, &kept.comment, kept.score),
+                (&read.name, &read.class, read.verdict, &read.comment, read.score)
+            );
+        }
+    }
+}
+
+/// What `check.py` compares files with.
+fn expected(case: &Case) -> serde_json::Value {
+    let annotation = |it: &Annotation| {
+        let n_holes = match &it.shape {
+            Shape::Area(parts) => parts.iter().map(|part| part.holes.len()).sum(),
+            Shape::Line(_) => 0_usize,
+        };
+        let bounds = it.shape.bounds().unwrap();
+        serde_json::json!({
+            "id": it.id.0.to_string(), "name": it.name, "class": it.class.name, "color": it.class.color,
+            "is_area": matches!(it.shape, Shape::Area(_)), "area": it.shape.area_level0_px(), "holes": n_holes,
+            "bounds": [bounds.x, bounds.y, bounds.x + bounds.width, bounds.y + bounds.height],
+        })
+    };
+    let corner = case.slide.bounds.map(|it| [it.x, it.y]);
+    serde_json::json!({
+        "name": case.name,
+        "size": [case.slide.size.width, case.slide.size.height],
+        "mpp": case.slide.mpp.map(|it| it.mean()),
+        "corner": corner,
+        "annotations": case.annotations.iter().map(annotation).collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn independent_readers_find_the_same() {
+    let python = std::env::var("SLIDELIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/round_trips/check.py");
+    let has_readers = Command::new(&python).args([script, "--are-readers-here"]).output();
+    if !has_readers.is_ok_and(|it| it.status.success()) {
+        eprintln!(
+            "SKIPPED: shapely, tifffile, pycocotools and lxml are not installed for `{python}`"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cases = cases();
+    for case in &cases {
+        written(case, FrameChoice::ByReader, folder.path());
+    }
+    let expected: Vec<_> = cases.iter().map(expected).collect();
+    std::fs::write(folder.path().join("expected"), serde_json::json!(expected).to_string())
+        .unwrap();
+    let output = Command::new(&python).arg(script).arg(folder.path()).output().unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    eprintln!("{}", String::from_utf8_lossy(&told));
+    assert!(output.status.success());
+}
