@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
 use crate::command::Effect;
 use crate::state::State;
@@ -30,6 +30,8 @@ pub(crate) enum FileCommand {
     PickExportFolder,
     /// Write this file or not.
     ToggleExportFormat(ExportFormat),
+    /// Count outlines from here.
+    SetExportFrame(FrameChoice),
     /// Write the files.
     Export,
 }
@@ -55,6 +57,7 @@ pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
                 state.dialogs.export_formats.insert(format);
             }
         }
+        FileCommand::SetExportFrame(frame) => state.dialogs.export_frame = frame,
         FileCommand::Export => return export(state),
     }
     Vec::new()
@@ -106,7 +109,7 @@ fn export(state: &mut State) -> Vec<Effect> {
     }
     let folder = PathBuf::from(folder);
     state.dialogs.open = Dialog::None;
-    vec![Effect::Export { folder, formats }]
+    vec![Effect::Export { folder, formats, frame: state.dialogs.export_frame }]
 }
 
 #[cfg(test)]

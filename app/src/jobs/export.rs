@@ -19,7 +19,7 @@ use crate::state::overlay::SlideResult;
 
 pub(super) fn start(
     folder: PathBuf,
-    formats: BTreeSet<ExportFormat>,
+    (formats, frame): (BTreeSet<ExportFormat>, FrameChoice),
     state: &mut State,
     runner: &mut Runner,
 ) {
@@ -39,7 +39,8 @@ pub(super) fn start(
         let formats: Vec<_> = formats.into_iter().collect();
         let named = named(&facts.path, &layer);
         let stem = Names::new(&folder, &formats).stem_for(&named, slide.id());
-        let paths = write(&slide, &result, &layer, &folder, (&stem, &formats), (progress, cancel))?;
+        let paths =
+            write(&slide, &result, &layer, &folder, (&stem, &formats, frame), (progress, cancel))?;
         Ok(Outcome::Exported(paths))
     });
 }
@@ -56,7 +57,7 @@ fn write(
     result: &SlideResult,
     layer: &Layer,
     folder: &Path,
-    (stem, formats): (&str, &[ExportFormat]),
+    (stem, formats, frame): (&str, &[ExportFormat], FrameChoice),
     watch: (&dyn Progress, &CancelToken),
 ) -> Result<Vec<PathBuf>, JobError> {
     let fit = &result.training_fit;
@@ -68,7 +69,7 @@ fn write(
         slide: SlideFacts::of(slide),
         heatmap: &layer.heatmap,
         annotations: None,
-        frame: FrameChoice::ByReader,
+        frame,
         tissue: Some(&result.tissue),
         threshold: layer.threshold,
         probability: result.probability,

@@ -106,10 +106,13 @@ fn a_full_export_is_one_flat_folder() {
             "case.heatmap.tif",
             "case.imagescope.xml",
             "case.json",
+            "case.labels.ome.tif",
             "case.lesions.csv",
             "case.mask.json",
             "case.mask.png",
+            "case.probability.ome.tif",
             "case.xml",
+            "case_likelihood_map.tif",
         ]
     );
 }
