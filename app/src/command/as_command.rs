@@ -1,7 +1,7 @@
 //! The export that the window would do, as a line for a terminal.
 
 use model::cam::MapKind;
-use slide::export::{ExportFormat, FrameChoice};
+use slide::export::FrameChoice;
 
 use crate::state::State;
 use crate::state::layer::{Layer, LayerKind};

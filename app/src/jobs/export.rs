@@ -7,7 +7,8 @@ use std::sync::Arc;
 use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 use slide::export::{
-    Caution, ExportError, ExportFormat, ExportRequest, FrameChoice, Names, SlideFacts, write_bundle,
+    Caution, ExportError, ExportFormat, ExportRequest, FrameChoice, Names, SlideFacts, thumbnail,
+    write_bundle,
 };
 
 use super::runner::Runner;
@@ -65,10 +66,16 @@ fn write(
     if layer.kind.file_word().is_some() {
         provenance.insert("layer".to_owned(), layer.kind.title().to_owned());
     }
+    let needs_thumbnail = formats.iter().any(|format| format.needs_thumbnail());
+    let thumbnail = needs_thumbnail.then(|| thumbnail(slide)).transpose();
+    let thumbnail = thumbnail.map_err(|error| {
+        JobError::Failed(format!("Nothing was exported: the slide cannot be read: {error}"))
+    })?;
     let request = ExportRequest {
         slide: SlideFacts::of(slide),
         heatmap: &layer.heatmap,
         annotations: None,
+        thumbnail: thumbnail.as_ref(),
         frame,
         tissue: Some(&result.tissue),
         threshold: layer.threshold,

@@ -26,6 +26,7 @@ mod probability_tiff;
 mod pyramid;
 mod raster;
 mod record;
+mod report;
 mod sheet;
 mod tiff_writer;
 pub(crate) mod xml;
@@ -39,6 +40,7 @@ use domain::coords::{Level0Rect, PixelSize};
 use domain::heatmap::Heatmap;
 use domain::id::SlideId;
 use domain::mask::{BinaryMask, BinaryThreshold};
+use domain::pixels::Pixels;
 use domain::progress::{CancelToken, Progress};
 use domain::scale::Mpp;
 
@@ -49,6 +51,7 @@ pub use format::{ExportFormat, FrameChoice, Reader};
 pub use naming::{Names, refined_stem};
 pub use png::encode_png;
 pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};
+pub use report::thumbnail;
 pub use sheet::AnnotationSheet;
 use sheet::Entry;
 
@@ -115,6 +118,8 @@ pub struct ExportRequest<'a> {
     pub frame: FrameChoice,
     /// Where tissue was found, if known.
     pub tissue: Option<&'a BinaryMask>,
+    /// The whole slide as it stands in a report, from [`thumbnail`].
+    pub thumbnail: Option<&'a Pixels>,
     /// The cut-off *t* of mask and outlines.
     pub threshold: BinaryThreshold,
     /// Probability of the positive class for the whole slide.
@@ -246,6 +251,10 @@ impl Bundle<'_> {
             ExportFormat::LabelTiff => return Ok(vec![Content::Labels]),
             ExportFormat::ProbabilityTiff | ExportFormat::LikelihoodMap => {
                 return Ok(vec![Content::Field(result()?.0.heatmap)]);
+            }
+            ExportFormat::ReportPdf | ExportFormat::ReportPng => {
+                let (request, mask) = result()?;
+                report::encode(format, request, mask, entries)?
             }
             ExportFormat::Record => {
                 let (request, mask) = result()?;

@@ -29,6 +29,10 @@ pub enum ExportFormat {
     ProbabilityTiff,
     /// The same as ASAP looks for it.
     LikelihoodMap,
+    /// A page to read and print.
+    ReportPdf,
+    /// The same page as a picture.
+    ReportPng,
     /// Probability, area, timings, cautions, provenance.
     Record,
 }
@@ -81,7 +85,7 @@ struct Facts {
 
 impl ExportFormat {
     /// Every format, in the order in which files are written.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::MaskPng,
         Self::HeatmapPng,
         Self::HeatmapTiff,
@@ -93,6 +97,8 @@ impl ExportFormat {
         Self::LabelTiff,
         Self::ProbabilityTiff,
         Self::LikelihoodMap,
+        Self::ReportPdf,
+        Self::ReportPng,
         Self::Record,
     ];
 
@@ -115,6 +121,8 @@ impl ExportFormat {
             Self::LabelTiff => facts("label", Reader::QuPath, "Outlines as a label image (pyramidal OME-TIFF)", "label image", &[".labels.ome.tif"]),
             Self::ProbabilityTiff => facts("probability", Reader::QuPath, "Heatmap as a float image (pyramidal OME-TIFF)", "probability image", &[".probability.ome.tif"]),
             Self::LikelihoodMap => facts("likelihood", Reader::Asap, "Heatmap as a likelihood map (pyramidal TIFF)", "likelihood map", &["_likelihood_map.tif"]),
+            Self::ReportPdf => facts("pdf", Reader::Person, "Report on one page (PDF)", "report", &[".report.pdf"]),
+            Self::ReportPng => facts("report-png", Reader::Person, "Report on one page (PNG)", "picture of the report", &[".report.png"]),
             Self::Record => facts("json", Reader::Other, "Record: probability, area, model, timings (JSON)", "record", &[".json"]),
         }
     }
@@ -142,6 +150,11 @@ impl ExportFormat {
     /// The files that this format writes for `stem`.
     pub fn file_names(self, stem: &str) -> Vec<String> {
         self.facts().endings.iter().map(|ending| format!("{stem}{ending}")).collect()
+    }
+
+    /// Whether it shows the slide.
+    pub fn needs_thumbnail(self) -> bool {
+        matches!(self, Self::ReportPdf | Self::ReportPng)
     }
 
     /// Whether annotations are all it needs; the others need a model's result.

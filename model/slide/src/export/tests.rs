@@ -52,6 +52,7 @@ impl Fixture {
                 bounds: None,
             },
             annotations: None,
+            thumbnail: None,
             frame: FrameChoice::ByReader,
             heatmap: &self.heatmap,
             tissue: Some(&self.tissue),
@@ -111,6 +112,8 @@ fn a_full_export_is_one_flat_folder() {
             "case.mask.json",
             "case.mask.png",
             "case.probability.ome.tif",
+            "case.report.pdf",
+            "case.report.png",
             "case.xml",
             "case_likelihood_map.tif",
         ]

@@ -149,6 +149,7 @@ fn write_field(folder: &Path) {
         slide,
         heatmap: &heatmap,
         annotations: None,
+        thumbnail: None,
         frame: FrameChoice::ByReader,
         tissue: None,
         threshold: BinaryThreshold::HALF,
