@@ -14,13 +14,14 @@ use crate::command::{self, Command, Commands, Effect, shortcuts};
 use crate::command::{FileCommand, ModelCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
-use crate::jobs::{self, inbox, session_file};
+use crate::jobs::{self, inbox, journal, session_file};
+use crate::state::review::ReviewState;
 use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    channel_panel, dialogs, job_tray, menu_bar, model_panel, overlay_panel, result_card,
-    slide_panel, start_page, status_bar, theme, toast, welcome,
+    channel_panel, dialogs, job_tray, lesion_list, menu_bar, model_panel, overlay_panel,
+    result_card, slide_panel, start_page, status_bar, theme, toast, welcome,
 };
 
 /// Width of the panels at the right.
@@ -71,6 +72,7 @@ impl App {
         let mut app = Self {
             state: State {
                 session: session_file::load(),
+                review: ReviewState::of(journal::reviewer()),
                 adapter: adapter(&gpu.adapter.get_info()),
                 ..State::default()
             },
@@ -117,6 +119,10 @@ impl App {
         let n_damaged = self.tiles.damaged(&state.view).len();
         Panel::bottom("status").show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged));
         if let Some(facts) = &state.view.facts {
+            if state.review.is_panel_open {
+                let left = Panel::left("review").default_size(320.0).size_range(300.0..=520.0);
+                left.show(ui, |ui| review_ui(ui, state, facts, commands));
+            }
             let side = Panel::right("side").default_size(SIDE_PANEL_PT).size_range(280.0..=520.0);
             side.show(ui, |ui| {
                 let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
@@ -135,7 +141,7 @@ impl App {
         if let Some(text) = self.state.overlay.result.as_deref().and_then(result_card::warning) {
             result_card::warning_banner_ui(ui, &text);
         }
-        let response = canvas::sense(ui, &self.state.view, commands);
+        let response = canvas::sense(ui, &self.state, commands);
         self.apply(commands.take());
         self.tiles.follow(&self.state.view, &slide);
         self.canvas.paint(ui, response.rect, &self.state, &mut self.tiles, commands);
@@ -157,6 +163,9 @@ impl App {
     fn schedule_repaint(&mut self, ctx: &egui::Context) {
         if let Some(due) = self.state.notices.expire(Instant::now()) {
             ctx.request_repaint_after(due);
+        }
+        if journal::follow(&mut self.state) {
+            ctx.request_repaint_after(Duration::from_millis(300));
         }
         if self.state.jobs.visible().next().is_some() {
             ctx.request_repaint_after(Duration::from_secs(1));
@@ -205,7 +214,16 @@ impl eframe::App for App {
 
     fn on_exit(&mut self) {
         self.runner.cancel_all();
+        if let Some(keeper) = self.state.review.keeper.take() {
+            keeper.close();
+        }
     }
+}
+
+/// What a person keeps of an open slide.
+fn review_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
+    let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
+    scroll.show(ui, |ui| lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, commands));
 }
 
 /// What is beside an open slide: model, result, overlay, facts.

@@ -1,11 +1,12 @@
 //! Pointer, wheel and pinch to commands.
 
 use domain::coords::ScreenPt;
-use egui::{PointerButton, Response, Sense, Ui};
+use egui::{Key, PointerButton, Response, Sense, Ui};
 
 use super::canvas_point;
-use crate::command::{Commands, ViewCommand};
-use crate::state::view::ViewState;
+use crate::command::{Commands, ReviewCommand, ViewCommand};
+use crate::state::State;
+use crate::state::review::Tool;
 
 /// Magnification of one point of wheel travel; a notch of a common wheel is 40 points.
 const ZOOM_PER_PT: f64 = 1.005;
@@ -13,8 +14,12 @@ const ZOOM_PER_PT: f64 = 1.005;
 /// Magnification of a double click.
 const DOUBLE_CLICK_ZOOM: f64 = 2.0;
 
+/// With a tool in the hand the primary button moves the slide while this is held.
+const PAN_KEY: Key = Key::Space;
+
 /// Takes the rest of `ui` as canvas and pushes what the pointer asks for.
-pub(crate) fn sense(ui: &mut Ui, view: &ViewState, commands: &mut Commands) -> Response {
+pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Response {
+    let view = &state.view;
     let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Slide"));
     let canvas = ScreenPt { x: f64::from(rect.width()), y: f64::from(rect.height()) };
@@ -26,17 +31,31 @@ pub(crate) fn sense(ui: &mut Ui, view: &ViewState, commands: &mut Commands) -> R
     if pointer != view.pointer {
         commands.push(ViewCommand::SetPointer(pointer));
     }
-    drag(&response, commands);
+    let is_tool_on = state.review.tool != Tool::Move;
+    let is_primary_panning = !is_tool_on || ui.input(|input| input.key_down(PAN_KEY));
+    drag(&response, is_primary_panning, commands);
     if let Some(anchor) = pointer {
-        zoom(ui, &response, anchor, commands);
+        zoom(ui, &response, anchor, !is_tool_on, commands);
+    }
+    let place = response.interact_pointer_pos().map(|pos| canvas_point(rect, pos));
+    let place = place.map(|place| view.camera.level0_from_screen(place));
+    if !is_tool_on {
+        if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
+            let is_more = ui.input(|input| input.modifiers.shift);
+            commands.push(ReviewCommand::SelectAt(place, is_more));
+        }
+    } else if state.review.tool == Tool::Polygon {
+        corner(&response, place, commands);
+    } else {
+        lead(ui, &response, place.filter(|_| !is_primary_panning), state, commands);
     }
     response
 }
 
-/// The primary and the middle button move the slide.
-fn drag(response: &Response, commands: &mut Commands) {
-    let is_pan =
-        response.dragged_by(PointerButton::Primary) || response.dragged_by(PointerButton::Middle);
+/// The middle button moves the slide, and the primary one if that has nothing else to do.
+fn drag(response: &Response, is_primary_panning: bool, commands: &mut Commands) {
+    let is_primary = is_primary_panning && response.dragged_by(PointerButton::Primary);
+    let is_pan = is_primary || response.dragged_by(PointerButton::Middle);
     let delta = response.drag_delta();
     if is_pan && delta != egui::Vec2::ZERO {
         let delta = ScreenPt { x: f64::from(delta.x), y: f64::from(delta.y) };
@@ -44,14 +63,47 @@ fn drag(response: &Response, commands: &mut Commands) {
     }
 }
 
-/// The wheel, a pinch and a double click magnify at the pointer.
-fn zoom(ui: &Ui, response: &Response, anchor: ScreenPt, commands: &mut Commands) {
+/// The wheel, a pinch and, without a tool, a double click magnify at the pointer.
+fn zoom(
+    ui: &Ui,
+    response: &Response,
+    anchor: ScreenPt,
+    is_double_click_zooming: bool,
+    commands: &mut Commands,
+) {
     let (wheel, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
     let mut factor = ZOOM_PER_PT.powf(f64::from(wheel)) * f64::from(pinch);
-    if response.double_clicked() {
+    if is_double_click_zooming && response.double_clicked() {
         factor *= DOUBLE_CLICK_ZOOM;
     }
     if factor != 1.0 {
         commands.push(ViewCommand::ZoomAt { anchor, factor });
+    }
+}
+
+/// A click sets a corner, a double click closes.
+fn corner(response: &Response, place: Option<domain::coords::Level0Px>, commands: &mut Commands) {
+    if response.double_clicked() {
+        commands.push(ReviewCommand::Finish);
+    } else if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
+        commands.push(ReviewCommand::Lead(place));
+    }
+}
+
+/// The tool is led while the primary button is down and finishes when that is let go.
+fn lead(
+    ui: &Ui,
+    response: &Response,
+    place: Option<domain::coords::Level0Px>,
+    state: &State,
+    commands: &mut Commands,
+) {
+    let is_down = response.is_pointer_button_down_on() && ui.input(|it| it.pointer.primary_down());
+    let is_clicked = response.clicked_by(PointerButton::Primary);
+    if let (true, Some(place)) = (is_down || is_clicked, place) {
+        commands.push(ReviewCommand::Lead(place));
+    }
+    if is_clicked || (!is_down && !state.review.way.is_empty()) {
+        commands.push(ReviewCommand::Finish);
     }
 }

@@ -3,6 +3,7 @@
 //! [`sense`] turns the pointer into commands; once they are applied, [`Canvas::paint`] draws the
 //! camera's view in the same frame.
 
+mod annotations;
 mod callback;
 mod input;
 mod overview;
@@ -28,6 +29,7 @@ const LESION_MARGIN_PT: f32 = 6.0;
 /// What the canvas keeps between frames.
 #[derive(Debug, Default)]
 pub(crate) struct Canvas {
+    annotations: annotations::Annotations,
     overview: overview::Overview,
 }
 
@@ -65,6 +67,7 @@ impl Canvas {
             let stroke = egui::Stroke::new(2.0, theme::ACCENT);
             ui.painter_at(rect).rect_stroke(place, 3.0, stroke, StrokeKind::Outside);
         }
+        self.annotations.paint(&ui.painter_at(rect), rect, state);
         scale_bar::paint(ui, rect, view);
         self.overview.show(ui, rect, view, tiles, commands);
     }

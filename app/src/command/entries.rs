@@ -2,12 +2,15 @@
 
 use std::sync::LazyLock;
 
+use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ViewCommand, WindowCommand,
+    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand, ViewCommand,
+    WindowCommand,
 };
 use crate::state::dialogs::Dialog;
+use crate::state::review::Tool;
 
 /// Magnification of one press of `+`.
 const ZOOM_STEP: f64 = 1.5;
@@ -19,12 +22,13 @@ pub(crate) enum Menu {
     View,
     Model,
     Heatmap,
+    Review,
     Help,
 }
 
 impl Menu {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::File, Self::View, Self::Model, Self::Heatmap, Self::Help];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::File, Self::View, Self::Model, Self::Heatmap, Self::Review, Self::Help];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -32,6 +36,7 @@ impl Menu {
             Self::View => "View",
             Self::Model => "Model",
             Self::Heatmap => "Heatmap",
+            Self::Review => "Review",
             Self::Help => "Help",
         }
     }
@@ -68,9 +73,13 @@ const fn ctrl(key: Key, label: &'static str) -> Shortcut {
     Shortcut { modifiers: Modifiers::COMMAND, key, label }
 }
 
+const fn ctrl_shift(key: Key, label: &'static str) -> Shortcut {
+    Shortcut { modifiers: Modifiers::COMMAND.plus(Modifiers::SHIFT), key, label }
+}
+
 /// In menu order.
 pub(crate) static ENTRIES: LazyLock<Vec<Entry>> =
-    LazyLock::new(|| [file(), view(), model(), heatmap(), help()].concat());
+    LazyLock::new(|| [file(), view(), model(), heatmap(), review(), help()].concat());
 
 fn entry(menu: Menu, text: &'static str, command: impl Into<Command>, keys: &[Shortcut]) -> Entry {
     Entry { command: command.into(), text, menu, keys: keys.to_vec() }
@@ -136,9 +145,9 @@ fn heatmap() -> Vec<Entry> {
         |text, command: LesionCommand, keys: &[Shortcut]| entry(Menu::Heatmap, text, command, keys);
     vec![
         item("Show or hide all layers", OverlayCommand::ToggleVisible, &[key(Key::H, "H")]),
-        item("Choose the next layer", OverlayCommand::ChooseNext, &[key(Key::L, "L")]),
+        item("Choose the next layer", OverlayCommand::ChooseNext, &[shift(Key::L, "Shift+L")]),
         lesion("Go to the next lesion", LesionCommand::Next, &[key(Key::N, "N")]),
-        lesion("Go to the lesion before", LesionCommand::Previous, &[key(Key::P, "P")]),
+        lesion("Go to the lesion before", LesionCommand::Previous, &[shift(Key::N, "Shift+N")]),
         item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
         item(
             "Raise t by 0.05",
@@ -153,6 +162,65 @@ fn heatmap() -> Vec<Entry> {
             &[shift(Key::OpenBracket, "Shift+["), key(Key::OpenCurlyBracket, "{")],
         ),
         item("Set t to the model's own", OverlayCommand::ResetThreshold, &[key(Key::T, "T")]),
+    ]
+}
+
+fn review() -> Vec<Entry> {
+    let item = |text, command, keys: &[Shortcut]| {
+        entry(Menu::Review, text, Command::Review(command), keys)
+    };
+    vec![
+        item(
+            "Make annotations of the lesions at t",
+            ReviewCommand::Commit,
+            &[key(Key::Enter, "Enter")],
+        ),
+        item("Undo", ReviewCommand::Undo, &[ctrl(Key::Z, "Ctrl+Z")]),
+        item(
+            "Redo",
+            ReviewCommand::Redo,
+            &[ctrl_shift(Key::Z, "Ctrl+Shift+Z"), ctrl(Key::Y, "Ctrl+Y")],
+        ),
+        item("Next annotation", ReviewCommand::LookNext(true), &[key(Key::PageDown, "PgDn")]),
+        item("Annotation before", ReviewCommand::LookNext(false), &[key(Key::PageUp, "PgUp")]),
+        item("Accept", ReviewCommand::Judge(Verdict::Accepted), &[key(Key::Y, "Y")]),
+        item("Reject", ReviewCommand::Judge(Verdict::Rejected), &[key(Key::X, "X")]),
+        item("First class", ReviewCommand::SetClass(0), &[ctrl(Key::Num1, "Ctrl+1")]),
+        item("Second class", ReviewCommand::SetClass(1), &[ctrl(Key::Num2, "Ctrl+2")]),
+        item("Third class", ReviewCommand::SetClass(2), &[ctrl(Key::Num3, "Ctrl+3")]),
+        item("Fourth class", ReviewCommand::SetClass(3), &[ctrl(Key::Num4, "Ctrl+4")]),
+        item("Merge the selected", ReviewCommand::Merge, &[key(Key::J, "J")]),
+        item(
+            "Delete the selected",
+            ReviewCommand::Delete,
+            &[key(Key::Delete, "Del"), key(Key::Backspace, "Backspace")],
+        ),
+        item(
+            "Show or hide the panel of annotations",
+            ReviewCommand::TogglePanel,
+            &[key(Key::G, "G")],
+        ),
+        item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
+    ]
+    .into_iter()
+    .chain(tools())
+    .collect()
+}
+
+fn tools() -> Vec<Entry> {
+    let item = |text, command, keys: &[Shortcut]| {
+        entry(Menu::Review, text, Command::Review(command), keys)
+    };
+    vec![
+        item("Tool: move", ReviewCommand::SetTool(Tool::Move), &[key(Key::M, "M")]),
+        item("Tool: brush", ReviewCommand::SetTool(Tool::Brush), &[key(Key::B, "B")]),
+        item("Tool: erase", ReviewCommand::SetTool(Tool::Erase), &[key(Key::E, "E")]),
+        item("Tool: polygon", ReviewCommand::SetTool(Tool::Polygon), &[key(Key::P, "P")]),
+        item("Tool: line", ReviewCommand::SetTool(Tool::Line), &[key(Key::L, "L")]),
+        item("Tool: cut", ReviewCommand::SetTool(Tool::Cut), &[key(Key::K, "K")]),
+        item("Smaller brush", ReviewCommand::StepBrush(false), &[key(Key::Comma, ",")]),
+        item("Larger brush", ReviewCommand::StepBrush(true), &[key(Key::Period, ".")]),
+        item("Drop what was begun", ReviewCommand::Escape, &[key(Key::Escape, "Esc")]),
     ]
 }
 

@@ -56,7 +56,7 @@ fn look(state: &mut State) {
 }
 
 /// The lesion with its surroundings, but no more than the whole slide and never beyond what was scanned.
-fn camera_on(view: &ViewState, bounds: Level0Rect) -> Camera {
+pub(super) fn camera_on(view: &ViewState, bounds: Level0Rect) -> Camera {
     let (width, height) = (bounds.width * SURROUNDINGS, bounds.height * SURROUNDINGS);
     let center = bounds.center();
     let around =

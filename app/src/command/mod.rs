@@ -10,6 +10,7 @@ mod file;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
+pub(crate) mod review;
 pub(crate) mod shortcuts;
 mod view;
 mod window;
@@ -18,14 +19,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use ::model::registry::ModelEntry;
+use ::review::Entry;
+use domain::mask::BinaryThreshold;
 use slide::export::{ExportFormat, FrameChoice};
 
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
-pub(crate) use file::FileCommand;
+pub(crate) use file::{FileCommand, can_export};
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
+pub(crate) use review::ReviewCommand;
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
@@ -39,6 +43,7 @@ pub(crate) enum Command {
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
     Lesion(LesionCommand),
+    Review(ReviewCommand),
     Model(ModelCommand),
     File(FileCommand),
     Window(WindowCommand),
@@ -57,6 +62,14 @@ pub(crate) enum Effect {
     Analyze(Box<ModelEntry>),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
+    /// Read what was kept of the open slide.
+    OpenJournal,
+    /// Write an entry into the journal.
+    Keep(Box<Entry>),
+    /// Write down where a layer of this title is cut.
+    KeepThreshold(&'static str, BinaryThreshold),
+    /// Work out the geometry of the first change that waits, unless one is being worked out.
+    Reshape,
     /// Prepare the figures of layers that have none.
     ReadLayers,
     /// Write the chosen layer at its *t* into a folder.
@@ -97,11 +110,9 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             channel::apply(&mut state.view, command);
             Vec::new()
         }
-        Command::Overlay(command) => {
-            overlay::apply(&mut state.overlay, command);
-            Vec::new()
-        }
+        Command::Overlay(command) => overlay::apply(&mut state.overlay, command),
         Command::Lesion(command) => lesion::apply(state, command),
+        Command::Review(command) => review::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
@@ -129,6 +140,12 @@ impl From<OverlayCommand> for Command {
 impl From<LesionCommand> for Command {
     fn from(command: LesionCommand) -> Self {
         Self::Lesion(command)
+    }
+}
+
+impl From<ReviewCommand> for Command {
+    fn from(command: ReviewCommand) -> Self {
+        Self::Review(command)
     }
 }
 

@@ -1,8 +1,9 @@
-//! Looking at layers. Nothing here can start a model: [`apply`] has no effects.
+//! Looking at layers. Nothing here can start a model: the one effect writes *t* down.
 
 use domain::mask::BinaryThreshold;
 use render::frame::{Colormap, OverlayStyle};
 
+use crate::command::Effect;
 use crate::state::layer::LayerKind;
 use crate::state::overlay::OverlayState;
 
@@ -34,7 +35,8 @@ pub(crate) enum OverlayCommand {
 }
 
 /// The only place that changes layers on the user's behalf.
-pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) {
+pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) -> Vec<Effect> {
+    let before = overlay.layer().map(|layer| (layer.kind, layer.threshold));
     match command {
         OverlayCommand::SetVisible(is_visible) => overlay.is_visible = is_visible,
         OverlayCommand::ToggleVisible => overlay.is_visible = !overlay.is_visible,
@@ -59,6 +61,10 @@ pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) {
         OverlayCommand::SetStyle(style) => overlay.change(|it| it.look.style = style),
         OverlayCommand::NextStyle => overlay.change(|it| it.look.style = next(it.look.style)),
     }
+    let moved = overlay
+        .layer()
+        .filter(|layer| before.is_some_and(|(kind, t)| kind == layer.kind && t != layer.threshold));
+    moved.map(|it| Effect::KeepThreshold(it.kind.title(), it.threshold)).into_iter().collect()
 }
 
 fn choose_next(overlay: &mut OverlayState) {
@@ -103,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn moving_t_over_a_result_starts_no_work() {
+    fn moving_t_over_a_result_is_written_down_and_starts_no_work() {
         let mut state = samples::state();
         state.overlay = overlay();
         for command in [
@@ -111,7 +117,8 @@ mod tests {
             OverlayCommand::StepThreshold(-5),
             OverlayCommand::ResetThreshold,
         ] {
-            assert!(crate::command::apply(&mut state, Command::from(command)).is_empty());
+            let effects = crate::command::apply(&mut state, Command::from(command));
+            assert!(matches!(effects[..], [Effect::KeepThreshold("Heatmap", _)]), "{effects:?}");
         }
         assert_eq!(state.overlay.layer().unwrap().threshold, t(0.4));
     }

@@ -6,8 +6,13 @@ use std::sync::Arc;
 
 use ::model::analysis::TrainingFit;
 use ::model::registry::{Manifest, ModelEntry};
+use ::review::change::drawn;
+use ::review::journal::Standing;
+use ::review::{Deed, Edit, Entry, ReviewStatus};
+use domain::annotation::{Annotation, AnnotationClass, Shape};
 use domain::color::ColorTable;
-use domain::coords::{Downsample, Level0Rect, PixelSize, ScreenPt};
+use domain::contour::Polygon;
+use domain::coords::{Downsample, Level0Px, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
 use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::scale::Mpp;
@@ -16,6 +21,7 @@ use slide::{Channel, Level, Window};
 use crate::state::State;
 use crate::state::layer::{Layer, LayerKind, Readout};
 use crate::state::overlay::{OverlayState, SlideResult};
+use crate::state::review::Keeping;
 use crate::state::view::{ColorProfile, SlideFacts, ViewState};
 
 /// 4000 x 2000 px in two levels, 0.5 um a pixel, 20x.
@@ -103,6 +109,26 @@ pub(crate) fn overlay(is_outside: bool) -> OverlayState {
     let mut overlay = OverlayState::default();
     overlay.open(Arc::new(result(is_outside)), vec![tissue, cam, refined]);
     overlay
+}
+
+/// [`state`] with two annotations, squares of 100 px at (0, 0) and (500, 0), that can be changed.
+pub(crate) fn reviewed() -> State {
+    let mut state = state();
+    let square = |x: f64| {
+        let corners = [(0.0, 0.0), (100.0, 0.0), (100.0, 100.0), (0.0, 100.0)];
+        let outer = corners.map(|(right, y)| Level0Px { x: x + right, y }).to_vec();
+        let shape = Shape::Area(vec![Polygon { outer, holes: Vec::new() }]);
+        Edit::add(Annotation {
+            score: Some(0.9 - x as f32 / 1000.0),
+            ..drawn(shape, AnnotationClass::first_ones().remove(0))
+        })
+    };
+    state.review.keeping = Keeping::On(Standing::Kept);
+    let step = Deed::Step(vec![square(0.0), square(500.0)]);
+    for did in [Deed::Status(ReviewStatus::InProgress), step] {
+        state.review.take(&Entry::now("ada", did)).unwrap();
+    }
+    state
 }
 
 /// The view of a slide with channels.

@@ -6,6 +6,7 @@ use super::entries::{ENTRIES, Entry, Shortcut};
 use super::{Command, Commands, OverlayCommand};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
+use crate::state::review::Tool;
 
 /// Hides all layers while it is held.
 const PEEK_KEY: Key = Key::Space;
@@ -13,12 +14,15 @@ const PEEK_KEY: Key = Key::Space;
 /// Pushes the commands of the keys pressed in this frame.
 ///
 /// Nothing fires while a text field has the keyboard or a dialog is open; a slider that has the
-/// keyboard keeps the arrow keys.
+/// keyboard keeps the arrow keys, and a button Enter.
 pub(crate) fn read(ctx: &egui::Context, state: &State, commands: &mut Commands) {
     let is_quiet = ctx.text_edit_focused() || state.dialogs.open != Dialog::None;
     let is_widget_focused = ctx.egui_wants_keyboard_input();
-    // A button that has the keyboard is pressed by this key.
-    let is_peeking = !is_quiet && !is_widget_focused && ctx.input(|it| it.key_down(PEEK_KEY));
+    // A button that has the keyboard is pressed by this key; with a tool in the hand it moves the slide.
+    let is_peeking = !is_quiet
+        && !is_widget_focused
+        && state.review.tool == Tool::Move
+        && ctx.input(|it| it.key_down(PEEK_KEY));
     if is_peeking != state.overlay.is_peeking {
         commands.push(OverlayCommand::Peek(is_peeking));
     }
@@ -39,8 +43,11 @@ fn asked_by(event: &Event, is_widget_focused: bool) -> Option<Command> {
     let Event::Key { key, physical_key, pressed: true, modifiers, .. } = event else {
         return None;
     };
-    let is_arrow = matches!(key, Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown);
-    if is_widget_focused && is_arrow {
+    let is_the_widgets = matches!(
+        key,
+        Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown | Key::Enter | Key::Escape
+    );
+    if is_widget_focused && is_the_widgets {
         return None;
     }
     command_for(*modifiers, *key, *physical_key)

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use slide::Slide;
 
+use super::journal::Kept;
 use super::pick::Picked;
 use super::{JobEvent, Outcome};
-use crate::command::{Effect, lesion};
+use crate::command::{Effect, lesion, review};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::Layer;
 use crate::state::overlay::SlideResult;
+use crate::state::review::Keeping;
 use crate::state::view::SlideFacts;
 
 /// Takes in one event; answers with what has to follow.
@@ -55,6 +57,12 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
         }
+        Outcome::JournalOpened { generation, kept } => {
+            return journal_opened(state, generation, *kept);
+        }
+        Outcome::Reshaped { generation, .. } if generation != state.view.generation => {}
+        Outcome::Reshaped { edits, is_commit: true, .. } => return review::committed(state, edits),
+        Outcome::Reshaped { edits, .. } => return review::reshaped(state, edits),
         Outcome::LesionsFound(tour) => lesion::begin(state, tour),
         Outcome::LayersRead(readouts) => {
             for (heatmap, readout) in &readouts {
@@ -82,11 +90,12 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.slide = slide;
     state.view.open(facts);
     state.overlay.clear();
+    state.review.clear();
     state.notices.dismiss_errors();
     state.dialogs.export_folder.clear();
     state.dialogs.path_text.clear();
     let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));
-    run.into_iter().chain([Effect::SaveSession]).collect()
+    run.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]).collect()
 }
 
 fn analyzed(
@@ -99,7 +108,33 @@ fn analyzed(
         return Vec::new();
     }
     state.overlay.open(result, layers);
+    state.overlay.restore_thresholds(state.review.review.thresholds());
     vec![Effect::ReadLayers]
+}
+
+/// Shows what was kept of the slide, and says so if its last session ended badly.
+fn journal_opened(state: &mut State, generation: u64, kept: Kept) -> Vec<Effect> {
+    if generation != state.view.generation {
+        return Vec::new();
+    }
+    let Kept { review, keeper, keeping, has_crashed } = kept;
+    let n = review.annotations().len();
+    if let Keeping::Off(reason) = &keeping {
+        state.notices.error(format!("Annotations can only be looked at: {reason}"));
+    } else if has_crashed {
+        let text = "The last session on this slide ended unexpectedly; nothing of it is lost";
+        state.notices.done(format!("{text}: {n} annotations are back"));
+    }
+    state.overlay.restore_thresholds(review.thresholds());
+    let status = review.status();
+    state.review.open(review, keeper, keeping);
+    let Some(facts) = &state.view.facts else { return Vec::new() };
+    let known = state.session.reviews.get(&facts.path).copied().unwrap_or_default();
+    if known == status {
+        return Vec::new();
+    }
+    state.session.set_status(&facts.path, status);
+    vec![Effect::SaveSession]
 }
 
 /// Without a file dialog on this system the answer is an immediate "nothing": offer the path field.
@@ -156,7 +191,10 @@ mod tests {
         state.overlay = samples::overlay(false);
         state.jobs.running.push(running(JobKind::Analyze));
         let effects = slide_opened(&mut state, None, samples::facts());
-        assert!(matches!(effects[..], [Effect::CancelJob(JobId(5)), Effect::SaveSession]));
+        assert!(matches!(
+            effects[..],
+            [Effect::CancelJob(JobId(5)), Effect::OpenJournal, Effect::SaveSession]
+        ));
         assert!(state.overlay.result.is_none());
         assert_eq!(state.session.recent, [PathBuf::from("/slides/sample.svs")]);
     }

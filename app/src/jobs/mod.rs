@@ -4,10 +4,12 @@ mod analyze;
 mod export;
 mod find_lesions;
 pub(crate) mod inbox;
+pub(crate) mod journal;
 pub(crate) mod load_tile;
 mod open_slide;
 mod pick;
 mod read_layers;
+mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
 
@@ -16,6 +18,7 @@ use std::sync::Arc;
 
 use domain::heatmap::Heatmap;
 use model::registry::Survey;
+use review::Edit;
 use slide::Slide;
 
 use crate::command::Effect;
@@ -59,6 +62,18 @@ pub(crate) enum Outcome {
     LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
     /// The lesions of a layer at the *t* it had when they were asked for.
     LesionsFound(Tour),
+    /// `generation` is that of the slide whose journal it is.
+    JournalOpened {
+        generation: u64,
+        kept: Box<journal::Kept>,
+    },
+    /// Edits of a step; `generation` is that of the slide that they are about.
+    Reshaped {
+        generation: u64,
+        edits: Vec<Edit>,
+        /// They make annotations of what a model found.
+        is_commit: bool,
+    },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
     ModelsListed(Survey),
@@ -92,6 +107,12 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::FindLesions => find_lesions::start(state, runner),
+        Effect::OpenJournal => journal::start_open(state, runner),
+        Effect::Keep(entry) => journal::hand_over(*entry, state),
+        Effect::KeepThreshold(layer, threshold) => {
+            journal::hand_over_threshold(layer, threshold, state);
+        }
+        Effect::Reshape => reshape::start(state, runner),
         Effect::ReadLayers => read_layers::start(state, runner),
         Effect::Export { folder, formats, frame } => {
             export::start(folder, (formats, frame), state, runner);

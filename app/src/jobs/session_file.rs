@@ -1,7 +1,7 @@
 //! The session on disk: `session.json` in the user's configuration folder.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use etcetera::AppStrategy as _;
 
@@ -25,6 +25,11 @@ fn folders() -> Option<impl etcetera::AppStrategy> {
 /// The session as it was left; a missing or unreadable file is an empty session.
 pub(crate) fn load() -> Session {
     folders().map(|folders| read(&folders.config_dir())).unwrap_or_default()
+}
+
+/// The user's folder for data of this program, if the system has one.
+pub(super) fn data_folder() -> Option<PathBuf> {
+    folders().map(|folders| folders.data_dir())
 }
 
 fn read(folder: &Path) -> Session {

@@ -13,6 +13,8 @@ pub(crate) enum JobKind {
     Analyze,
     Export,
     FindLesions,
+    /// Over before the eye sees it.
+    Reshape,
     /// Short or waiting for the user: not worth a line in the tray.
     Silent,
 }
@@ -89,7 +91,7 @@ impl JobTray {
 
     /// Jobs worth a line.
     pub(crate) fn visible(&self) -> impl Iterator<Item = &RunningJob> {
-        self.running.iter().filter(|job| job.kind != JobKind::Silent)
+        self.running.iter().filter(|job| !matches!(job.kind, JobKind::Silent | JobKind::Reshape))
     }
 }
 

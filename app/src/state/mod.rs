@@ -6,6 +6,7 @@ pub(crate) mod layer;
 pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod overlay;
+pub(crate) mod review;
 pub(crate) mod session;
 pub(crate) mod tour;
 pub(crate) mod view;
@@ -21,6 +22,7 @@ pub(crate) struct State {
     pub(crate) slide: Option<Arc<Slide>>,
     pub(crate) view: view::ViewState,
     pub(crate) overlay: overlay::OverlayState,
+    pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
     pub(crate) session: session::Session,
     pub(crate) jobs: jobs::JobTray,

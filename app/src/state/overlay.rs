@@ -83,6 +83,13 @@ impl OverlayState {
         self.result = Some(result);
     }
 
+    /// Cuts layers where they were cut when the slide was last looked at, by their titles.
+    pub(crate) fn restore_thresholds(&mut self, kept: &BTreeMap<String, BinaryThreshold>) {
+        for layer in &mut self.layers {
+            layer.threshold = kept.get(layer.kind.title()).copied().unwrap_or(layer.threshold);
+        }
+    }
+
     /// Lets go of the result.
     pub(crate) fn clear(&mut self) {
         for layer in self.layers.drain(..) {

@@ -1,7 +1,9 @@
 //! What survives a restart.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use review::ReviewStatus;
 use serde::{Deserialize, Serialize};
 
 /// Longer lists are not read.
@@ -13,6 +15,8 @@ const RECENT_MAX: usize = 8;
 pub(crate) struct Session {
     /// Slides that were opened, the latest first.
     pub(crate) recent: Vec<PathBuf>,
+    /// How far the review of those among them is that were begun.
+    pub(crate) reviews: BTreeMap<PathBuf, ReviewStatus>,
 }
 
 impl Session {
@@ -21,6 +25,12 @@ impl Session {
         self.recent.retain(|known| known != path);
         self.recent.insert(0, path.to_owned());
         self.recent.truncate(RECENT_MAX);
+        self.reviews.retain(|path, _| self.recent.contains(path));
+    }
+
+    /// Notes how far the review of a slide is.
+    pub(crate) fn set_status(&mut self, path: &Path, status: ReviewStatus) {
+        self.reviews.insert(path.to_owned(), status);
     }
 }
 

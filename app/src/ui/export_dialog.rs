@@ -1,13 +1,11 @@
 //! What to export, for which program, counted from where, and into which folder.
 
-use std::collections::BTreeSet;
-
 use egui::{Label, RichText, TextEdit, Ui};
 use slide::export::{ExportFormat, FrameChoice, Reader};
 
 use super::dialogs::focus_first;
 use super::theme;
-use crate::command::{Commands, FileCommand, as_command};
+use crate::command::{Commands, FileCommand, as_command, can_export};
 use crate::state::State;
 
 /// The programs in the left column; the others stand in the right one.
@@ -16,11 +14,9 @@ const LEFT: [Reader; 3] = [Reader::QuPath, Reader::Asap, Reader::ImageScope];
 pub(crate) fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.set_width(760.0);
     ui.heading("Export");
-    if let Some(layer) = state.overlay.layer() {
-        ui.label(format!("{}, cut at t = {:.3}", layer.kind.title(), layer.threshold.get()));
-    }
+    ui.label(what(state));
     ui.add_space(4.0);
-    formats_ui(ui, &state.dialogs.export_formats, commands);
+    formats_ui(ui, state, commands);
     ui.add_space(4.0);
     frame_ui(ui, state, commands);
     ui.add_space(4.0);
@@ -32,28 +28,38 @@ pub(crate) fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.add(Label::new(RichText::new(note).small().color(theme::TEXT_WEAK)).wrap());
 }
 
-fn formats_ui(ui: &mut Ui, chosen: &BTreeSet<ExportFormat>, commands: &mut Commands) {
+/// Where outlines, tables and reports come from, and where masks and heatmaps do.
+fn what(state: &State) -> String {
+    let layer = state.overlay.layer().filter(|layer| layer.kind.is_of_lesions());
+    let map = layer.map(|it| format!("{}, cut at t = {:.3}", it.kind.title(), it.threshold.get()));
+    let review = &state.review.review;
+    let kept = (!review.annotations().is_empty())
+        .then(|| format!("{} annotations as they stand", review.exported().len()));
+    match (kept, map) {
+        (Some(kept), Some(map)) => format!("Outlines and table: {kept}. Mask and heatmap: {map}"),
+        (kept, map) => kept.or(map).unwrap_or_default(),
+    }
+}
+
+fn formats_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     ui.columns(2, |columns| {
         for reader in Reader::ALL {
             let column = usize::from(!LEFT.contains(&reader));
             if let Some(ui) = columns.get_mut(column) {
-                reader_ui(ui, reader, chosen, commands);
+                reader_ui(ui, reader, state, commands);
             }
         }
     });
 }
 
 /// A box for each kind of file under the name of the program that it is for.
-fn reader_ui(
-    ui: &mut Ui,
-    reader: Reader,
-    chosen: &BTreeSet<ExportFormat>,
-    commands: &mut Commands,
-) {
+fn reader_ui(ui: &mut Ui, reader: Reader, state: &State, commands: &mut Commands) {
     ui.label(RichText::new(reader.title()).strong().color(theme::TEXT_STRONG));
     for format in ExportFormat::ALL.into_iter().filter(|format| format.reader() == reader) {
-        let mut is_chosen = chosen.contains(&format);
-        if ui.checkbox(&mut is_chosen, format.title()).changed() {
+        let is_possible = can_export(state, format);
+        let mut is_chosen = is_possible && state.dialogs.export_formats.contains(&format);
+        let checkbox = egui::Checkbox::new(&mut is_chosen, format.title());
+        if ui.add_enabled(is_possible, checkbox).changed() {
             commands.push(FileCommand::ToggleExportFormat(format));
         }
     }
@@ -94,8 +100,8 @@ fn folder_ui(ui: &mut Ui, folder: &str, commands: &mut Commands) {
 }
 
 fn actions_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
-    let is_ready =
-        !state.dialogs.export_folder.trim().is_empty() && !state.dialogs.export_formats.is_empty();
+    let has_formats = state.dialogs.export_formats.iter().any(|it| can_export(state, *it));
+    let is_ready = has_formats && !state.dialogs.export_folder.trim().is_empty();
     ui.horizontal(|ui| {
         let export = ui.add_enabled(is_ready, theme::primary_button("Export"));
         focus_first(ui, &export);

@@ -6,6 +6,7 @@ pub(crate) mod dialogs;
 pub(crate) mod export_dialog;
 pub(crate) mod histogram;
 pub(crate) mod job_tray;
+pub(crate) mod lesion_list;
 pub(crate) mod menu_bar;
 pub(crate) mod model_panel;
 pub(crate) mod overlay_panel;
@@ -20,11 +21,25 @@ pub(crate) mod welcome;
 
 use std::time::Duration;
 
+use domain::coords::Level0Px;
+use domain::scale::Mpp;
+
 /// `8 s`, `2 min 05 s`; never `0 s`.
 pub(crate) fn readable(duration: Duration) -> String {
     let secs = duration.as_secs_f64().ceil().max(1.0);
     let (minutes, rest) = ((secs / 60.0).floor(), secs % 60.0);
     if minutes < 1.0 { format!("{rest:.0} s") } else { format!("{minutes:.0} min {rest:02.0} s") }
+}
+
+/// How long a line is: `12.5 µm`, `1.25 mm`, or in px where the slide is not calibrated.
+pub(crate) fn length_text(line: &[Level0Px], mpp: Option<Mpp>) -> String {
+    let scale = mpp.map_or((1.0, 1.0), |mpp| (mpp.x(), mpp.y()));
+    let length = review::outline::length(line, scale);
+    match mpp {
+        None => format!("{length:.0} px"),
+        Some(_) if length < 1000.0 => format!("{length:.1} µm"),
+        Some(_) => format!("{:.3} mm", length / 1000.0),
+    }
 }
 
 /// A title over a group of controls.

@@ -190,7 +190,7 @@ fn tour_ui(ui: &mut Ui, commands: &mut Commands) {
         ] {
             let button = ui.small_button(text);
             button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
-            if button.on_hover_text(format!("{name}, keys N and P")).clicked() {
+            if button.on_hover_text(format!("{name}, keys N and Shift+N")).clicked() {
                 commands.push(command);
             }
         }

@@ -6,10 +6,12 @@ use super::theme;
 use crate::command::entries::{ENTRIES, Entry, Menu};
 
 /// What the pointer and a held key do; they have no entries of their own.
-const POINTER: [(&str, &str); 5] = [
+const POINTER: [(&str, &str); 7] = [
     ("Drag", "Move the slide"),
     ("Wheel, pinch", "Zoom at the pointer"),
     ("Double click", "Zoom in at the pointer"),
+    ("Click, Shift-click", "Select an annotation, or one more"),
+    ("Space-drag, middle drag", "Move the slide with a tool in the hand"),
     ("Click the overview", "Go there"),
     ("Hold Space", "Hide all layers"),
 ];
@@ -20,15 +22,22 @@ const KEYS_PT: f32 = 150.0;
 /// Draws the content of the dialog.
 pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
     ui.heading("Keys and pointer");
+    // The window may be lower than the list is long; the button below stays in sight.
+    let height = (ui.ctx().content_rect().height() - 120.0).max(200.0);
+    let scroll = egui::ScrollArea::vertical().max_height(height);
+    scroll.show(ui, columns_ui);
+}
+
+fn columns_ui(ui: &mut Ui) {
     ui.columns_const(|[left, right]| {
-        for menu in [Menu::View, Menu::Help] {
+        for menu in [Menu::View, Menu::Review] {
             group_ui(left, menu);
         }
-        for menu in [Menu::File, Menu::Model, Menu::Heatmap] {
+        for menu in [Menu::File, Menu::Model, Menu::Heatmap, Menu::Help] {
             group_ui(right, menu);
         }
-        super::section_title(left, "Pointer and held key");
-        keys_grid("pointer").show(left, |ui| {
+        super::section_title(right, "Pointer and held key");
+        keys_grid("pointer").show(right, |ui| {
             for (keys, text) in POINTER {
                 row_ui(ui, keys, text);
             }

@@ -2,6 +2,7 @@
 
 use domain::RESEARCH_USE_ONLY;
 use egui::{Response, RichText, TextEdit, Ui};
+use review::ReviewStatus;
 
 use super::theme;
 use crate::command::{Commands, FileCommand};
@@ -70,10 +71,25 @@ fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     super::section_title(ui, "Recent slides");
     for path in &state.session.recent {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        let response = ui.link(name.as_ref()).on_hover_text(path.display().to_string());
-        if response.clicked() {
-            commands.push(FileCommand::Open(path.clone()));
-        }
+        let status = state.session.reviews.get(path).copied().unwrap_or_default();
+        ui.horizontal(|ui| {
+            let response = ui.link(name.as_ref()).on_hover_text(path.display().to_string());
+            if response.clicked() {
+                commands.push(FileCommand::Open(path.clone()));
+            }
+            if let Some((text, color)) = review_mark(status) {
+                ui.label(RichText::new(text).small().color(color));
+            }
+        });
+    }
+}
+
+/// How far the review of a slide is, in the list of slides.
+fn review_mark(status: ReviewStatus) -> Option<(&'static str, egui::Color32)> {
+    match status {
+        ReviewStatus::Unseen => None,
+        ReviewStatus::InProgress => Some(("review in progress", theme::WARNING)),
+        ReviewStatus::Reviewed => Some(("reviewed", theme::DONE)),
     }
 }
 

@@ -9,6 +9,8 @@ use model::device::DeviceChoice;
 use super::theme;
 use crate::canvas::magnification;
 use crate::state::State;
+use crate::state::review::{ReviewState, Tool};
+use crate::ui::length_text;
 
 /// Draws the bar; `n_damaged` tiles in view cannot be shown as they should.
 pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
@@ -21,6 +23,10 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
                 ui.separator();
                 let position = view.position().map(|at| position_text(at, facts.mpp));
                 ui.label(position.unwrap_or_default());
+                if let Some(text) = tool_text(&state.review, facts.mpp) {
+                    ui.separator();
+                    ui.label(text);
+                }
             }
             if view.facts.is_some() {
                 ui.label(RichText::new(view.color_state()).small().color(theme::TEXT_WEAK));
@@ -40,6 +46,15 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize) {
             }
         });
     });
+}
+
+/// What the tool in the hand measures, or what to do with it.
+fn tool_text(review: &ReviewState, mpp: Option<Mpp>) -> Option<String> {
+    match review.tool {
+        Tool::Move => None,
+        Tool::Line if 2 <= review.way.len() => Some(length_text(&review.way, mpp)),
+        tool => Some(tool.hint().to_owned()),
+    }
 }
 
 /// `x 1024, y 768 px (511.0, 383.2 µm)`.

@@ -11,15 +11,17 @@ use crate::outline;
 /// How far outlines are made simpler than they were drawn or traced.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detail {
-    /// Smaller parts and holes are left out, in level-0 pixels.
+    /// Smaller parts are left out, in square level-0 pixels.
     pub min_area_px: f64,
-    /// Corners this near to the outline without them are dropped, in level-0 pixels.
+    /// Corners this near to the outline without them are dropped, in level-0 pixels; so are holes that
+    /// such an outline cannot tell from a point.
     pub tolerance_px: f64,
 }
 
 impl Detail {
     fn of(self, area: &[Polygon]) -> Vec<Polygon> {
-        outline::without_specks(outline::simplified(area, self.tolerance_px), self.min_area_px)
+        let simpler = outline::simplified(area, self.tolerance_px);
+        outline::without_specks(simpler, self.min_area_px, (2.0 * self.tolerance_px).powi(2))
     }
 }
 

@@ -10,10 +10,11 @@ use crate::Moment;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
-    /// Puts an annotation at this place of the order; beyond the end is the end.
+    /// Puts an annotation among the others.
     Add {
-        /// Index among the annotations.
-        at: usize,
+        /// Its index; the end without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<usize>,
         /// What is added.
         annotation: Box<Annotation>,
     },
@@ -34,7 +35,7 @@ pub enum Edit {
 impl Edit {
     /// Adds at the end of the order.
     pub fn add(annotation: Annotation) -> Self {
-        Self::Add { at: usize::MAX, annotation: Box::new(annotation) }
+        Self::Add { at: None, annotation: Box::new(annotation) }
     }
 
     /// The annotation that it is about.

@@ -196,14 +196,15 @@ impl Review {
             if index.is_some() {
                 return Err(ReviewError::Taken(id));
             }
-            let at = (*at).min(self.annotations.len());
+            let n = self.annotations.len();
+            let at = at.unwrap_or(n).min(n);
             self.annotations.insert(at, annotation.as_ref().clone());
             return Ok(Edit::Remove(id));
         }
         let at = index.ok_or(ReviewError::Unknown(id))?;
         if matches!(edit, Edit::Remove(_)) {
             let annotation = Box::new(self.annotations.remove(at));
-            return Ok(Edit::Add { at, annotation });
+            return Ok(Edit::Add { at: Some(at), annotation });
         }
         let it = self.annotations.get_mut(at).ok_or(ReviewError::Unknown(id))?;
         Ok(match edit {

@@ -18,6 +18,7 @@ use i_overlay::i_shape::int::shape::IntShapes;
 use i_overlay::string::overlay::StringOverlay;
 use i_overlay::string::rule::StringRule;
 
+use simplify::distance_to;
 pub use simplify::{simplified_line, simplified_ring};
 pub use stroke::stroke;
 
@@ -80,13 +81,13 @@ pub fn simplified(area: &[Polygon], tolerance_px: f64) -> Vec<Polygon> {
     polygons(overlay.overlay(OverlayRule::Subject, FillRule::Positive))
 }
 
-/// Drops parts and fills holes that are smaller than `min_area_px`.
-pub fn without_specks(area: Vec<Polygon>, min_area_px: f64) -> Vec<Polygon> {
-    let is_large = |ring: &Ring| min_area_px <= signed_area(ring).abs();
-    let mut kept: Vec<_> = area.into_iter().filter(|polygon| is_large(&polygon.outer)).collect();
+/// Drops parts smaller than `min_part_px2` and fills holes smaller than `min_hole_px2`.
+pub fn without_specks(area: Vec<Polygon>, min_part_px2: f64, min_hole_px2: f64) -> Vec<Polygon> {
+    let mut kept = area;
     for polygon in &mut kept {
-        polygon.holes.retain(is_large);
+        polygon.holes.retain(|hole| min_hole_px2 <= signed_area(hole).abs());
     }
+    kept.retain(|polygon| min_part_px2 <= polygon.area_level0_px());
     kept
 }
 
@@ -110,6 +111,12 @@ fn surrounds(ring: &[Level0Px], point: Level0Px) -> bool {
 pub fn length(line: &[Level0Px], scale: (f64, f64)) -> f64 {
     let pairs = line.iter().zip(line.iter().skip(1));
     pairs.map(|(a, b)| ((b.x - a.x) * scale.0).hypot((b.y - a.y) * scale.1)).sum()
+}
+
+/// From a point to the nearest point of a line, in level-0 pixels; infinite for a line of no points.
+pub fn distance_to_line(line: &[Level0Px], point: Level0Px) -> f64 {
+    let segments = line.iter().zip(line.iter().skip(1).chain(line.last()));
+    segments.map(|(a, b)| distance_to(point, *a, *b)).fold(f64::INFINITY, f64::min)
 }
 
 /// The polygons of a shape; a line has none.

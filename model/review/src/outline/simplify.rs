@@ -55,7 +55,7 @@ fn farthest_corner(line: &[Level0Px], first: usize, last: usize, tolerance: f64)
 }
 
 /// From a point to the nearest of the points between two others.
-fn distance_to(point: Level0Px, a: Level0Px, b: Level0Px) -> f64 {
+pub(super) fn distance_to(point: Level0Px, a: Level0Px, b: Level0Px) -> f64 {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let squared = dx * dx + dy * dy;
     let along = if 0.0 < squared {

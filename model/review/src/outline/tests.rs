@@ -170,9 +170,9 @@ fn a_hole_near_the_edge_is_not_turned_inside_out() {
 
 #[test]
 fn specks_go_and_pinholes_are_filled() {
-    let kept = without_specks(vec![holed(), rect(500.0, 0.0, 10.0, 10.0)], 401.0);
+    let kept = without_specks(vec![holed(), rect(500.0, 0.0, 10.0, 10.0)], 101.0, 401.0);
     assert_eq!(kept, [rect(0.0, 0.0, 100.0, 100.0)]);
-    assert_eq!(without_specks(vec![holed()], 400.0), [holed()]);
+    assert_eq!(without_specks(vec![holed()], 100.0, 400.0), [holed()]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_ring_of_fifty_thousand_corners_is_erased_from() {
     let ring = coast(50_000, 9);
     let way: Ring = (0..200).map(|i| at(20_000.0 + f64::from(i) * 300.0, 50_000.0)).collect();
     let left = difference(std::slice::from_ref(&ring), &stroke(&way, 500.0));
-    assert_eq!(without_specks(left.clone(), 1e6).len(), 2);
+    assert_eq!(without_specks(left.clone(), 1e6, 0.0).len(), 2);
     let cut = ring.area_level0_px() - area(&left);
     assert!((30_000.0 * 1000.0..60_000.0 * 1000.0).contains(&cut), "{cut}");
 }
