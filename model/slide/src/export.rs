@@ -43,6 +43,7 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::pixels::Pixels;
 use domain::progress::{CancelToken, Progress};
 use domain::scale::Mpp;
+use serde_json::Value;
 
 use crate::Slide;
 pub use atomic::{Staged, save, stage};
@@ -235,13 +236,15 @@ impl Bundle<'_> {
             let problem = "it needs a model's result, and there are annotations only".to_owned();
             self.result.ok_or(ExportError::Encode { what: format.noun(), problem })
         };
+        let described = |picture| png::described(picture, sheet.origin(format));
         let bytes = match format {
             ExportFormat::MaskPng => {
                 let (request, mask) = result()?;
                 let place = frame::encode(request, mask.size())?;
-                return Ok(vec![Content::Bytes(png::encode_mask(mask)?), Content::Place(place)]);
+                let picture = described(png::encode_mask(mask)?);
+                return Ok(vec![Content::Bytes(picture), Content::Place(place)]);
             }
-            ExportFormat::HeatmapPng => heatmap_png::encode(result()?.0.heatmap)?,
+            ExportFormat::HeatmapPng => described(heatmap_png::encode(result()?.0.heatmap)?),
             ExportFormat::HeatmapTiff => heatmap_tiff::encode(result()?.0)?,
             ExportFormat::GeoJson => geojson::encode(sheet, entries)?,
             ExportFormat::AsapXml => asap_xml::encode(sheet, entries),
@@ -252,10 +255,10 @@ impl Bundle<'_> {
             ExportFormat::ProbabilityTiff | ExportFormat::LikelihoodMap => {
                 return Ok(vec![Content::Field(result()?.0.heatmap)]);
             }
-            ExportFormat::ReportPdf | ExportFormat::ReportPng => {
-                let (request, mask) = result()?;
-                report::encode(format, request, mask, entries)?
+            ExportFormat::ReportPdf => {
+                report::pdf(result()?, entries, &Value::Object(sheet.origin(format)).to_string())?
             }
+            ExportFormat::ReportPng => described(report::png(result()?, entries)?),
             ExportFormat::Record => {
                 let (request, mask) = result()?;
                 record::encode(request, mask, record::n_lesions(request))?
@@ -277,7 +280,7 @@ enum Content<'a> {
 }
 
 /// The record of a result, as in `<stem>.json`.
-pub fn record(request: &ExportRequest<'_>) -> serde_json::Value {
+pub fn record(request: &ExportRequest<'_>) -> Value {
     let mask = BinaryMask::cut(request.heatmap, request.threshold);
     record::record(request, &mask, record::n_lesions(request))
 }

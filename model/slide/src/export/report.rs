@@ -34,19 +34,23 @@ pub fn thumbnail(slide: &Slide) -> Result<Pixels, SlideError> {
     Ok(slide.read_region(index, LevelRect { x: 0, y: 0, size })?.pixels)
 }
 
-/// The page as a PDF or a PNG.
-pub(super) fn encode(
-    format: ExportFormat,
-    request: &ExportRequest<'_>,
-    mask: &BinaryMask,
+/// The page as a PDF; `origin` says where it comes from, for programs.
+pub(super) fn pdf(
+    (request, mask): (&ExportRequest<'_>, &BinaryMask),
+    entries: &[Entry<'_>],
+    origin: &str,
+) -> Result<Vec<u8>, ExportError> {
+    let glyphs = Glyphs::default();
+    pdf::encode(&layout::page(request, mask, entries, &glyphs), &glyphs, origin)
+}
+
+/// The page as a PNG.
+pub(super) fn png(
+    (request, mask): (&ExportRequest<'_>, &BinaryMask),
     entries: &[Entry<'_>],
 ) -> Result<Vec<u8>, ExportError> {
     let glyphs = Glyphs::default();
-    let page = layout::page(request, mask, entries, &glyphs);
-    match format {
-        ExportFormat::ReportPdf => pdf::encode(&page, &glyphs),
-        _ => picture::encode(&page, &glyphs),
-    }
+    picture::encode(&layout::page(request, mask, entries, &glyphs), &glyphs)
 }
 
 /// Fails unless the written file is a page.

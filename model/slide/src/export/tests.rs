@@ -121,6 +121,16 @@ fn a_full_export_is_one_flat_folder() {
 }
 
 #[test]
+fn pictures_say_where_they_come_from() {
+    let files = Fixture::new(heatmap()).written(None);
+    for name in ["case.mask.png", "case.heatmap.png", "case.report.png"] {
+        let text = String::from_utf8_lossy(&files[name]);
+        assert!(text.contains("Description") && text.contains("\"weights\":\"abc\""), "{name}");
+        assert!(image::load_from_memory(&files[name]).is_ok(), "{name} is still a picture");
+    }
+}
+
+#[test]
 fn the_mask_picture_equals_the_mask_pixel_by_pixel() {
     let fixture = Fixture::new(heatmap());
     let files = fixture.written(None);

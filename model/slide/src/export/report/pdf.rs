@@ -27,7 +27,11 @@ const PAGE: usize = 3;
 const CONTENT: usize = 4;
 const INFO: usize = 5;
 
-pub(super) fn encode(page: &Page<'_>, glyphs: &Glyphs) -> Result<Vec<u8>, ExportError> {
+pub(super) fn encode(
+    page: &Page<'_>,
+    glyphs: &Glyphs,
+    origin: &str,
+) -> Result<Vec<u8>, ExportError> {
     let failed =
         |problem: String| ExportError::Encode { what: ExportFormat::ReportPdf.noun(), problem };
     let mut file = Objects::new(INFO);
@@ -57,7 +61,14 @@ pub(super) fn encode(page: &Page<'_>, glyphs: &Glyphs) -> Result<Vec<u8>, Export
     );
     let content = packed("", drawing.text.as_bytes()).map_err(|error| failed(error.to_string()))?;
     file.put_bytes(CONTENT, content);
-    file.put(INFO, format!("<< /Title ({}) /Creator ({SOFTWARE}) >>", page.title));
+    file.put(
+        INFO,
+        format!(
+            "<< /Title ({}) /Creator ({SOFTWARE}) /Subject <feff{}> >>",
+            page.title,
+            hex(origin)
+        ),
+    );
     Ok(file.finish())
 }
 
@@ -290,13 +301,16 @@ fn unicode_of(characters: &[char]) -> String {
     for (block, characters) in characters.chunks(100).enumerate() {
         map.push_str(&format!("{} beginbfchar\n", characters.len()));
         for (index, character) in characters.iter().enumerate() {
-            let mut units = [0; 2];
-            let units = character.encode_utf16(&mut units).iter();
-            let hex: String = units.map(|unit| format!("{unit:04x}")).collect();
-            map.push_str(&format!("<{:02x}> <{hex}>\n", block * 100 + index));
+            let (code, unicode) = (block * 100 + index, hex(&character.to_string()));
+            map.push_str(&format!("<{code:02x}> <{unicode}>\n"));
         }
         map.push_str("endbfchar\n");
     }
     map.push_str("endcmap CMapName currentdict /CMap defineresource pop end end");
     map
+}
+
+/// A text in the digits of UTF-16.
+fn hex(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("{unit:04x}")).collect()
 }

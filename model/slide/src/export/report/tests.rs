@@ -20,7 +20,7 @@ fn page(pixels: &Pixels, text: &str) -> Page<'static> {
 fn a_pdf_is_whole_and_a_damaged_one_is_noticed() {
     let glyphs = Glyphs::default();
     let green = Pixels::filled(PixelSize { width: 20, height: 10 }, [0, 200, 0, 255]);
-    let bytes = pdf::encode(&page(&green, "Läsion 1"), &glyphs).unwrap();
+    let bytes = pdf::encode(&page(&green, "Läsion 1"), &glyphs, "{}").unwrap();
     assert_eq!(pdf::check(&bytes), Ok(()));
     assert!(pdf::check(&bytes[..bytes.len() / 2]).is_err());
     let mut shifted = bytes;
