@@ -1,6 +1,6 @@
 """Reads what the annotation writers wrote with other people's readers, and holds it against `expected`.
 
-Rules of each program: QuPath's GeoJSON reader, ASAP's and ImageScope's XML loaders, pycocotools, tifffile.
+Rules of each program: QuPath's GeoJSON reader, ASAP's and ImageScope's XML loaders, pycocotools, tifffile, pypdf.
 """
 import csv
 import json
@@ -12,6 +12,7 @@ try:
     import shapely
     import tifffile
     from lxml import etree
+    from pypdf import PdfReader
     from pycocotools import mask as coco_mask
     from pycocotools.coco import COCO
     from shapely.geometry import LineString, MultiPolygon, Polygon, shape
@@ -271,6 +272,20 @@ def check_field(folder):
         print(f"{name}: values within {off:.6f} of the interpolated cells, finest level {shapes[0]}")
 
 
+def check_report(folder):
+    """One page whose text can be searched in every script, where a font has it."""
+    reader = PdfReader(str(folder / "field.report.pdf"), strict=True)
+    assert len(reader.pages) == 1 and len(reader.pages[0].images) == 1
+    origin = json.loads(reader.metadata.subject)
+    assert origin["slide"]["id"] == "f00d" and "provenance" in origin
+    text = reader.pages[0].extract_text()
+    for words in ("Lesion report", "For research use only", "fmamil-0.3", "Tumor", "coarser than"):
+        assert words in text, text
+    has_font = "腺癌" in text
+    assert has_font or "[U+817A][U+764C]" in text, text
+    print("report: one page,", "CJK as letters" if has_font else "CJK as numbers, for want of a font")
+
+
 def main():
     folder = Path(sys.argv[1])
     cases = json.loads((folder / "expected").read_text(encoding="utf-8"))
@@ -279,6 +294,7 @@ def main():
         for check in checks:
             check(case, folder)
     check_field(folder)
+    check_report(folder)
     for writer, share in worst.items():
         print(f"{writer}: areas within {100 * share:.5f} % over {len(cases)} cases")
 

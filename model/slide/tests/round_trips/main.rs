@@ -1,11 +1,12 @@
 //! Annotations through every writer and back: by our own importer always, and by independent readers in Python
-//! (`check.py`) where these are installed.
+//! (`check.py`) where these are installed. `SLIDELIGHT_ROUND_TRIPS` names a folder that keeps the files, for opening
+//! them in the programs themselves.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod cases;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cases::{Case, cases};
@@ -14,6 +15,7 @@ use domain::coords::{Level0Rect, PixelSize};
 use domain::heatmap::Heatmap;
 use domain::id::SlideId;
 use domain::mask::BinaryThreshold;
+use domain::pixels::Pixels;
 use domain::progress::CancelToken;
 use domain::scale::Mpp;
 use slide::export::{
@@ -31,7 +33,7 @@ fn written(
     frame: FrameChoice,
     formats: &[ExportFormat],
     folder: &Path,
-) -> Vec<std::path::PathBuf> {
+) -> Vec<PathBuf> {
     let mut sheet = AnnotationSheet::new(case.slide.clone(), &case.annotations);
     sheet.frame = frame;
     sheet.provenance = [("model", "fmamil-0.3"), ("weights_sha256", "abc--def"), ("t", "0.52")]
@@ -134,8 +136,8 @@ fn expected(case: &Case) -> serde_json::Value {
     })
 }
 
-/// A map over a slide whose sides are odd.
-fn write_field(folder: &Path) {
+/// A map over a slide whose sides are odd, and a report with names in several scripts.
+fn write_field(folder: &Path, kept: &[Annotation]) {
     let slide = SlideFacts {
         id: SlideId("f00d".to_owned()),
         size: PixelSize { width: 9001, height: 6007 },
@@ -145,22 +147,29 @@ fn write_field(folder: &Path) {
     let values = (0..35_u16).map(|i| f32::from(i * 17 % 32) / 32.0).collect();
     let frame = Level0Rect::of_size(slide.size);
     let heatmap = Heatmap::new(PixelSize { width: 7, height: 5 }, values, frame).unwrap();
+    let thumbnail = Pixels::filled(PixelSize { width: 900, height: 600 }, [230, 200, 220, 255]);
+    let notes = ["The slide is coarser than the model's resolution.".to_owned()];
     let request = ExportRequest {
         slide,
         heatmap: &heatmap,
-        annotations: None,
-        thumbnail: None,
+        annotations: Some(kept),
+        thumbnail: Some(&thumbnail),
         frame: FrameChoice::ByReader,
         tissue: None,
         threshold: BinaryThreshold::HALF,
         probability: 0.8,
         model: "fmamil-0.3",
-        caution: Caution::default(),
+        caution: Caution { notes: &notes, ..Caution::default() },
         timings: &[],
         provenance: &BTreeMap::new(),
     };
-    let formats =
-        [ExportFormat::HeatmapTiff, ExportFormat::ProbabilityTiff, ExportFormat::LikelihoodMap];
+    let formats = [
+        ExportFormat::HeatmapTiff,
+        ExportFormat::ProbabilityTiff,
+        ExportFormat::LikelihoodMap,
+        ExportFormat::ReportPdf,
+        ExportFormat::ReportPng,
+    ];
     write_bundle(&request, folder, "field", &formats, (&(), &CancelToken::default())).unwrap();
 }
 
@@ -171,22 +180,25 @@ fn independent_readers_find_the_same() {
     let has_readers = Command::new(&python).args([script, "--are-readers-here"]).output();
     if !has_readers.is_ok_and(|it| it.status.success()) {
         eprintln!(
-            "SKIPPED: shapely, tifffile, pycocotools and lxml are not installed for `{python}`"
+            "SKIPPED: shapely, tifffile, pycocotools, lxml and pypdf are not installed for `{python}`"
         );
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let passing = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("SLIDELIGHT_ROUND_TRIPS").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(passing.path());
     let cases = cases();
     let of_annotations = ExportFormat::ALL.into_iter().filter(|it| it.is_of_annotations());
     let all: Vec<_> = of_annotations.collect();
     for case in &cases {
-        written(case, FrameChoice::ByReader, &all, folder.path());
+        written(case, FrameChoice::ByReader, &all, folder);
     }
-    write_field(folder.path());
+    let small = cases.iter().filter(|it| it.name != "huge");
+    let annotations: Vec<_> = small.flat_map(|it| it.annotations.clone()).collect();
+    write_field(folder, &annotations);
     let expected: Vec<_> = cases.iter().map(expected).collect();
-    std::fs::write(folder.path().join("expected"), serde_json::json!(expected).to_string())
-        .unwrap();
-    let output = Command::new(&python).arg(script).arg(folder.path()).output().unwrap();
+    std::fs::write(folder.join("expected"), serde_json::json!(expected).to_string()).unwrap();
+    let output = Command::new(&python).arg(script).arg(folder).output().unwrap();
     let told = [output.stdout, output.stderr].concat();
     eprintln!("{}", String::from_utf8_lossy(&told));
     assert!(output.status.success());
