@@ -6,7 +6,8 @@ use slide::export::FrameChoice;
 use crate::state::State;
 use crate::state::layer::{Layer, LayerKind};
 
-/// `slidelight-cli predict …`; `None` without a result. What a person corrected is not in it: it runs the model anew.
+/// `slidelight-cli predict …`; `None` without a result, or for what only the window has. What a person corrected is not
+/// in it: it runs the model anew.
 pub(crate) fn as_command(state: &State) -> Option<String> {
     let (facts, result) = (state.view.facts.as_ref()?, state.overlay.result.as_ref()?);
     let layer = state.overlay.layer()?;
@@ -14,7 +15,7 @@ pub(crate) fn as_command(state: &State) -> Option<String> {
     let mut words = vec!["slidelight-cli".to_owned(), "predict".to_owned()];
     words.push(quoted(&facts.path.display().to_string()));
     words.extend(["--model".to_owned(), quoted(&result.model_name)]);
-    words.extend(layer_words(layer));
+    words.extend(layer_words(layer)?);
     let formats: Vec<&str> = dialogs.export_formats.iter().map(|format| format.word()).collect();
     words.extend(["--format".to_owned(), each_once(&formats).join(",")]);
     if dialogs.export_frame != FrameChoice::default() {
@@ -24,14 +25,16 @@ pub(crate) fn as_command(state: &State) -> Option<String> {
     Some(words.join(" "))
 }
 
-fn layer_words(layer: &Layer) -> Vec<String> {
+/// `None` for a layer that the command line does not write.
+fn layer_words(layer: &Layer) -> Option<Vec<String>> {
     let t = layer.threshold.get().to_string();
     let words: &[&str] = match layer.kind {
         LayerKind::Refined => &["--refine", "--refined-threshold", &t],
         LayerKind::Further(kind) => &["--map", map_word(kind), "--threshold", &t],
-        LayerKind::Cam | LayerKind::PseudoMask | LayerKind::Tissue => &["--threshold", &t],
+        LayerKind::Cam | LayerKind::PseudoMask => &["--threshold", &t],
+        LayerKind::Tissue | LayerKind::BandEnergy(_) | LayerKind::Heard(_) => return None,
     };
-    words.iter().map(|word| (*word).to_owned()).collect()
+    Some(words.iter().map(|word| (*word).to_owned()).collect())
 }
 
 fn map_word(kind: MapKind) -> &'static str {

@@ -7,6 +7,7 @@ mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
@@ -26,6 +27,7 @@ use slide::export::{ExportFormat, FrameChoice};
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
 pub(crate) use file::{FileCommand, can_export};
+pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
     Model(ModelCommand),
@@ -60,6 +63,8 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Have this model, which the result is of, look at the open slide band by band.
+    LookAtBands(Box<ModelEntry>),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Read what was kept of the open slide.
@@ -111,6 +116,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Overlay(command) => overlay::apply(&mut state.overlay, command),
+        Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
         Command::Model(command) => model::apply(state, command),
@@ -134,6 +140,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<LensCommand> for Command {
+    fn from(command: LensCommand) -> Self {
+        Self::Lens(command)
     }
 }
 

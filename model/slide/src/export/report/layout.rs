@@ -74,7 +74,8 @@ fn facts(
         mpp.map_or("not calibrated".to_owned(), |mpp| format!("{:.4} µm per pixel", mpp.mean()));
     let id: String = request.slide.id.to_string().chars().take(16).collect();
     let named = |name: &str| request.provenance.get(name).cloned();
-    let weights: String = named("weights_sha256").unwrap_or_default().chars().take(16).collect();
+    let short = |hash: String| hash.chars().take(16).collect::<String>();
+    let weights = named("weights_sha256").map(|hash| format!(", weights {}…", short(hash)));
     let prediction = if request.probability < 0.5 { "negative" } else { "positive" };
     let share = request.tissue.map(|tissue| TissueShare::new(request.heatmap, tissue));
     let share = share.and_then(|tissue| tissue.at(request.threshold));
@@ -82,7 +83,7 @@ fn facts(
     let listed: f64 = entries.iter().map(|entry| entry.area_px).sum();
     let mut facts = vec![
         ("Slide", format!("{id}…, {width} x {height} px, {scale}")),
-        ("Model", format!("{}, weights {weights}…", request.model)),
+        ("Model", format!("{}{}", request.model, weights.unwrap_or_default())),
         ("Probability", format!("{:.3} ({prediction})", request.probability)),
         (
             "Layer",
