@@ -15,13 +15,14 @@ use crate::bag::BagConfig;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
-use crate::bag::tissue::{self, TissueError};
+use crate::bag::tissue::TissueError;
 use crate::cam::MapKind;
-use crate::cam::stitch::{POSITIVE, Stitcher};
+use crate::cam::stitch::{POSITIVE, stitched};
 use crate::camseg::infer;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
-use crate::pipeline::slide_run::{self, SlideRun};
+use crate::pipeline::slide_run::{self, SlideRun, Views};
+use crate::pipeline::survey::Survey;
 use crate::registry::ModelEntry;
 use crate::stopwatch::Stopwatch;
 
@@ -65,7 +66,7 @@ pub enum Fineness {
 
 impl Fineness {
     /// Grids across and down, if whole pixels lie between them: a model sees no other distance of patches than its own.
-    fn offsets_of(self, bag: &BagConfig) -> Result<usize, AnalyzeError> {
+    pub(crate) fn offsets_of(self, bag: &BagConfig) -> Result<usize, AnalyzeError> {
         let (offsets, step) = (self.offsets(), bag.step_px());
         if !(step as usize).is_multiple_of(offsets) {
             return Err(AnalyzeError::Compute(format!(
@@ -205,20 +206,14 @@ pub(crate) fn analyze_with(
     mut watch: Stopwatch,
     (progress, cancel): (&dyn Progress, &CancelToken),
 ) -> Result<Analysis, AnalyzeError> {
-    progress.stage("Finding tissue");
-    let tissue = watch.time("Finding tissue", || tissue::find(slide, progress, cancel))?;
-    let bag = &model.config.bag;
-    let (scale, mut notes) = ModelScale::of(slide.mpp(), bag.mpp);
+    let work = (progress, cancel);
+    let survey = Survey::of(slide, model, settings, &mut watch, work)?;
+    let Survey { tissue, grid, windows, mut notes } = survey;
     notes.extend(model.device.status.note.clone());
-    let grid = PatchGrid::at_offsets(slide.size(), scale, bag, settings.fineness.offsets_of(bag)?);
-    let windows = slide_run::windows_with_tissue(&grid, bag, &tissue);
-    if windows.is_empty() {
-        return Err(AnalyzeError::NoTissue);
-    }
     progress.stage("Computing features");
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
-    let work = (progress, cancel);
-    let run = slide_run::run(slide, &grid, &windows, model, store.as_ref(), &mut watch, work)?;
+    let views = Views { slide, grid: &grid, windows: &windows, model, store: store.as_ref() };
+    let run = slide_run::run(views, &mut watch, work)?;
     progress.stage("Drawing the heatmap");
     let (heatmap, further_maps) = watch
         .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide.size()))
@@ -270,19 +265,13 @@ fn stitch(
     run: &SlideRun,
     slide: PixelSize,
 ) -> Result<(Heatmap, Vec<(MapKind, Heatmap)>), HeatmapError> {
-    let on_slide = |maps: &[&[f32]]| {
-        let mut stitcher = Stitcher::new(grid, windows.len());
-        for ((window, map), output) in windows.iter().zip(maps).zip(&run.outputs) {
-            stitcher.add(*window, map, output.probability);
-        }
-        stitcher.finish(grid, slide)
-    };
-    let own: Vec<&[f32]> = run.outputs.iter().map(|output| output.cam.as_slice()).collect();
     let further = run.further.iter().map(|map| {
-        let windows: Vec<&[f32]> = map.windows.iter().map(Vec::as_slice).collect();
-        Ok((map.kind, on_slide(&windows)?))
+        let probabilities = run.outputs.iter().map(|it| it.probability);
+        let maps = map.windows.iter().map(Vec::as_slice).zip(probabilities);
+        Ok((map.kind, stitched(grid, windows, maps, slide)?))
     });
-    Ok((on_slide(&own)?, further.collect::<Result<_, _>>()?))
+    let own = run.outputs.iter().map(|it| (it.cam.as_slice(), it.probability));
+    Ok((stitched(grid, windows, own, slide)?, further.collect::<Result<_, _>>()?))
 }
 
 /// What the user must be told before trusting the result.

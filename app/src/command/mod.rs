@@ -3,9 +3,11 @@
 //! Panels push a [`Command`]; [`apply`] changes the [`State`] and answers with [`Effect`]s, the things
 //! that need a thread, a file or the window itself. [`entries`] gives commands their names and keys.
 
+mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
@@ -20,10 +22,12 @@ use std::path::PathBuf;
 use ::model::registry::ModelEntry;
 use ::review::Entry;
 use domain::mask::BinaryThreshold;
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
+pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
-pub(crate) use file::FileCommand;
+pub(crate) use file::{FileCommand, can_export};
+pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
@@ -40,6 +44,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
     Model(ModelCommand),
@@ -58,6 +63,8 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Have this model, which the result is of, look at the open slide band by band.
+    LookAtBands(Box<ModelEntry>),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Read what was kept of the open slide.
@@ -74,6 +81,7 @@ pub(crate) enum Effect {
     Export {
         folder: PathBuf,
         formats: BTreeSet<ExportFormat>,
+        frame: FrameChoice,
     },
     CancelJob(JobId),
     SaveSession,
@@ -108,6 +116,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Overlay(command) => overlay::apply(&mut state.overlay, command),
+        Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
         Command::Model(command) => model::apply(state, command),
@@ -131,6 +140,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<LensCommand> for Command {
+    fn from(command: LensCommand) -> Self {
+        Self::Lens(command)
     }
 }
 

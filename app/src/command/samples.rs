@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::model::analysis::TrainingFit;
+use ::model::lens::Band;
+use ::model::lens::filter_curve::FilterCurve;
+use ::model::lens::model_bands::Heard;
 use ::model::registry::{Manifest, ModelEntry};
 use ::review::change::drawn;
 use ::review::journal::Standing;
@@ -20,6 +23,7 @@ use slide::{Channel, Level, Window};
 
 use crate::state::State;
 use crate::state::layer::{Layer, LayerKind, Readout};
+use crate::state::lens::BandFigures;
 use crate::state::overlay::{OverlayState, SlideResult};
 use crate::state::review::Keeping;
 use crate::state::view::{ColorProfile, SlideFacts, ViewState};
@@ -108,6 +112,29 @@ pub(crate) fn overlay(is_outside: bool) -> OverlayState {
     let tissue = layer(LayerKind::Tissue, [1.0, 1.0, 0.0, 0.0].repeat(2), None);
     let mut overlay = OverlayState::default();
     overlay.open(Arc::new(result(is_outside)), vec![tissue, cam, refined]);
+    overlay
+}
+
+/// As [`overlay`] after a look at the bands, with layers for both low and high.
+pub(crate) fn overlay_with_bands() -> OverlayState {
+    let mut overlay = overlay(false);
+    let cam = Arc::clone(&overlay.layers[1].heatmap);
+    let kinds = [Band::Low, Band::High].into_iter().flat_map(|band| {
+        let heard = [Heard::Without(band), Heard::Only(band)].map(LayerKind::Heard);
+        [LayerKind::BandEnergy(band), heard[0], heard[1]]
+    });
+    let layers = kinds.map(|kind| Layer::new(kind, Arc::clone(&cam), None)).collect();
+    let figures = BandFigures {
+        probability: 0.83,
+        readings: vec![(Heard::Without(Band::Low), 0.41), (Heard::Only(Band::Low), 0.79)],
+        shares: vec![(Band::Low, 0.5), (Band::Mid, 0.3), (Band::High, 0.2)],
+        filters: vec![FilterCurve {
+            frequencies: vec![0.0, 0.5, 1.0],
+            mean: vec![0.1, 0.3, 0.2],
+            upper: vec![0.2, 0.6, 0.4],
+        }],
+    };
+    overlay.take_bands(figures, layers);
     overlay
 }
 

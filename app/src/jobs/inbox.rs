@@ -13,6 +13,7 @@ use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::Layer;
+use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
 use crate::state::view::SlideFacts;
@@ -56,6 +57,9 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::SlideOpened { slide, facts } => return slide_opened(state, Some(slide), facts),
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
+        }
+        Outcome::BandsSeen { result, figures, layers } => {
+            return bands_seen(state, &result, figures, layers);
         }
         Outcome::JournalOpened { generation, kept } => {
             return journal_opened(state, generation, *kept);
@@ -109,6 +113,20 @@ fn analyzed(
     }
     state.overlay.open(result, layers);
     state.overlay.restore_thresholds(state.review.review.thresholds());
+    vec![Effect::ReadLayers]
+}
+
+/// Takes in what was seen if its result is still there.
+fn bands_seen(
+    state: &mut State,
+    result: &Arc<SlideResult>,
+    figures: BandFigures,
+    layers: Vec<Layer>,
+) -> Vec<Effect> {
+    if state.overlay.result.as_ref().is_none_or(|shown| !Arc::ptr_eq(shown, result)) {
+        return Vec::new();
+    }
+    state.overlay.take_bands(figures, layers);
     vec![Effect::ReadLayers]
 }
 
@@ -213,6 +231,22 @@ mod tests {
         let read = Box::new(Outcome::LayersRead(vec![(heatmap, readout)]));
         receive(&mut state, JobEvent::Done(JobId(1), read));
         assert!(refined(&state).readout.is_some());
+    }
+
+    #[test]
+    fn bands_of_a_result_that_is_gone_are_dropped() {
+        let mut state = samples::state();
+        state.overlay = samples::overlay(false);
+        let with_bands = samples::overlay_with_bands();
+        let (figures, layers) = (with_bands.bands.unwrap(), with_bands.layers[1..7].to_vec());
+        let before = state.overlay.layers.len();
+        let another = with_bands.result.unwrap();
+        assert!(bands_seen(&mut state, &another, figures.clone(), layers.clone()).is_empty());
+        assert_eq!((state.overlay.layers.len(), state.overlay.bands.is_some()), (before, false));
+        let shown = state.overlay.result.clone().unwrap();
+        let effects = bands_seen(&mut state, &shown, figures, layers);
+        assert!(matches!(effects[..], [Effect::ReadLayers]));
+        assert!(state.overlay.bands.is_some() && before < state.overlay.layers.len());
     }
 
     #[test]

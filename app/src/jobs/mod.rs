@@ -6,6 +6,7 @@ mod find_lesions;
 pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod load_tile;
+mod look_at_bands;
 mod open_slide;
 mod pick;
 mod read_layers;
@@ -25,6 +26,7 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
+use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::tour::Tour;
 use crate::state::view::SlideFacts;
@@ -56,6 +58,12 @@ pub(crate) enum Outcome {
     Analyzed {
         generation: u64,
         result: Arc<SlideResult>,
+        layers: Vec<Layer>,
+    },
+    /// What the model of `result` hears in which band.
+    BandsSeen {
+        result: Arc<SlideResult>,
+        figures: BandFigures,
         layers: Vec<Layer>,
     },
     /// Figures of layers, each with the values it is of.
@@ -106,6 +114,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickExportFolder => pick::start_folder(state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
         Effect::FindLesions => find_lesions::start(state, runner),
         Effect::OpenJournal => journal::start_open(state, runner),
         Effect::Keep(entry) => journal::hand_over(*entry, state),
@@ -114,7 +123,9 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         }
         Effect::Reshape => reshape::start(state, runner),
         Effect::ReadLayers => read_layers::start(state, runner),
-        Effect::Export { folder, formats } => export::start(folder, formats, state, runner),
+        Effect::Export { folder, formats, frame } => {
+            export::start(folder, (formats, frame), state, runner);
+        }
         Effect::CancelJob(id) => runner.cancel(id),
         Effect::SaveSession => session_file::start_save(state, runner),
         Effect::Quit => runner.close_window(),

@@ -13,6 +13,7 @@ pub(crate) enum JobKind {
     Analyze,
     Export,
     FindLesions,
+    LookAtBands,
     /// Over before the eye sees it.
     Reshape,
     /// Short or waiting for the user: not worth a line in the tray.

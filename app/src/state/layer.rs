@@ -8,6 +8,8 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::otsu::otsu;
 use domain::tissue_share::TissueShare;
 use model::cam::MapKind;
+use model::lens::Band;
+use model::lens::model_bands::Heard;
 use render::frame::{Colormap, OverlayFrame, OverlayStyle};
 
 /// Strong enough to see, weak enough to see through.
@@ -23,6 +25,10 @@ pub(crate) enum LayerKind {
     Tissue,
     /// Another reading of the network than the model's own map.
     Further(MapKind),
+    /// How much of the features lies in a band of the frequency lens.
+    BandEnergy(Band),
+    /// The model's own map with bands left out.
+    Heard(Heard),
     /// The model's own map.
     Cam,
     /// The CAM cut at a *t* of its own, as the label that stage 2 learns from.
@@ -39,6 +45,15 @@ impl LayerKind {
             Self::Cam => "Heatmap",
             Self::PseudoMask => "Pseudo-mask",
             Self::Refined => "Refined mask",
+            Self::BandEnergy(Band::Low) => "Energy of the low band",
+            Self::BandEnergy(Band::Mid) => "Energy of the middle band",
+            Self::BandEnergy(Band::High) => "Energy of the high band",
+            Self::Heard(Heard::Without(Band::Low)) => "Without the low band",
+            Self::Heard(Heard::Without(Band::Mid)) => "Without the middle band",
+            Self::Heard(Heard::Without(Band::High)) => "Without the high band",
+            Self::Heard(Heard::Only(Band::Low)) => "The low band alone",
+            Self::Heard(Heard::Only(Band::Mid)) => "The middle band alone",
+            Self::Heard(Heard::Only(Band::High)) => "The high band alone",
             Self::Further(MapKind::GradCam) => "Grad-CAM",
             Self::Further(MapKind::GradCamPlusPlus) => "Grad-CAM++",
             Self::Further(MapKind::Attention) => "Attention",
@@ -54,7 +69,8 @@ impl LayerKind {
             Self::Tissue => "glass to tissue",
             Self::Cam | Self::PseudoMask => "Raw values, up to the slide's maximum",
             Self::Refined => "Lesion probability of stage 2",
-            Self::Further(_) => "Raw values, up to the slide's maximum",
+            Self::Further(_) | Self::Heard(_) => "Raw values, up to the slide's maximum",
+            Self::BandEnergy(_) => "RMS of the features, up to its 99th percentile",
         }
     }
 
@@ -65,6 +81,15 @@ impl LayerKind {
             Self::Tissue => Some("tissue"),
             Self::PseudoMask => Some("pseudo-mask"),
             Self::Refined => Some("refined"),
+            Self::BandEnergy(Band::Low) => Some("low-band-energy"),
+            Self::BandEnergy(Band::Mid) => Some("middle-band-energy"),
+            Self::BandEnergy(Band::High) => Some("high-band-energy"),
+            Self::Heard(Heard::Without(Band::Low)) => Some("without-low-band"),
+            Self::Heard(Heard::Without(Band::Mid)) => Some("without-middle-band"),
+            Self::Heard(Heard::Without(Band::High)) => Some("without-high-band"),
+            Self::Heard(Heard::Only(Band::Low)) => Some("low-band-alone"),
+            Self::Heard(Heard::Only(Band::Mid)) => Some("middle-band-alone"),
+            Self::Heard(Heard::Only(Band::High)) => Some("high-band-alone"),
             Self::Further(MapKind::GradCam) => Some("grad-cam"),
             Self::Further(MapKind::GradCamPlusPlus) => Some("grad-cam-plus-plus"),
             Self::Further(MapKind::Attention) => Some("attention"),
@@ -76,7 +101,7 @@ impl LayerKind {
 
     /// Whether what exceeds *t* is lesion.
     pub(crate) fn is_of_lesions(self) -> bool {
-        self != Self::Tissue
+        !matches!(self, Self::Tissue | Self::BandEnergy(_))
     }
 
     /// How it is shown until someone chooses otherwise.
@@ -90,6 +115,8 @@ impl LayerKind {
         match self {
             Self::Tissue => look(false, Colormap::Green, OverlayStyle::Contour),
             Self::Further(_) => look(false, Colormap::Cividis, OverlayStyle::Fill),
+            Self::BandEnergy(_) => look(false, Colormap::Viridis, OverlayStyle::Fill),
+            Self::Heard(_) => look(false, Colormap::Cividis, OverlayStyle::FillAndContour),
             Self::Cam => look(true, Colormap::Cividis, OverlayStyle::FillAndContour),
             Self::PseudoMask => look(false, Colormap::Orange, OverlayStyle::Fill),
             Self::Refined => look(true, Colormap::Blue, OverlayStyle::FillAndContour),

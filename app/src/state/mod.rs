@@ -3,6 +3,7 @@
 pub(crate) mod dialogs;
 pub(crate) mod jobs;
 pub(crate) mod layer;
+pub(crate) mod lens;
 pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod overlay;

@@ -10,6 +10,7 @@ use model::analysis::TrainingFit;
 use render::frame::OverlayFrame;
 
 use super::layer::{Layer, LayerKind, LayerLook, Readout};
+use super::lens::BandFigures;
 use super::tour::Tour;
 
 /// A finished run, apart from its layers.
@@ -39,6 +40,8 @@ impl SlideResult {
 #[derive(Clone, Debug)]
 pub(crate) struct OverlayState {
     pub(crate) result: Option<Arc<SlideResult>>,
+    /// What the frequency lens has found of it.
+    pub(crate) bands: Option<BandFigures>,
     /// The lowest first; empty without a result.
     pub(crate) layers: Vec<Layer>,
     pub(crate) chosen: LayerKind,
@@ -56,6 +59,7 @@ impl Default for OverlayState {
     fn default() -> Self {
         Self {
             result: None,
+            bands: None,
             layers: Vec::new(),
             chosen: LayerKind::Cam,
             is_visible: true,
@@ -97,7 +101,55 @@ impl OverlayState {
             self.remembered.push((layer.kind, layer.look));
         }
         self.result = None;
+        self.bands = None;
         self.tour = None;
+    }
+
+    /// Takes what the frequency lens has found; its layers, none of them shown, come below the model's own map.
+    pub(crate) fn take_bands(&mut self, figures: BandFigures, layers: Vec<Layer>) {
+        self.layers.retain(|layer| layers.iter().all(|it| it.kind != layer.kind));
+        let cam = self.layers.iter().position(|layer| layer.kind == LayerKind::Cam);
+        let at = cam.unwrap_or(self.layers.len());
+        self.layers.splice(at..at, layers);
+        self.bands = Some(figures);
+    }
+
+    /// Shows `wanted` and none other of a group, and chooses it. It takes over the *t* of the one that was shown, for
+    /// comparison.
+    pub(crate) fn show_alone(
+        &mut self,
+        wanted: LayerKind,
+        is_of_group: impl Fn(LayerKind) -> bool,
+    ) {
+        if self.layers.iter().all(|layer| layer.kind != wanted) {
+            return;
+        }
+        let group = self.layers.iter_mut().filter(|layer| is_of_group(layer.kind));
+        let mut before = None;
+        for layer in group {
+            if layer.look.is_shown {
+                before = Some(layer.threshold);
+            }
+            layer.look.is_shown = layer.kind == wanted;
+        }
+        self.chosen = wanted;
+        self.is_visible = true;
+        self.change(|layer| layer.threshold = before.unwrap_or(layer.threshold));
+    }
+
+    /// Shows none of a group; what was chosen of it gives way to the CAM.
+    pub(crate) fn hide(&mut self, is_of_group: impl Fn(LayerKind) -> bool) {
+        for layer in self.layers.iter_mut().filter(|layer| is_of_group(layer.kind)) {
+            layer.look.is_shown = false;
+        }
+        if is_of_group(self.chosen) {
+            self.chosen = LayerKind::Cam;
+        }
+    }
+
+    /// Whether a layer is there and shown.
+    pub(crate) fn is_shown(&self, kind: LayerKind) -> bool {
+        self.layers.iter().any(|layer| layer.kind == kind && layer.look.is_shown)
     }
 
     /// The chosen layer, if there is a result.

@@ -3,8 +3,10 @@
 pub(crate) mod about;
 pub(crate) mod channel_panel;
 pub(crate) mod dialogs;
+pub(crate) mod export_dialog;
 pub(crate) mod histogram;
 pub(crate) mod job_tray;
+pub(crate) mod lens_panel;
 pub(crate) mod lesion_list;
 pub(crate) mod menu_bar;
 pub(crate) mod model_panel;

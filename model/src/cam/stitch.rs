@@ -72,6 +72,23 @@ impl Stitcher {
     }
 }
 
+/// Windows' maps, each with its window's probability, as one heatmap of the slide.
+///
+/// # Errors
+/// If a value is not finite.
+pub(crate) fn stitched<'a>(
+    grid: &PatchGrid,
+    windows: &[Window],
+    maps: impl Iterator<Item = (&'a [f32], f32)>,
+    slide: PixelSize,
+) -> Result<Heatmap, HeatmapError> {
+    let mut stitcher = Stitcher::new(grid, windows.len());
+    for (window, (map, probability)) in windows.iter().zip(maps) {
+        stitcher.add(*window, map, probability);
+    }
+    stitcher.finish(grid, slide)
+}
+
 /// The same field on the slide's `frame`, which may end within the last cells or, where patches overlap, reach past
 /// all of them: about as many cells, each with the field's value nearest to its center.
 pub(crate) fn on_slide(cells: Heatmap, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {

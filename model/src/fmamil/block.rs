@@ -10,6 +10,7 @@ use super::ssm::BidirectionalSsm;
 use crate::nn::activation::silu;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, project};
+use crate::nn::spectrum::Band;
 
 /// As in Vim.
 pub(crate) const NORM_EPS: f64 = 1e-5;
@@ -69,6 +70,12 @@ impl FMambaBlock {
     /// The scans in column order, if there are any.
     pub(crate) fn columns(&self) -> Option<&BidirectionalSsm> {
         self.columns.as_ref()
+    }
+
+    /// The same block whose frequency branch leaves out `bands`.
+    pub(crate) fn without(&self, bands: &[Band]) -> Self {
+        let frequency = self.frequency.as_ref().map(|it| it.without(bands));
+        Self { frequency, ..self.clone() }
     }
 
     /// The frequency branch, if there is one.

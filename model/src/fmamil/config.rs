@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::order::Grid;
 use crate::cam::MapKind;
+use crate::nn::spectrum::Band;
 
 /// How a patch learns where it lies (Eq. 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,9 @@ pub struct FmamilConfig {
     pub share_hv: bool,
     /// Filter of the frequency branch.
     pub freq_band: FreqBand,
+    /// Bands that this filter leaves out, for every block; `x` itself still passes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freq_without: Vec<Band>,
     /// Its gate.
     pub freq_gate: FreqGate,
     /// Its normalization; only with [`FreqGate::Eq14`].
@@ -181,6 +185,7 @@ impl FmamilConfig {
             directions: Directions::Both,
             share_hv: true,
             freq_band: FreqBand::Learned,
+            freq_without: Vec::new(),
             freq_gate: FreqGate::Eq14,
             freq_norm: FreqNorm::Channel,
             freq_pool: FreqPool::Global,

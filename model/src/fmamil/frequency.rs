@@ -32,6 +32,8 @@ enum Gate {
 #[derive(Clone, Debug)]
 pub(crate) struct FrequencyBranch {
     filter: Filter,
+    /// Bands that the filter leaves out.
+    without: Vec<Band>,
     gate: Gate,
     pool: FreqPool,
 }
@@ -57,7 +59,8 @@ impl FrequencyBranch {
                 Gate::Eq14Channel(LayerNorm::new(inner, EPS, vb.pp("freq_norm"))?)
             }
         };
-        Ok(Some(Self { filter, gate, pool: config.freq_pool }))
+        let without = config.freq_without.clone();
+        Ok(Some(Self { filter, without, gate, pool: config.freq_pool }))
     }
 
     /// `x` and `z` `[b, L, E]`, `open = silu(z)`, to the branch's share of the block's sum `[b, L, E]`.
@@ -76,9 +79,32 @@ impl FrequencyBranch {
 
     /// `x + irfft(W rfft(x))` along the tokens, class token included (Eqs 10-12).
     pub(crate) fn encode(&self, x: &Tensor) -> Result<Tensor> {
+        let heard = self.heard(x)?;
         match &self.filter {
-            Filter::Learned(re, im) => x + learned_filter(x, re, im)?,
-            Filter::Fixed(band) => x + band_pass(x, *band)?,
+            Filter::Learned(re, im) => x + learned_filter(&heard, re, im)?,
+            Filter::Fixed(band) => x + band_pass(&heard, *band)?,
+        }
+    }
+
+    /// `x` less the bands that the filter leaves out: a filter is linear, so this mutes them.
+    fn heard(&self, x: &Tensor) -> Result<Tensor> {
+        let mut heard = x.clone();
+        for band in &self.without {
+            heard = (&heard - band_pass(&heard, *band)?)?;
+        }
+        Ok(heard)
+    }
+
+    /// The same branch whose filter leaves out `bands`, and no others.
+    pub(crate) fn without(&self, bands: &[Band]) -> Self {
+        Self { without: bands.to_vec(), ..self.clone() }
+    }
+
+    /// Real and imaginary part of the learned filter at its nodes, each `[E, G]`; `None` if none is learned.
+    pub(crate) fn learned(&self) -> Option<(&Tensor, &Tensor)> {
+        match &self.filter {
+            Filter::Learned(re, im) => Some((re, im)),
+            Filter::Fixed(_) => None,
         }
     }
 

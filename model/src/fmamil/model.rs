@@ -11,6 +11,7 @@ use super::positions::Positions;
 use crate::cam::map::{MapKind, raw_map};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
+use crate::nn::spectrum::Band;
 
 /// FMaMIL stage 1.
 #[derive(Clone, Debug)]
@@ -90,6 +91,31 @@ impl Fmamil {
     /// Which map [`Self::map`] draws.
     pub(crate) fn map_kind(&self) -> MapKind {
         self.map
+    }
+
+    /// The same network whose frequency branches leave out `bands`: what its config says in `freq_without`.
+    pub(crate) fn without(&self, bands: &[Band]) -> Self {
+        let blocks = self.blocks.iter().map(|it| it.without(bands)).collect();
+        Self { blocks, ..self.clone() }
+    }
+
+    /// Whether it has a frequency branch.
+    pub(crate) fn hears_frequencies(&self) -> bool {
+        self.blocks.iter().any(|it| it.frequency().is_some())
+    }
+
+    /// What the first block's frequency branch is given of features `[b, P, F]`: `x` `[b, P + 1, E]`; `None` without a block.
+    ///
+    /// # Errors
+    /// If there are not as many patches as the grid has.
+    pub(crate) fn heard(&self, features: &Tensor, grid: Grid) -> Result<Option<Tensor>> {
+        let Some(block) = self.blocks.first() else { return Ok(None) };
+        Ok(Some(block.split(&self.sequence(features, grid)?)?.0))
+    }
+
+    /// The blocks, the first first.
+    pub(crate) fn blocks(&self) -> &[FMambaBlock] {
+        &self.blocks
     }
 
     /// The head's parts, for the closed form of its gradient.

@@ -39,4 +39,8 @@ impl MilNetwork for Fmamil {
         let map = |&&kind: &&MapKind| Ok((kind, raw_map(kind, self, &tokens, bags.mask)?));
         further.iter().map(map).collect()
     }
+
+    fn as_fmamil(&self) -> Option<&Fmamil> {
+        Some(self)
+    }
 }

@@ -77,6 +77,11 @@ pub(crate) trait MilNetwork: std::fmt::Debug + Send + Sync {
     fn further_maps(&self, _bags: Bags<'_>, _kinds: &[MapKind]) -> Result<Vec<(MapKind, Tensor)>> {
         Ok(Vec::new())
     }
+
+    /// Itself, if it is an `FMaMIL`: the one network with a spectrum to look into.
+    fn as_fmamil(&self) -> Option<&Fmamil> {
+        None
+    }
 }
 
 /// A network whose map is its attention and whose loss is that of the bag alone.

@@ -4,3 +4,4 @@ pub(crate) mod familiarity;
 pub(crate) mod feature_space;
 pub(crate) mod loaded_model;
 pub(crate) mod slide_run;
+pub(crate) mod survey;

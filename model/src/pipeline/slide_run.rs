@@ -74,16 +74,42 @@ pub(crate) fn windows_with_tissue(
         .collect()
 }
 
-/// Runs `model` over `windows` of a slide.
+/// What of a slide a model is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Views<'a> {
+    pub(crate) slide: &'a Slide,
+    pub(crate) grid: &'a PatchGrid,
+    pub(crate) windows: &'a [Window],
+    pub(crate) model: &'a LoadedModel,
+    /// Where features are kept.
+    pub(crate) store: Option<&'a FeatureStore>,
+}
+
+/// Runs the model over the windows.
 pub(crate) fn run(
-    slide: &Slide,
-    grid: &PatchGrid,
-    windows: &[Window],
-    model: &LoadedModel,
-    store: Option<&FeatureStore>,
+    views: Views<'_>,
+    watch: &mut Stopwatch,
+    work: (&dyn Progress, &CancelToken),
+) -> Result<SlideRun, AnalyzeError> {
+    let mut run = SlideRun::default();
+    let model = views.model;
+    let (n_outside, damaged_tiles) = each_batch(views, watch, work, |batch, watch| {
+        watch
+            .time("Running the model", || score(model, batch, &mut run))
+            .map_err(|error| AnalyzeError::Compute(one_line(&error)))
+    })?;
+    Ok(SlideRun { n_outside, damaged_tiles, ..run })
+}
+
+/// Hands out the scaled features of the windows, in their order and as many at once as a batch holds. Returns how many windows are
+/// unlike the training data, and how many stored tiles could not be read.
+pub(crate) fn each_batch(
+    views: Views<'_>,
     watch: &mut Stopwatch,
     (progress, cancel): (&dyn Progress, &CancelToken),
-) -> Result<SlideRun, AnalyzeError> {
+    mut take: impl FnMut(&BagBatch, &mut Stopwatch) -> Result<(), AnalyzeError>,
+) -> Result<(usize, u32), AnalyzeError> {
+    let Views { slide, grid, windows, model, store } = views;
     let recipe = FeatureRecipe {
         encoder: model.encoder.as_ref(),
         input_px: model.config.encoder.input_px,
@@ -93,7 +119,7 @@ pub(crate) fn run(
         store,
     };
     let mut reader = FeatureReader::new(slide, grid, windows, recipe);
-    let mut run = SlideRun::default();
+    let mut n_outside = 0;
     let alike = windows.chunk_by(|a, b| (a.rows, a.columns) == (b.rows, b.columns));
     for windows in alike.flat_map(|windows| windows.chunks(BATCH)) {
         let (rows, columns) = windows.first().map_or((0, 0), |it| (it.rows, it.columns));
@@ -104,16 +130,13 @@ pub(crate) fn run(
             let is_real: Vec<bool> =
                 window.patches().map(|(row, column)| grid.is_real(row, column)).collect();
             let mean = window_mean(&features, &is_real, model.space.dim());
-            run.n_outside += usize::from(model.space.familiarity.is_outside(&mean));
+            n_outside += usize::from(model.space.familiarity.is_outside(&mean));
             model.space.standardize(&mut features);
             batch.push(&features, &is_real);
         }
-        watch
-            .time("Running the model", || score(model, &batch, &mut run))
-            .map_err(|error| AnalyzeError::Compute(one_line(&error)))?;
+        take(&batch, watch)?;
     }
-    run.damaged_tiles = reader.damaged_tiles;
-    Ok(run)
+    Ok((n_outside, reader.damaged_tiles))
 }
 
 /// Adds what the network says about a batch.

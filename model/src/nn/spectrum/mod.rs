@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 use rustfft::num_traits::Zero as _;
+use serde::{Deserialize, Serialize};
 
 use super::fused::{Fused, apply};
 use super::lanes::{WIDTH, column_windows};
@@ -27,8 +28,9 @@ const LOW: f64 = 0.2;
 const HIGH: f64 = 0.8;
 
 /// A third of the spectrum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Band {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Band {
     /// Below 0.2 of Nyquist.
     Low,
     /// From 0.2 to 0.8 of Nyquist, both included.
@@ -38,6 +40,9 @@ pub(crate) enum Band {
 }
 
 impl Band {
+    /// Every band, from coarse to fine.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Mid, Self::High];
+
     /// Whether bin `bin` of a transform of length `length` belongs to the band.
     pub(crate) fn contains(self, bin: usize, length: usize) -> bool {
         let frequency = 2.0 * bin as f64 / length as f64;
