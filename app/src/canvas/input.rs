@@ -1,13 +1,12 @@
 //! Pointer, wheel and pinch to commands.
 
-use domain::coords::{Level0Px, ScreenPt};
-use egui::{CursorIcon, Event, Key, PointerButton, Response, Sense, Ui};
+use domain::coords::ScreenPt;
+use egui::{CursorIcon, Key, PointerButton, Response, Sense, Ui};
 
 use super::canvas_point;
 use crate::command::{Commands, ReviewCommand, ViewCommand};
 use crate::state::State;
 use crate::state::review::Tool;
-use crate::state::view::ViewState;
 
 /// Magnification of one point of wheel travel; a notch of a common wheel is 40 points.
 const ZOOM_PER_PT: f64 = 1.005;
@@ -44,11 +43,15 @@ pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Resp
     }
     let place = response.interact_pointer_pos().map(|pos| canvas_point(rect, pos));
     let place = place.map(|place| view.camera.level0_from_screen(place));
-    match state.review.tool {
-        Tool::Move => select(ui, &response, place, commands),
-        Tool::Polygon => corner(&response, place, commands),
-        _ if is_primary_panning => {}
-        _ => lead(ui, &response, view, !state.review.way.is_empty(), commands),
+    if !is_tool_on {
+        if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
+            let is_more = ui.input(|input| input.modifiers.shift);
+            commands.push(ReviewCommand::SelectAt(place, is_more));
+        }
+    } else if state.review.tool == Tool::Polygon {
+        corner(&response, place, commands);
+    } else {
+        lead(ui, &response, place.filter(|_| !is_primary_panning), state, commands);
     }
     response
 }
@@ -82,16 +85,8 @@ fn zoom(
     }
 }
 
-/// A click selects what is under it, with Shift one more.
-fn select(ui: &Ui, response: &Response, place: Option<Level0Px>, commands: &mut Commands) {
-    if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
-        let is_more = ui.input(|input| input.modifiers.shift);
-        commands.push(ReviewCommand::SelectAt(place, is_more));
-    }
-}
-
 /// A click sets a corner, a double click closes.
-fn corner(response: &Response, place: Option<Level0Px>, commands: &mut Commands) {
+fn corner(response: &Response, place: Option<domain::coords::Level0Px>, commands: &mut Commands) {
     if response.double_clicked() {
         commands.push(ReviewCommand::Finish);
     } else if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
@@ -99,108 +94,27 @@ fn corner(response: &Response, place: Option<Level0Px>, commands: &mut Commands)
     }
 }
 
-/// The tool is led from where the primary button went down to where it is let go, through every place in
-/// between that the system told: a slow frame may hold several, or all of them.
-fn lead(ui: &Ui, response: &Response, view: &ViewState, is_begun: bool, commands: &mut Commands) {
-    let primary = PointerButton::Primary;
-    let is_ours = response.is_pointer_button_down_on()
-        || response.clicked_by(primary)
-        || response.drag_stopped_by(primary);
-    let mut is_down = is_begun;
-    let events = if is_ours { ui.input(|input| input.events.clone()) } else { Vec::new() };
-    for event in events {
-        let (pos, is_let_go) = match event {
-            Event::PointerButton { pos, button, pressed, .. } if button == primary => {
-                is_down |= pressed;
-                (pos, !pressed)
-            }
-            Event::PointerMoved(pos) => (pos, false),
-            _ => continue,
-        };
-        if is_down {
-            let place = view.camera.level0_from_screen(canvas_point(response.rect, pos));
-            commands.push(ReviewCommand::Lead(place));
+/// The tool is led while the primary button is down and finishes when that is let go.
+fn lead(
+    ui: &Ui,
+    response: &Response,
+    place: Option<domain::coords::Level0Px>,
+    state: &State,
+    commands: &mut Commands,
+) {
+    let is_down = response.is_pointer_button_down_on() && ui.input(|it| it.pointer.primary_down());
+    let is_clicked = response.clicked_by(PointerButton::Primary);
+    if let (true, Some(place)) = (is_down || is_clicked, place) {
+        // A slow frame may come when the pointer has already moved on.
+        let origin = ui.input(|input| input.pointer.press_origin());
+        if let (true, Some(origin)) = (state.review.way.is_empty(), origin) {
+            let origin = canvas_point(response.rect, origin);
+            let origin = state.view.camera.level0_from_screen(origin);
+            commands.push(ReviewCommand::Lead(origin));
         }
-        if is_down && is_let_go {
-            is_down = false;
-            commands.push(ReviewCommand::Finish);
-        }
+        commands.push(ReviewCommand::Lead(place));
     }
-    let is_lost = is_down && !ui.input(|input| input.pointer.primary_down());
-    if is_lost {
+    if is_clicked || (!is_down && !state.review.way.is_empty()) {
         commands.push(ReviewCommand::Finish);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::command::{Command, samples};
-    use egui_kittest::Harness;
-
-    /// What dragging with a tool asks for, frame by frame or all in one frame.
-    fn led(tool: Tool, is_one_frame: bool) -> Vec<ReviewCommand> {
-        let mut state = samples::state();
-        state.review.tool = tool;
-        let show = |ui: &mut Ui, seen: &mut (State, Vec<ReviewCommand>)| {
-            let mut commands = Commands::default();
-            sense(ui, &seen.0, &mut commands);
-            for command in commands.take() {
-                if let Command::Review(command) = &command {
-                    seen.1.push(command.clone());
-                }
-                crate::command::apply(&mut seen.0, command);
-            }
-        };
-        let mut harness = Harness::builder()
-            .with_size(egui::vec2(800.0, 600.0))
-            .build_ui_state(show, (state, Vec::new()));
-        let button = |pos, pressed| Event::PointerButton {
-            pos,
-            button: PointerButton::Primary,
-            pressed,
-            modifiers: egui::Modifiers::NONE,
-        };
-        let at = |x: f32| egui::pos2(x, 300.0);
-        let events = [
-            Event::PointerMoved(at(200.0)),
-            button(at(200.0), true),
-            Event::PointerMoved(at(250.0)),
-            Event::PointerMoved(at(300.0)),
-            button(at(300.0), false),
-        ];
-        for event in events {
-            harness.input_mut().events.push(event);
-            if !is_one_frame {
-                harness.step();
-            }
-        }
-        harness.run_steps(2);
-        harness.state().1.clone()
-    }
-
-    fn xs(commands: &[ReviewCommand]) -> Vec<Option<f64>> {
-        let x = |command: &ReviewCommand| match command {
-            ReviewCommand::Lead(Level0Px { x, .. }) => Some(x.round()),
-            _ => None,
-        };
-        commands.iter().map(x).collect()
-    }
-
-    #[test]
-    fn a_tool_is_led_from_press_to_release_however_slow_the_frames_are() {
-        let by_frames = led(Tool::Brush, false);
-        assert_eq!(by_frames.last(), Some(&ReviewCommand::Finish), "{by_frames:?}");
-        let mut places = xs(&by_frames);
-        places.dedup();
-        assert_eq!(places.len(), 4, "{places:?}");
-        let mut at_once = xs(&led(Tool::Brush, true));
-        at_once.dedup();
-        assert_eq!(at_once, places);
-    }
-
-    #[test]
-    fn without_a_tool_a_drag_leads_nothing() {
-        assert_eq!(led(Tool::Move, false), []);
     }
 }
