@@ -33,8 +33,10 @@ fn what(state: &State) -> String {
     let layer = state.overlay.layer().filter(|layer| layer.kind.is_of_lesions());
     let map = layer.map(|it| format!("{}, cut at t = {:.3}", it.kind.title(), it.threshold.get()));
     let review = &state.review.review;
-    let kept = (!review.annotations().is_empty())
-        .then(|| format!("{} annotations as they stand", review.exported().len()));
+    let kept = (!review.annotations().is_empty()).then(|| match review.exported().len() {
+        1 => "1 annotation as it stands".to_owned(),
+        n => format!("{n} annotations as they stand"),
+    });
     match (kept, map) {
         (Some(kept), Some(map)) => format!("Outlines and table: {kept}. Mask and heatmap: {map}"),
         (kept, map) => kept.or(map).unwrap_or_default(),
