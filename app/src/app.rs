@@ -120,7 +120,7 @@ impl App {
         Panel::bottom("status").show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged));
         if let Some(facts) = &state.view.facts {
             if state.review.is_panel_open {
-                let left = Panel::left("review").default_size(320.0).size_range(300.0..=520.0);
+                let left = Panel::left("review").default_size(336.0).size_range(336.0..=520.0);
                 left.show(ui, |ui| review_ui(ui, state, facts, commands));
             }
             let side = Panel::right("side").default_size(SIDE_PANEL_PT).size_range(280.0..=520.0);

@@ -127,7 +127,7 @@ pub fn segmentation(
     Ok(Box::new(move || {
         match pass {
             Pass::Forward => drop(network.apply(&image)?),
-            Pass::Training => drop(network.learn(&image)?.sum_all()?.backward()?),
+            Pass::Training => drop(network.learn(&image)?.logits.sum_all()?.backward()?),
         }
         Ok(())
     }))

@@ -36,7 +36,7 @@ open_display
 # Where things are in the window at its first size, with a heatmap where there is one.
 welcome_button=(280 182) cancel_button=(1195 404)
 slider=(985 474) typed_t=(1199 474) opacity=(978 656) colormap=(1140 686)
-folder_field=(600 426)
+folder_field=(600 494)
 
 open_by_path() {
   mark

@@ -1,17 +1,17 @@
 //! Outlines of annotations over the slide, and what the tool in the hand is about to do.
 //!
 //! A line in the class color lies on a dark one, so that it is seen on any stain. What is too small to be
-//! seen is marked with a ring. Only what is in view is drawn, with no more corners than the screen can
+//! seen is marked with a ring, in a crowd with a dot. Only what is in view is drawn, with no more corners than the screen can
 //! show; those are worked out once for a zoom.
 
 use std::collections::HashMap;
 
 use domain::annotation::{Annotation, AnnotationId, Shape as Outline, Verdict};
 use domain::coords::{Level0Px, Level0Rect};
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, vec2};
+use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Shape, Stroke, vec2};
 use review::outline::simplified_line;
 
-use super::window_pos;
+use super::{on_screen, window_pos};
 use crate::state::State;
 use crate::state::review::{ReviewState, Tool};
 use crate::state::view::ViewState;
@@ -20,8 +20,17 @@ use crate::ui::{length_text, theme};
 /// Annotations smaller than this are marked with a ring of this radius.
 const MARKER_PT: f32 = 5.0;
 
+/// With more than this many in view they are drawn in a plainer way, and more of them as dots.
+const CROWD: usize = 800;
+
+/// Side below which an annotation is a dot in a crowd.
+const CROWDED_PT: f32 = 24.0;
+
 /// Corners nearer to the line without them are not drawn.
 const TOLERANCE_PT: f64 = 0.4;
+
+/// Smallest hole that is drawn, in tolerances: 6 points.
+const HOLE_TOLERANCES: f64 = 15.0;
 
 const SHADE: Color32 = Color32::from_black_alpha(200);
 
@@ -46,16 +55,39 @@ impl Annotations {
         let (view, review) = (&state.view, &state.review);
         if review.is_shown && !state.overlay.is_peeking {
             self.refresh(view, review);
-            let annotations = review.review.annotations().iter().zip(&self.bounds);
-            let drawn = annotations.filter_map(|(it, bounds)| Some((it, (*bounds)?)));
-            let (last, first): (Vec<_>, Vec<_>) =
-                drawn.partition(|(it, _)| review.selected.contains(&it.id));
-            for (index, (annotation, bounds)) in first.iter().chain(&last).enumerate() {
-                let look = Look::of(annotation, first.len() <= index);
-                paint_one(painter, canvas, view, annotation, *bounds, look, &mut self.lines);
-            }
+            self.paint_all(painter, canvas, state);
         }
         paint_tool(painter, canvas, state);
+    }
+
+    fn paint_all(&mut self, painter: &Painter, canvas: Rect, state: &State) {
+        let (view, review) = (&state.view, &state.review);
+        let annotations = review.review.annotations().iter().zip(&self.bounds);
+        let in_view: Vec<_> = annotations
+            .filter_map(|(it, bounds)| Some((it, on_screen(state, canvas, (*bounds)?))))
+            .filter(|(_, place)| canvas.expand(MARKER_PT).intersects(*place))
+            .collect();
+        let is_crowded = CROWD < in_view.len();
+        let small_pt = if is_crowded { CROWDED_PT } else { 2.0 * MARKER_PT };
+        let mut dots = Mesh::default();
+        let (last, first): (Vec<_>, Vec<_>) =
+            in_view.into_iter().partition(|(it, _)| review.selected.contains(&it.id));
+        for (index, (annotation, place)) in first.iter().chain(&last).enumerate() {
+            let is_selected = first.len() <= index;
+            let is_shaded = is_selected || !is_crowded;
+            let look = Look { is_shaded, ..Look::of(annotation, is_selected) };
+            let is_small = place.width().max(place.height()) < small_pt;
+            match (is_small, is_crowded && !is_selected) {
+                (true, true) => add_dot(&mut dots, place.center(), look.color),
+                (true, false) => look.strokes().for_each(|stroke| {
+                    painter.circle_stroke(place.center(), MARKER_PT, stroke);
+                }),
+                (false, _) => {
+                    paint_outline(painter, canvas, view, annotation, look, &mut self.lines);
+                }
+            }
+        }
+        painter.add(dots);
     }
 
     fn refresh(&mut self, view: &ViewState, review: &ReviewState) {
@@ -76,6 +108,7 @@ impl Annotations {
 struct Look {
     color: Color32,
     width_pt: f32,
+    is_shaded: bool,
 }
 
 impl Look {
@@ -84,39 +117,36 @@ impl Look {
         let color = Color32::from_rgb(r, g, b);
         let is_rejected = annotation.verdict == Verdict::Rejected;
         match (is_selected, is_rejected) {
-            (true, _) => Self { color, width_pt: 3.5 },
-            (false, true) => Self { color: color.gamma_multiply(0.45), width_pt: 1.0 },
-            (false, false) => Self { color, width_pt: 1.8 },
+            (true, _) => Self { color, width_pt: 3.5, is_shaded: true },
+            (false, true) => {
+                Self { color: color.gamma_multiply(0.45), width_pt: 1.0, is_shaded: true }
+            }
+            (false, false) => Self { color, width_pt: 1.8, is_shaded: true },
         }
     }
 
-    /// The dark line below and the colored one over it.
-    fn strokes(self) -> [Stroke; 2] {
-        [Stroke::new(self.width_pt + 2.0, SHADE), Stroke::new(self.width_pt, self.color)]
+    /// The dark line below, and the colored one over it.
+    fn strokes(self) -> impl Iterator<Item = Stroke> {
+        let shade = self.is_shaded.then(|| Stroke::new(self.width_pt + 2.0, SHADE));
+        shade.into_iter().chain([Stroke::new(self.width_pt, self.color)])
     }
 }
 
-fn paint_one(
+/// Eight corners instead of the hundred of a ring.
+fn add_dot(dots: &mut Mesh, center: Pos2, color: Color32) {
+    dots.add_colored_rect(Rect::from_center_size(center, vec2(7.0, 7.0)), SHADE);
+    dots.add_colored_rect(Rect::from_center_size(center, vec2(5.0, 5.0)), color);
+}
+
+fn paint_outline(
     painter: &Painter,
     canvas: Rect,
     view: &ViewState,
     annotation: &Annotation,
-    bounds: Level0Rect,
     look: Look,
     lines: &mut HashMap<AnnotationId, Vec<Line>>,
 ) {
     let at = |point: Level0Px| window_pos(canvas, view.camera.screen_from_level0(point));
-    let far = Level0Px { x: bounds.x + bounds.width, y: bounds.y + bounds.height };
-    let place = Rect::from_two_pos(at(Level0Px { x: bounds.x, y: bounds.y }), at(far));
-    if !canvas.expand(MARKER_PT).intersects(place) {
-        return;
-    }
-    if place.width().max(place.height()) < 2.0 * MARKER_PT {
-        for stroke in look.strokes() {
-            painter.circle_stroke(place.center(), MARKER_PT, stroke);
-        }
-        return;
-    }
     let tolerance = view.camera.level0_per_pt * TOLERANCE_PT;
     let lines =
         lines.entry(annotation.id).or_insert_with(|| lines_of(&annotation.shape, tolerance));
@@ -143,15 +173,20 @@ fn paint_label(painter: &Painter, place: Pos2, text: String) {
     painter.galley(place.min, text, theme::TEXT_STRONG);
 }
 
-/// Closed rings come back to where they began.
+/// Closed rings come back to where they began. Holes that would be a blot on screen are left out.
 fn lines_of(shape: &Outline, tolerance_px: f64) -> Vec<Line> {
-    let rings = match shape {
+    let parts = match shape {
         Outline::Line(points) => return vec![Line { points: points.clone() }],
-        Outline::Area(parts) => {
-            parts.iter().flat_map(|part| std::iter::once(&part.outer).chain(&part.holes))
-        }
+        Outline::Area(parts) => parts,
     };
-    rings
+    let is_seen = |hole: &&Vec<Level0Px>| {
+        let bounds = Level0Rect::around(*hole).unwrap_or_default();
+        tolerance_px * HOLE_TOLERANCES <= bounds.width.max(bounds.height)
+    };
+    let outer = parts.iter().map(|part| &part.outer);
+    let holes = parts.iter().flat_map(|part| &part.holes).filter(is_seen);
+    outer
+        .chain(holes)
         .map(|ring| {
             let closed: Vec<_> = ring.iter().chain(ring.first()).copied().collect();
             let middle = closed.len() / 2;
@@ -213,7 +248,7 @@ fn paint_tool(painter: &Painter, canvas: Rect, state: &State) {
     }
     let open = if review.tool == Tool::Polygon { pointer } else { None };
     let points: Vec<Pos2> = way.iter().copied().chain(open.filter(|_| !way.is_empty())).collect();
-    for stroke in (Look { color, width_pt: 2.0 }).strokes() {
+    for stroke in (Look { color, width_pt: 2.0, is_shaded: true }).strokes() {
         painter.add(Shape::line(points.clone(), stroke));
     }
     if let (Tool::Line, Some(end), true) = (review.tool, way.last(), 2 <= way.len()) {
@@ -261,10 +296,12 @@ mod tests {
             let point = |a: f64| Level0Px { x: 1000.0 * a.cos(), y: 1000.0 * a.sin() };
             (0..n).map(angle).map(point).collect::<Vec<_>>()
         };
-        let part = domain::contour::Polygon { outer: ring(10_000), holes: vec![ring(3)] };
+        let holes = vec![ring(3), vec![Level0Px::default(); 3]];
+        let part = domain::contour::Polygon { outer: ring(10_000), holes };
         let lines = lines_of(&Outline::Area(vec![part]), 5.0);
         assert!(lines[0].points.len() < 100 && 8 < lines[0].points.len());
         assert!(lines.iter().all(|line| line.points.first() == line.points.last()));
         assert_eq!(lines[1].points.len(), 4);
+        assert_eq!(lines.len(), 2, "a hole that is a point on screen is left out");
     }
 }

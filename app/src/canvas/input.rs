@@ -1,7 +1,7 @@
 //! Pointer, wheel and pinch to commands.
 
 use domain::coords::ScreenPt;
-use egui::{Key, PointerButton, Response, Sense, Ui};
+use egui::{CursorIcon, Key, PointerButton, Response, Sense, Ui};
 
 use super::canvas_point;
 use crate::command::{Commands, ReviewCommand, ViewCommand};
@@ -32,6 +32,10 @@ pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Resp
         commands.push(ViewCommand::SetPointer(pointer));
     }
     let is_tool_on = state.review.tool != Tool::Move;
+    let response = match is_tool_on {
+        true => response.on_hover_cursor(CursorIcon::Crosshair),
+        false => response,
+    };
     let is_primary_panning = !is_tool_on || ui.input(|input| input.key_down(PAN_KEY));
     drag(&response, is_primary_panning, commands);
     if let Some(anchor) = pointer {
@@ -101,6 +105,13 @@ fn lead(
     let is_down = response.is_pointer_button_down_on() && ui.input(|it| it.pointer.primary_down());
     let is_clicked = response.clicked_by(PointerButton::Primary);
     if let (true, Some(place)) = (is_down || is_clicked, place) {
+        // A slow frame may come when the pointer has already moved on.
+        let origin = ui.input(|input| input.pointer.press_origin());
+        if let (true, Some(origin)) = (state.review.way.is_empty(), origin) {
+            let origin = canvas_point(response.rect, origin);
+            let origin = state.view.camera.level0_from_screen(origin);
+            commands.push(ReviewCommand::Lead(origin));
+        }
         commands.push(ReviewCommand::Lead(place));
     }
     if is_clicked || (!is_down && !state.review.way.is_empty()) {

@@ -1,8 +1,9 @@
 //! Opening slides and writing results.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
 use crate::command::Effect;
 use crate::state::State;
@@ -30,6 +31,8 @@ pub(crate) enum FileCommand {
     PickExportFolder,
     /// Write this file or not.
     ToggleExportFormat(ExportFormat),
+    /// Count outlines from here.
+    SetExportFrame(FrameChoice),
     /// Write the files.
     Export,
 }
@@ -55,6 +58,7 @@ pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
                 state.dialogs.export_formats.insert(format);
             }
         }
+        FileCommand::SetExportFrame(frame) => state.dialogs.export_frame = frame,
         FileCommand::Export => return export(state),
     }
     Vec::new()
@@ -79,18 +83,23 @@ fn open_typed(state: &mut State) -> Vec<Effect> {
 }
 
 fn show_export(state: &mut State) {
-    let Some(layer) = state.overlay.layer() else {
-        state.notices.error("There is nothing to export yet: run a model first");
-        return;
-    };
-    if !layer.kind.is_of_lesions() {
-        state.notices.error("Tissue is no lesion: choose another layer to export");
+    if !ExportFormat::ALL.into_iter().any(|format| can_export(state, format)) {
+        state.notices.error(match state.overlay.layer() {
+            None => "There is nothing to export yet: run a model or draw annotations first",
+            Some(_) => "Tissue is no lesion: choose another layer to export",
+        });
         return;
     }
     if state.dialogs.export_folder.is_empty() {
         state.dialogs.export_folder = beside_the_slide(state);
     }
     state.dialogs.open = Dialog::Export;
+}
+
+/// Whether there is what such a file holds: a layer of lesions, or annotations where they are enough.
+pub(crate) fn can_export(state: &State, format: ExportFormat) -> bool {
+    let has_map = state.overlay.layer().is_some_and(|layer| layer.kind.is_of_lesions());
+    has_map || (format.is_of_annotations() && !state.review.review.annotations().is_empty())
 }
 
 fn beside_the_slide(state: &State) -> String {
@@ -100,13 +109,14 @@ fn beside_the_slide(state: &State) -> String {
 
 fn export(state: &mut State) -> Vec<Effect> {
     let folder = state.dialogs.export_folder.trim();
-    let formats = state.dialogs.export_formats.clone();
-    if folder.is_empty() || formats.is_empty() || state.overlay.layer().is_none() {
+    let chosen = state.dialogs.export_formats.iter().copied();
+    let formats: BTreeSet<ExportFormat> = chosen.filter(|it| can_export(state, *it)).collect();
+    if folder.is_empty() || formats.is_empty() {
         return Vec::new();
     }
     let folder = PathBuf::from(folder);
     state.dialogs.open = Dialog::None;
-    vec![Effect::Export { folder, formats }]
+    vec![Effect::Export { folder, formats, frame: state.dialogs.export_frame }]
 }
 
 #[cfg(test)]
@@ -160,6 +170,16 @@ mod tests {
         state.overlay.chosen = LayerKind::Tissue;
         apply(&mut state, FileCommand::ShowExport);
         assert_eq!((state.dialogs.open, state.notices.shown.len()), (Dialog::None, 1));
+    }
+
+    #[test]
+    fn annotations_are_exported_without_a_result_in_formats_that_need_none() {
+        let mut state = samples::reviewed();
+        apply(&mut state, FileCommand::ShowExport);
+        assert_eq!(state.dialogs.open, Dialog::Export);
+        let effects = apply(&mut state, FileCommand::Export);
+        let [Effect::Export { formats, .. }] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(*formats, BTreeSet::from([ExportFormat::GeoJson]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Panels push a [`Command`]; [`apply`] changes the [`State`] and answers with [`Effect`]s, the things
 //! that need a thread, a file or the window itself. [`entries`] gives commands their names and keys.
 
+mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
@@ -21,10 +22,11 @@ use std::path::PathBuf;
 use ::model::registry::ModelEntry;
 use ::review::Entry;
 use domain::mask::BinaryThreshold;
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
+pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
-pub(crate) use file::FileCommand;
+pub(crate) use file::{FileCommand, can_export};
 pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
@@ -82,6 +84,7 @@ pub(crate) enum Effect {
     Export {
         folder: PathBuf,
         formats: BTreeSet<ExportFormat>,
+        frame: FrameChoice,
     },
     CancelJob(JobId),
     SaveSession,

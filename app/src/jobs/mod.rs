@@ -127,7 +127,9 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         }
         Effect::Reshape => reshape::start(state, runner),
         Effect::ReadLayers => read_layers::start(state, runner),
-        Effect::Export { folder, formats } => export::start(folder, formats, state, runner),
+        Effect::Export { folder, formats, frame } => {
+            export::start(folder, (formats, frame), state, runner);
+        }
         Effect::CancelJob(id) => runner.cancel(id),
         Effect::SaveSession => session_file::start_save(state, runner),
         Effect::Quit => runner.close_window(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use slide::export::ExportFormat;
+use slide::export::{ExportFormat, FrameChoice};
 
 /// A dialog; one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(crate) struct Dialogs {
     pub(crate) export_folder: String,
     /// Which files an export writes.
     pub(crate) export_formats: BTreeSet<ExportFormat>,
+    /// Where its outlines are counted from.
+    pub(crate) export_frame: FrameChoice,
 }
 
 impl Default for Dialogs {
@@ -38,6 +40,7 @@ impl Default for Dialogs {
             path_text: String::new(),
             export_folder: String::new(),
             export_formats: BTreeSet::from(ExportFormat::USUAL),
+            export_frame: FrameChoice::default(),
         }
     }
 }

@@ -1,14 +1,11 @@
 //! Dialogs over the window, one at a time; Escape or a click beside them closes.
 
-use std::collections::BTreeSet;
-
 use egui::text::CCursorRange;
 use egui::text_edit::TextEditState;
-use egui::{Id, Label, Modal, Response, RichText, TextEdit, Ui};
-use slide::export::{ExportFormat, Reader};
+use egui::{Id, Modal, Response, Ui};
 
-use super::{about, shortcut_sheet, start_page, theme};
-use crate::command::{Commands, FileCommand, WindowCommand};
+use super::{about, export_dialog, shortcut_sheet, start_page};
+use crate::command::{Commands, WindowCommand};
 use crate::state::State;
 use crate::state::dialogs::{Dialog, Dialogs};
 
@@ -22,7 +19,7 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
         match dialog {
             Dialog::None => {}
             Dialog::OpenPath => open_path_ui(ui, &state.dialogs, commands),
-            Dialog::Export => export_ui(ui, state, commands),
+            Dialog::Export => export_dialog::export_ui(ui, state, commands),
             Dialog::Shortcuts => shortcut_sheet::shortcut_sheet_ui(ui),
             Dialog::About => about::about_ui(ui),
         }
@@ -42,7 +39,7 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
 
 /// Gives a dialog's main control the keyboard unless something has it, so that one can type or
 /// press Enter at once. Answers whether it did.
-fn focus_first(ui: &Ui, control: &Response) -> bool {
+pub(super) fn focus_first(ui: &Ui, control: &Response) -> bool {
     let is_free = ui.memory(|memory| memory.focused().is_none());
     if is_free {
         control.request_focus();
@@ -63,60 +60,10 @@ fn open_path_ui(ui: &mut Ui, dialogs: &Dialogs, commands: &mut Commands) {
     }
 }
 
-fn export_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
-    ui.set_width(520.0);
-    ui.heading("Export");
-    if let Some(layer) = state.overlay.layer() {
-        ui.label(format!("{}, cut at t = {:.3}", layer.kind.title(), layer.threshold.get()));
-    }
-    formats_ui(ui, &state.dialogs.export_formats, commands);
-    ui.add_space(4.0);
-    folder_ui(ui, &state.dialogs.export_folder, commands);
-    ui.add_space(4.0);
-    let is_ready =
-        !state.dialogs.export_folder.trim().is_empty() && !state.dialogs.export_formats.is_empty();
-    let export = ui.add_enabled(is_ready, theme::primary_button("Export"));
-    focus_first(ui, &export);
-    if export.clicked() {
-        commands.push(FileCommand::Export);
-    }
-    let note = "Files are named after the slide and the layer. An earlier export of the same slide is replaced; \
-                files of another slide never are.";
-    ui.add(Label::new(RichText::new(note).small().color(theme::TEXT_WEAK)).wrap());
-}
-
-/// A column of boxes under the name of the program that the files are for.
-fn formats_ui(ui: &mut Ui, chosen: &BTreeSet<ExportFormat>, commands: &mut Commands) {
-    for reader in Reader::ALL {
-        ui.label(RichText::new(reader.title()).color(theme::TEXT_WEAK));
-        for format in ExportFormat::ALL.into_iter().filter(|format| format.reader() == reader) {
-            let mut is_chosen = chosen.contains(&format);
-            if ui.checkbox(&mut is_chosen, format.title()).changed() {
-                commands.push(FileCommand::ToggleExportFormat(format));
-            }
-        }
-    }
-}
-
-fn folder_ui(ui: &mut Ui, folder: &str, commands: &mut Commands) {
-    ui.horizontal(|ui| {
-        let label = ui.label("Folder");
-        let mut typed = folder.to_owned();
-        let width = ui.available_width() - 100.0;
-        let field = ui.add(TextEdit::singleline(&mut typed).desired_width(width));
-        if field.labelled_by(label.id).changed() {
-            commands.push(FileCommand::SetExportFolder(typed));
-        }
-        if ui.button("Choose…").clicked() {
-            commands.push(FileCommand::PickExportFolder);
-        }
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, samples};
+    use crate::command::{Command, FileCommand, samples};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     fn asked(dialog: Dialog, click: &str) -> Vec<Command> {

@@ -1,6 +1,6 @@
 //! The panel of the annotations: tools, the list by falling score, and the one that is selected.
 
-use domain::annotation::{Annotation, AnnotationId, Shape, Verdict};
+use domain::annotation::{Annotation, Shape, Verdict};
 use domain::scale::{Area, Mpp};
 use egui::{Color32, ComboBox, DragValue, RichText, ScrollArea, Sense, Slider, Ui, vec2};
 use review::ReviewStatus;
@@ -15,7 +15,8 @@ mod selected;
 /// Height of the list.
 const LIST_PT: f32 = 190.0;
 
-const ROW_PT: f32 = 22.0;
+/// Of one line, without the space below it.
+const ROW_PT: f32 = 24.0;
 
 const STATUSES: [(ReviewStatus, &str); 3] = [
     (ReviewStatus::Unseen, "Not begun"),
@@ -160,12 +161,10 @@ fn list_ui(ui: &mut Ui, review: &ReviewState, mpp: Option<Mpp>, commands: &mut C
         return;
     }
     ui.label(RichText::new(counts(review)).small().color(theme::TEXT_WEAK));
-    let by_id: std::collections::HashMap<AnnotationId, &Annotation> =
-        review.review.annotations().iter().map(|it| (it.id, it)).collect();
     let scroll = ScrollArea::vertical().id_salt("annotations").max_height(LIST_PT);
     scroll.auto_shrink([false, true]).show_rows(ui, ROW_PT, listed.len(), |ui, rows| {
         for index in rows {
-            let annotation = listed.get(index).and_then(|id| by_id.get(id));
+            let annotation = listed.get(index).and_then(|id| review.review.get(*id));
             if let Some(annotation) = annotation {
                 row_ui(ui, index, annotation, review, mpp, commands);
             }
@@ -190,8 +189,8 @@ fn row_ui(
     commands: &mut Commands,
 ) {
     ui.horizontal(|ui| {
-        ui.set_height(ROW_PT - ui.spacing().item_spacing.y);
-        let (dot, _) = ui.allocate_exact_size(vec2(12.0, 12.0), Sense::hover());
+        ui.spacing_mut().button_padding.y = 2.0;
+        let (dot, _) = ui.allocate_exact_size(vec2(12.0, ROW_PT), Sense::hover());
         let [r, g, b] = annotation.class.color;
         ui.painter().circle_filled(dot.center(), 5.0, Color32::from_rgb(r, g, b));
         let is_selected = review.selected.contains(&annotation.id);

@@ -3,6 +3,7 @@
 pub(crate) mod about;
 pub(crate) mod channel_panel;
 pub(crate) mod dialogs;
+pub(crate) mod export_dialog;
 pub(crate) mod histogram;
 pub(crate) mod job_tray;
 pub(crate) mod lens_panel;

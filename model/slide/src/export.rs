@@ -16,12 +16,17 @@ pub(crate) mod geojson;
 mod heatmap_png;
 mod heatmap_tiff;
 mod imagescope_xml;
+mod label_tiff;
 mod lesion_csv;
 mod naming;
+mod ome;
 mod png;
 mod probability_pyramid;
+mod probability_tiff;
+mod pyramid;
 mod raster;
 mod record;
+mod report;
 mod sheet;
 mod tiff_writer;
 pub(crate) mod xml;
@@ -35,8 +40,10 @@ use domain::coords::{Level0Rect, PixelSize};
 use domain::heatmap::Heatmap;
 use domain::id::SlideId;
 use domain::mask::{BinaryMask, BinaryThreshold};
+use domain::pixels::Pixels;
 use domain::progress::{CancelToken, Progress};
 use domain::scale::Mpp;
+use serde_json::Value;
 
 use crate::Slide;
 pub use atomic::{Staged, save, stage};
@@ -45,6 +52,7 @@ pub use format::{ExportFormat, FrameChoice, Reader};
 pub use naming::{Names, refined_stem};
 pub use png::encode_png;
 pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};
+pub use report::thumbnail;
 pub use sheet::AnnotationSheet;
 use sheet::Entry;
 
@@ -67,7 +75,9 @@ pub struct SlideFacts {
 impl SlideFacts {
     /// The facts of an open slide.
     pub fn of(slide: &Slide) -> Self {
-        let bounds = bounds(slide.properties());
+        let whole = Level0Rect::of_size(slide.size());
+        let is_inside = |bounds: &Level0Rect| whole.union(*bounds) == whole;
+        let bounds = bounds(slide.properties()).filter(is_inside);
         Self { id: slide.id().clone(), size: slide.size(), mpp: slide.mpp(), bounds }
     }
 }
@@ -79,7 +89,8 @@ fn bounds(properties: &BTreeMap<String, String>) -> Option<Level0Rect> {
         text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
     };
     let (width, height) = (number("width")?, number("height")?);
-    Some(Level0Rect { x: number("x")?, y: number("y")?, width, height })
+    let has_area = 0.0 < width && 0.0 < height;
+    has_area.then_some(Level0Rect { x: number("x")?, y: number("y")?, width, height })
 }
 
 /// How far the result can be trusted.
@@ -108,6 +119,8 @@ pub struct ExportRequest<'a> {
     pub frame: FrameChoice,
     /// Where tissue was found, if known.
     pub tissue: Option<&'a BinaryMask>,
+    /// The whole slide as it stands in a report, from [`thumbnail`].
+    pub thumbnail: Option<&'a Pixels>,
     /// The cut-off *t* of mask and outlines.
     pub threshold: BinaryThreshold,
     /// Probability of the positive class for the whole slide.
@@ -175,7 +188,7 @@ impl Bundle<'_> {
         for (index, format) in formats.iter().enumerate() {
             cancel.check()?;
             progress.report(index as u64, formats.len() as u64);
-            staged.extend(self.stage(dir, stem, *format)?);
+            staged.extend(self.stage(dir, stem, *format, (progress, cancel))?);
         }
         cancel.check()?;
         staged.into_iter().map(Staged::publish).collect()
@@ -187,52 +200,87 @@ impl Bundle<'_> {
         dir: &Path,
         stem: &str,
         format: ExportFormat,
+        watch: (&dyn Progress, &CancelToken),
     ) -> Result<Vec<Staged>, ExportError> {
-        let mut staged = Vec::new();
-        for (name, bytes) in format.file_names(stem).iter().zip(self.encode(stem, format)?) {
-            staged.push(stage(&dir.join(name), format.noun(), &bytes)?);
-        }
-        if let Some(main) = staged.first() {
-            let written = main.read()?;
-            match self.result {
-                Some((request, mask)) if !format.is_of_annotations() => {
-                    check::result(format, request, mask, &written)?;
+        let targets = format.file_names(stem).into_iter().map(|name| dir.join(name));
+        targets
+            .zip(self.contents(stem, format)?)
+            .map(|(target, content)| match content {
+                Content::Bytes(bytes) => {
+                    let staged = stage(&target, format.noun(), &bytes)?;
+                    self.check(format, &staged.read()?)?;
+                    Ok(staged)
                 }
-                _ => check::annotations(format, self.sheet, &self.entries, &written)?,
-            }
-        }
-        Ok(staged)
+                Content::Place(bytes) => stage(&target, format.noun(), &bytes),
+                Content::Labels => label_tiff::stage(self.sheet, &self.entries, &target, watch),
+                Content::Field(heatmap) => {
+                    probability_tiff::stage(format, self.sheet, heatmap, &target, watch)
+                }
+            })
+            .collect()
     }
 
-    /// The bytes of each of the format's files.
-    fn encode(&self, stem: &str, format: ExportFormat) -> Result<Vec<Vec<u8>>, ExportError> {
+    fn check(&self, format: ExportFormat, written: &[u8]) -> Result<(), ExportError> {
+        match self.result {
+            Some((request, mask)) if !format.is_of_annotations() => {
+                check::result(format, request, mask, written)
+            }
+            _ => check::annotations(format, self.sheet, &self.entries, written),
+        }
+    }
+
+    /// What each of the format's files holds.
+    fn contents(&self, stem: &str, format: ExportFormat) -> Result<Vec<Content<'_>>, ExportError> {
         let (sheet, entries) = (self.sheet, self.entries.as_slice());
         let result = || {
             let problem = "it needs a model's result, and there are annotations only".to_owned();
             self.result.ok_or(ExportError::Encode { what: format.noun(), problem })
         };
-        Ok(match format {
+        let described = |picture| png::described(picture, sheet.origin(format));
+        let bytes = match format {
             ExportFormat::MaskPng => {
                 let (request, mask) = result()?;
-                vec![png::encode_mask(mask)?, frame::encode(request, mask.size())?]
+                let place = frame::encode(request, mask.size())?;
+                let picture = described(png::encode_mask(mask)?);
+                return Ok(vec![Content::Bytes(picture), Content::Place(place)]);
             }
-            ExportFormat::HeatmapPng => vec![heatmap_png::encode(result()?.0.heatmap)?],
-            ExportFormat::HeatmapTiff => vec![heatmap_tiff::encode(result()?.0)?],
-            ExportFormat::GeoJson => vec![geojson::encode(sheet, entries)?],
-            ExportFormat::AsapXml => vec![asap_xml::encode(sheet, entries)],
-            ExportFormat::ImageScopeXml => vec![imagescope_xml::encode(sheet, entries)],
-            ExportFormat::Coco => vec![coco::encode(sheet, entries, stem)?],
-            ExportFormat::LesionCsv => vec![lesion_csv::encode(sheet, entries)?],
+            ExportFormat::HeatmapPng => described(heatmap_png::encode(result()?.0.heatmap)?),
+            ExportFormat::HeatmapTiff => heatmap_tiff::encode(result()?.0)?,
+            ExportFormat::GeoJson => geojson::encode(sheet, entries)?,
+            ExportFormat::AsapXml => asap_xml::encode(sheet, entries),
+            ExportFormat::ImageScopeXml => imagescope_xml::encode(sheet, entries),
+            ExportFormat::Coco => coco::encode(sheet, entries, stem)?,
+            ExportFormat::LesionCsv => lesion_csv::encode(sheet, entries)?,
+            ExportFormat::LabelTiff => return Ok(vec![Content::Labels]),
+            ExportFormat::ProbabilityTiff | ExportFormat::LikelihoodMap => {
+                return Ok(vec![Content::Field(result()?.0.heatmap)]);
+            }
+            ExportFormat::ReportPdf => {
+                report::pdf(result()?, entries, &Value::Object(sheet.origin(format)).to_string())?
+            }
+            ExportFormat::ReportPng => described(report::png(result()?, entries)?),
             ExportFormat::Record => {
                 let (request, mask) = result()?;
-                vec![record::encode(request, mask, record::n_lesions(request))?]
+                record::encode(request, mask, record::n_lesions(request))?
             }
-        })
+        };
+        Ok(vec![Content::Bytes(bytes)])
     }
 }
 
+/// What a file holds.
+enum Content<'a> {
+    Bytes(Vec<u8>),
+    /// Where the picture beside it lies.
+    Place(Vec<u8>),
+    /// Annotations as pixels, made while they are written.
+    Labels,
+    /// A map as pixels, made while they are written.
+    Field(&'a Heatmap),
+}
+
 /// The record of a result, as in `<stem>.json`.
-pub fn record(request: &ExportRequest<'_>) -> serde_json::Value {
+pub fn record(request: &ExportRequest<'_>) -> Value {
     let mask = BinaryMask::cut(request.heatmap, request.threshold);
     record::record(request, &mask, record::n_lesions(request))
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::CamsegConfig;
 use super::dataset::Tile;
 use super::label::binarize;
-use super::network::{SegmentationNetwork, variables};
+use super::network::{Learned, Scale, SegmentationNetwork, variables};
 use super::sgd::Sgd;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
 use crate::registry::weights::{self, Tensors};
@@ -86,12 +86,17 @@ impl<'a> Learner<'a> {
     ) -> Result<f64> {
         let turned: Vec<Tile> = indices.iter().map(|it| self.turned(&tiles[*it])).collect();
         let (images, cam) = batch(&turned, &self.device)?;
-        let logits = self.network.learn(&images)?; // [n, h, w]
-        let loss = camseg_loss(&logits, &cam, stage, &self.config.loss)?;
-        self.optimizer.step(&loss.total.backward()?, rate)?;
+        let Learned { logits, scales } = self.network.learn(&images)?;
+        let of = |logits: &Tensor| camseg_loss(logits, &cam, stage, &self.config.loss);
+        let loss = of(&logits)?;
+        let mut total = loss.total.clone();
+        for Scale { logits, weight } in &scales {
+            total = (total + (of(logits)?.per_image * weight)?.mean_all()?)?;
+        }
+        self.optimizer.step(&total.backward()?, rate)?;
         self.step += 1;
         sums.add(&loss, &cam, self.config.loss.mask_threshold)?;
-        Ok(f64::from(loss.total.to_scalar::<f32>()?))
+        Ok(f64::from(total.to_scalar::<f32>()?))
     }
 
     fn turned(&mut self, tile: &Tile) -> Tile {

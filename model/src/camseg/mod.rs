@@ -17,6 +17,7 @@ pub mod sgd;
 mod stage_1;
 mod trainer;
 pub(crate) mod unet;
+pub mod vmaml;
 
 pub use config::CamsegConfig;
 pub use refiner::RefinerDescription;

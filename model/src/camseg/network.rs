@@ -6,9 +6,11 @@ use std::fmt::Debug;
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::unet;
+use super::vmaml::{self, VmamlConfig, VmamlUnet};
 use crate::registry::weights::Tensors;
 
 /// A segmentation network: images `[b, h, w, 3]` of any size, in `-1.0..=1.0`, to logits `[b, h, w]`.
@@ -17,7 +19,7 @@ pub(crate) trait SegmentationNetwork: Debug + Send + Sync {
     ///
     /// # Errors
     /// If the images have another shape.
-    fn learn(&self, images: &Tensor) -> Result<Tensor>;
+    fn learn(&self, images: &Tensor) -> Result<Learned>;
 
     /// With the remembered statistics, without a gradient.
     ///
@@ -26,8 +28,26 @@ pub(crate) trait SegmentationNetwork: Debug + Send + Sync {
     fn apply(&self, images: &Tensor) -> Result<Tensor>;
 }
 
+/// What a network in training answers.
+#[derive(Debug)]
+pub(crate) struct Learned {
+    /// `[b, h, w]`.
+    pub(crate) logits: Tensor,
+    /// Masks that are held to the same label, each for its share; empty for a network with one mask alone.
+    pub(crate) scales: Vec<Scale>,
+}
+
+/// A mask that only training looks at.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    /// `[b, h, w]`.
+    pub(crate) logits: Tensor,
+    /// What it counts in every image, `[b]`.
+    pub(crate) weight: Tensor,
+}
+
 /// Which network, and how wide.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NetworkConfig {
     /// U-Net (MODELS 7.5).
@@ -35,6 +55,8 @@ pub enum NetworkConfig {
         /// Channels of the first level; each further one has twice as many.
         base: usize,
     },
+    /// VMAML-UNet (MODELS 8).
+    Vmaml(VmamlConfig),
 }
 
 impl NetworkConfig {
@@ -43,6 +65,7 @@ impl NetworkConfig {
         match self {
             Self::Unet { base } => (!(4..=64).contains(base))
                 .then(|| format!("the U-Net's base must lie in 4 to 64, found {base}")),
+            Self::Vmaml(config) => config.problem(),
         }
     }
 
@@ -56,6 +79,7 @@ impl NetworkConfig {
     ) -> Result<Box<dyn SegmentationNetwork>> {
         match self {
             Self::Unet { .. } => Ok(Box::new(unet::Unet::new(vars)?)),
+            Self::Vmaml(config) => Ok(Box::new(VmamlUnet::new(config, vars)?)),
         }
     }
 
@@ -66,16 +90,12 @@ impl NetworkConfig {
     pub(crate) fn first_weights(&self, seed: u64) -> Result<Tensors> {
         let weights = match self {
             Self::Unet { base } => unet::weights(*base),
+            Self::Vmaml(config) => vmaml::weights(config),
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let draw = |weight: Weight| {
             let count = weight.shape.iter().product();
-            let values: Vec<f32> = match weight.start {
-                Start::Constant(value) => vec![value; count],
-                Start::Uniform(bound) => {
-                    (0..count).map(|_| rng.random_range(-bound..bound)).collect()
-                }
-            };
+            let values: Vec<f32> = (0..count).map(|i| weight.first(i, &mut rng)).collect();
             Ok((weight.name, Tensor::from_vec(values, weight.shape, &Device::Cpu)?))
         };
         weights.into_iter().map(draw).collect()
@@ -88,6 +108,17 @@ pub(super) enum Start {
     Constant(f32),
     /// Uniform in `-bound..bound`.
     Uniform(f32),
+    /// Normal with this standard deviation, cut at two of them.
+    Normal(f32),
+    /// The logarithm of the place in the last axis, from 1: rates of decay of a scan's states.
+    LogIndex,
+    /// What softplus makes a step size between 0.001 and 0.1 of, evenly spread over their logarithms.
+    StepSize,
+}
+
+/// PyTorch's default for a layer in which every output sums that many products.
+pub(super) fn kaiming(fan_in: usize) -> Start {
+    Start::Uniform(1.0 / (fan_in as f32).sqrt())
 }
 
 /// A weight of a network.
@@ -96,6 +127,65 @@ pub(super) struct Weight {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     pub(super) start: Start,
+}
+
+impl Weight {
+    /// The first value of element `index`.
+    fn first(&self, index: usize, rng: &mut ChaCha8Rng) -> f32 {
+        match self.start {
+            Start::Constant(value) => value,
+            Start::Uniform(bound) => rng.random_range(-bound..bound),
+            Start::Normal(deviation) => loop {
+                let value: f32 = StandardNormal.sample(rng);
+                if value.abs() <= 2.0 {
+                    return value * deviation;
+                }
+            },
+            Start::LogIndex => {
+                let place = index % self.shape.last().copied().unwrap_or(1);
+                (place as f32 + 1.0).ln()
+            }
+            Start::StepSize => {
+                let step = rng.random_range(0.001f32.ln()..0.1f32.ln()).exp();
+                step + (-(-step).exp_m1()).ln()
+            }
+        }
+    }
+}
+
+/// A list of weights under construction.
+#[derive(Debug)]
+pub(super) struct Weights<'a> {
+    list: &'a mut Vec<Weight>,
+    prefix: String,
+}
+
+impl<'a> Weights<'a> {
+    pub(super) fn new(list: &'a mut Vec<Weight>) -> Self {
+        Self { list, prefix: String::new() }
+    }
+
+    /// Adds what `part` adds, under a name.
+    pub(super) fn under(&mut self, name: &str, part: impl FnOnce(&mut Weights<'_>)) {
+        part(&mut Weights { list: self.list, prefix: format!("{}{name}.", self.prefix) });
+    }
+
+    pub(super) fn add(&mut self, name: &str, shape: &[usize], start: Start) {
+        let name = format!("{}{name}", self.prefix);
+        self.list.push(Weight { name, shape: shape.to_vec(), start });
+    }
+
+    /// Scale and shift behind a normalization.
+    pub(super) fn norm(&mut self, channels: usize) {
+        self.add("weight", &[channels], Start::Constant(1.0));
+        self.add("bias", &[channels], Start::Constant(0.0));
+    }
+
+    /// Weight and bias of a linear layer.
+    pub(super) fn linear(&mut self, inputs: usize, outputs: usize) {
+        self.add("weight", &[outputs, inputs], kaiming(inputs));
+        self.add("bias", &[outputs], kaiming(inputs));
+    }
 }
 
 /// Whether a weight is learned rather than remembered.

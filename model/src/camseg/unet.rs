@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var, bail};
 
-use super::network::{SegmentationNetwork, Start, Weight, var};
+use super::network::{Learned, SegmentationNetwork, Start, Weight, Weights, kaiming, var};
 use crate::nn::batch_norm::{EPSILON, Moments, batch_norm_relu};
-use crate::nn::conv3x3::{conv3x3, conv3x3_rectified};
+use crate::nn::conv3x3::{conv3x3, conv3x3_of_two, conv3x3_rectified};
 use crate::nn::linear::project;
 use crate::nn::max_pool::max_pool2;
 use crate::nn::storage::{tensor, to_vec};
@@ -26,42 +26,34 @@ const MOMENTUM: f64 = 0.1;
 pub(super) fn weights(base: usize) -> Vec<Weight> {
     let channels: Vec<usize> = (0..=DEPTH).map(|level| base << level).collect();
     let mut list = Vec::new();
-    double_conv(&mut list, "inc", 3, channels[0]);
+    let to = &mut Weights::new(&mut list);
+    to.under("inc", |to| double_conv(to, 3, channels[0]));
     for level in 0..DEPTH {
-        double_conv(&mut list, &format!("down.{level}"), channels[level], channels[level + 1]);
+        let (above, here) = (channels[level], channels[level + 1]);
+        to.under(&format!("down.{level}"), |to| double_conv(to, above, here));
     }
     for (step, level) in (0..DEPTH).rev().enumerate() {
         let (below, here) = (channels[level + 1], channels[level]);
-        let bound = uniform(4 * here);
-        add(&mut list, format!("up.{step}.weight"), &[below, here, 2, 2], bound);
-        add(&mut list, format!("up.{step}.bias"), &[here], bound);
-        double_conv(&mut list, &format!("dec.{step}"), 2 * here, here);
+        to.under(&format!("up.{step}"), |to| {
+            to.add("weight", &[below, here, 2, 2], kaiming(4 * here));
+            to.add("bias", &[here], kaiming(4 * here));
+        });
+        to.under(&format!("dec.{step}"), |to| double_conv(to, 2 * here, here));
     }
-    add(&mut list, "outc.weight".to_owned(), &[1, base, 1, 1], uniform(base));
-    add(&mut list, "outc.bias".to_owned(), &[1], uniform(base));
+    to.add("outc.weight", &[1, base, 1, 1], kaiming(base));
+    to.add("outc.bias", &[1], kaiming(base));
     list
 }
 
-fn double_conv(list: &mut Vec<Weight>, name: &str, inputs: usize, outputs: usize) {
+fn double_conv(to: &mut Weights<'_>, inputs: usize, outputs: usize) {
     for (half, inputs) in [(1, inputs), (2, outputs)] {
-        let shape = [outputs, inputs, 3, 3];
-        add(list, format!("{name}.conv{half}.weight"), &shape, uniform(9 * inputs));
-        for (part, value) in
-            [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)]
-        {
-            let start = Start::Constant(value);
-            add(list, format!("{name}.bn{half}.{part}"), &[outputs], start);
-        }
+        to.add(&format!("conv{half}.weight"), &[outputs, inputs, 3, 3], kaiming(9 * inputs));
+        to.under(&format!("bn{half}"), |to| {
+            to.norm(outputs);
+            to.add("running_mean", &[outputs], Start::Constant(0.0));
+            to.add("running_var", &[outputs], Start::Constant(1.0));
+        });
     }
-}
-
-/// PyTorch's default for a layer in which every output sums that many products.
-fn uniform(fan_in: usize) -> Start {
-    Start::Uniform(1.0 / (fan_in as f32).sqrt())
-}
-
-fn add(list: &mut Vec<Weight>, name: String, shape: &[usize], start: Start) {
-    list.push(Weight { name, shape: shape.to_vec(), start });
 }
 
 /// Whether batch norm takes and remembers the batch's statistics.
@@ -101,16 +93,16 @@ impl Unet {
 
     fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
         let (_, height, width, _) = images.dims4()?;
-        let mut skips = vec![self.first.forward(&reflected(images)?, mode)?];
+        let mut skips = vec![self.first.forward(&[&reflected(images, ALIGNMENT)?], mode)?];
         for level in &self.down {
             let above = skips.last().map_or_else(|| images.clone(), Tensor::clone);
-            skips.push(level.forward(&max_pool2(&above)?, mode)?);
+            skips.push(level.forward(&[&max_pool2(&above)?], mode)?);
         }
         let mut x = skips.pop().unwrap_or_else(|| images.clone());
         for ((weight, bias), decode) in self.up.iter().zip(&self.decode) {
             let up = up_conv(&x, weight, bias)?;
             x = match skips.pop() {
-                Some(skip) => decode.forward(&Tensor::cat(&[&skip, &up], 3)?, mode)?,
+                Some(skip) => decode.forward(&[&skip, &up], mode)?,
                 None => up,
             };
         }
@@ -121,8 +113,8 @@ impl Unet {
 }
 
 impl SegmentationNetwork for Unet {
-    fn learn(&self, images: &Tensor) -> Result<Tensor> {
-        self.forward(images, Mode::Learn)
+    fn learn(&self, images: &Tensor) -> Result<Learned> {
+        Ok(Learned { logits: self.forward(images, Mode::Learn)?, scales: Vec::new() })
     }
 
     fn apply(&self, images: &Tensor) -> Result<Tensor> {
@@ -130,20 +122,20 @@ impl SegmentationNetwork for Unet {
     }
 }
 
-/// Rows and columns mirrored behind the last one, to multiples of [`ALIGNMENT`].
-fn reflected(images: &Tensor) -> Result<Tensor> {
+/// Rows and columns mirrored behind the last one, to multiples of `alignment`.
+pub(super) fn reflected(images: &Tensor, alignment: usize) -> Result<Tensor> {
     let mut padded = images.contiguous()?;
     for axis in [1, 2] {
         let len = images.dim(axis)?;
-        if len.is_multiple_of(ALIGNMENT) {
+        if len.is_multiple_of(alignment) {
             continue;
         }
         let period = (2 * (len - 1)).max(1);
         let mirrored = |i: usize| ((i % period).min(period - i % period)) as u32;
-        let places: Vec<u32> = (0..len.next_multiple_of(ALIGNMENT))
+        let places: Vec<u32> = (0..len.next_multiple_of(alignment))
             .map(|i| if len == 1 { 0 } else { mirrored(i) })
             .collect();
-        let places = Tensor::from_vec(places, len.next_multiple_of(ALIGNMENT), images.device())?;
+        let places = Tensor::from_vec(places, len.next_multiple_of(alignment), images.device())?;
         padded = padded.index_select(&places, axis)?;
     }
     Ok(padded)
@@ -158,8 +150,9 @@ impl DoubleConv {
         Ok(Self([ConvNorm::new(vars, name, 1)?, ConvNorm::new(vars, name, 2)?]))
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.0[1].forward(&self.0[0].forward(x, mode)?, mode)
+    /// Of one image or of the channels of two.
+    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        self.0[1].forward(&[&self.0[0].forward(x, mode)?], mode)
     }
 }
 
@@ -184,12 +177,17 @@ impl ConvNorm {
         })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
         if mode == Mode::Apply {
             let (scale, shift) = self.folded()?;
             return conv3x3_rectified(x, &self.conv, &scale, &shift);
         }
-        let (y, moments) = batch_norm_relu(&conv3x3(x, &self.conv)?, &self.weight, &self.bias)?;
+        let y = match *x {
+            [x] => conv3x3(x, &self.conv)?,
+            [a, b] => conv3x3_of_two([a, b], &self.conv)?,
+            _ => bail!("expected one or two images, found {}", x.len()),
+        };
+        let (y, moments) = batch_norm_relu(&y, &self.weight, &self.bias)?;
         self.remember(&moments)?;
         Ok(y)
     }
@@ -258,7 +256,8 @@ mod tests {
     fn sides_are_mirrored_without_repeating_the_last_row() {
         let x = Tensor::arange(0f64, 18.0, &candle_core::Device::Cpu).unwrap();
         let x = x.reshape((1, 18, 1, 1)).unwrap();
-        let padded = reflected(&x).unwrap().narrow(1, 17, 3).unwrap().narrow(2, 0, 1).unwrap();
+        let padded =
+            reflected(&x, ALIGNMENT).unwrap().narrow(1, 17, 3).unwrap().narrow(2, 0, 1).unwrap();
         let want = Tensor::new(&[17.0f64, 16.0, 15.0], x.device()).unwrap();
         assert_near(&padded.flatten_all().unwrap(), &want, 0.0, "mirror");
     }

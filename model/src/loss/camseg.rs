@@ -77,9 +77,12 @@ pub enum Stage {
     Late,
 }
 
-/// Scalars, means over the images of a batch, and the labels they were taken against.
+/// Means over the images of a batch, and the labels they were taken against.
 #[derive(Clone, Debug)]
 pub(crate) struct CamsegLoss {
+    /// Of each image, `[b]`.
+    pub(crate) per_image: Tensor,
+    /// Scalars, as those below.
     pub(crate) total: Tensor,
     pub(crate) soft: Tensor,
     pub(crate) hard: Tensor,
@@ -106,7 +109,7 @@ pub(crate) fn camseg_loss(
         Stage::Late => refine(cam, &probability.detach(), config.refinement)?,
     };
     let mask = binarize(&label, config.mask_threshold)?;
-    let soft = bce(logits, &label)?.mean_all()?;
+    let soft = bce(logits, &label)?.flatten_from(1)?.mean(D::Minus1)?;
     let weight = structure_weight(&mask, config.structure_window)?;
     let hard = (dice_loss(&probability, &mask)? + structure_loss(&probability, &mask, &weight)?)?;
     let consistency = match stage {
@@ -117,8 +120,16 @@ pub(crate) fn camseg_loss(
         AlphaOn::Soft => config.alpha,
         AlphaOn::Hard => 1.0 - config.alpha,
     };
-    let total = (((&soft * soft_share)? + (&hard * (1.0 - soft_share))?)? + &consistency)?;
-    Ok(CamsegLoss { total, soft, hard, consistency, label, mask })
+    let per_image = (((&soft * soft_share)? + (&hard * (1.0 - soft_share))?)? + &consistency)?;
+    Ok(CamsegLoss {
+        total: per_image.mean_all()?,
+        per_image,
+        soft: soft.mean_all()?,
+        hard: hard.mean_all()?,
+        consistency: consistency.mean_all()?,
+        label,
+        mask,
+    })
 }
 
 /// Binary cross entropy per element from logits, finite everywhere.
@@ -132,14 +143,14 @@ fn per_image(values: &Tensor) -> Result<Tensor> {
     values.flatten_from(1)?.sum(D::Minus1)
 }
 
-/// `1 - Dice` per image, averaged.
+/// `1 - Dice` of each image, `[b]`.
 pub(crate) fn dice_loss(probability: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let shared = ((per_image(&(probability * mask)?)? * 2.0)? + SMOOTH)?;
     let sum = ((per_image(probability)? + per_image(mask)?)? + SMOOTH)?;
-    (shared / sum)?.mean_all()?.affine(-1.0, 1.0)
+    (shared / sum)?.affine(-1.0, 1.0)
 }
 
-/// `1 -` the mean of the lesion's and the background's `IoU`, pixels near label edges counting more.
+/// `1 -` the mean of the lesion's and the background's `IoU` of each image, `[b]`; pixels near label edges count more.
 pub(crate) fn structure_loss(
     probability: &Tensor,
     mask: &Tensor,
@@ -153,22 +164,27 @@ pub(crate) fn structure_loss(
     };
     let lesion = iou(probability, mask)?;
     let background = iou(&probability.affine(-1.0, 1.0)?, &mask.affine(-1.0, 1.0)?)?;
-    (lesion + background)?.mean_all()?.affine(-0.5, 1.0)
+    (lesion + background)?.affine(-0.5, 1.0)
 }
 
-/// Eq. 28; the region is taken from the original map.
+/// Eq. 28 of each image, `[b]`; the region is taken from the original map.
 pub(crate) fn consistency_loss(
     logits: &Tensor,
     cam: &Tensor,
     config: &CamsegLossConfig,
 ) -> Result<Tensor> {
     let region = binarize(cam, config.consistency_threshold)?;
-    let within = || -> Result<Tensor> { (bce(logits, &logits.ones_like()?)? * &region)?.sum_all() };
+    let within = || per_image(&(bce(logits, &logits.ones_like()?)? * &region)?);
+    let images = logits.dim(0)? as f64;
     match config.consistency {
-        Consistency::Bce => bce(logits, &region)?.mean_all(),
-        Consistency::Pixels => within()? / region.elem_count() as f64,
-        Consistency::Region => within()? / region.sum_all()?.maximum(1.0)?,
-        Consistency::Off => logits.mean_all()?.zeros_like(),
+        Consistency::Bce => bce(logits, &region)?.flatten_from(1)?.mean(D::Minus1),
+        Consistency::Pixels => within()? / (region.elem_count() as f64 / images),
+        // The region is that of the batch: an image without one counts nothing.
+        Consistency::Region => {
+            let pixels = (region.sum_all()?.maximum(1.0)? / images)?;
+            within()?.broadcast_div(&pixels)
+        }
+        Consistency::Off => per_image(logits)?.zeros_like(),
     }
 }
 

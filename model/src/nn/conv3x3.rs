@@ -1,18 +1,25 @@
 //! 3 x 3 convolution with a ring of zeros, stride 1, no bias: what a U-Net is made of.
 //!
-//! Images are channel last, `[b, h, w, C]`; weights `[O, C, 3, 3]` as PyTorch keeps them. The zeros are
-//! copied around the image once; after that every pixel sees three runs of neighbouring values. The
-//! gradient in the image is the same convolution with the weights turned by half a turn.
+//! Images are channel last, `[b, h, w, C]`; weights `[O, C, 3, 3]` as PyTorch keeps them. The channels may lie in two tensors,
+//! as those of a skip connection do, which are never joined: rows are copied into a ring of zeros band by band, and after that
+//! every pixel sees three runs of neighbouring values. The gradient in the image is the same convolution with the weights
+//! turned by half a turn.
+
+use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::fused::{Fused, apply};
 use super::image_product::{Cotangent, Panels, Walk, band_rows, forward, weight_gradient};
 use super::storage::{on_cpu, read, slice, tensor};
 use super::vectors::Vectors;
 
 /// Weights per pair of channels.
 const TAPS: usize = 9;
+
+/// Values of one tensor, and its channels.
+type Part<'a, T> = (&'a [T], usize);
 
 /// `x` `[b, h, w, C]`, `weight` `[O, C, 3, 3]` to `[b, h, w, O]`.
 ///
@@ -22,24 +29,42 @@ pub(crate) fn conv3x3(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     on_cpu([x, weight], |[x, weight]| x.apply_op2(&weight, Conv3x3))
 }
 
+/// [`conv3x3`] of the channels of `a`, then those of `b`.
+///
+/// # Errors
+/// If shapes disagree or the type is neither `f32` nor `f64`.
+pub(crate) fn conv3x3_of_two([a, b]: [&Tensor; 2], weight: &Tensor) -> Result<Tensor> {
+    apply(Conv3x3OfTwo, [a, b, weight])
+}
+
 /// `max(0, conv3x3(x, weight) * scale + shift)` with `scale` and `shift` `[O]`, in one pass and without a
-/// gradient: convolution, batch norm and `ReLU` of a trained network.
+/// gradient: convolution, batch norm and `ReLU` of a trained network. The channels of `x` are those of one tensor or of two.
 ///
 /// # Errors
 /// If shapes disagree or the type is not `f32`.
 pub(crate) fn conv3x3_rectified(
-    x: &Tensor,
+    x: &[&Tensor],
     weight: &Tensor,
     scale: &[f32],
     shift: &[f32],
 ) -> Result<Tensor> {
-    on_cpu([x, weight], |[x, weight]| {
-        let shape = ImageShape::of(x.dims(), weight.dims())?;
-        let y = read::<f32, _>(&weight, |weight| {
-            let panels = straight(weight, shape).finish(scale, shift, true);
-            read(&x, |x| Ok(convolve(x, shape, &panels)))
+    let [a, b] = match *x {
+        [x] => [x, x],
+        [a, b] => [a, b],
+        _ => bail!("conv3x3: expected one or two images, found {}", x.len()),
+    };
+    on_cpu([a, b, weight], |[a, b, weight]| {
+        let parts = &[a.dims(), b.dims()][..x.len()];
+        let shape = ImageShape::of(parts, weight.dims())?;
+        let panels = read::<f32, _>(&weight, |it| Ok(straight(it, shape)))?;
+        let panels = panels.finish(scale, shift, true);
+        let y = read(&a, |a_values| {
+            read(&b, |b_values| {
+                let parts = [(a_values, a.dim(3)?), (b_values, b.dim(3)?)];
+                Ok(convolve(&parts[..x.len()], shape, &panels))
+            })
         })?;
-        tensor(y, (shape.images, shape.rows, shape.columns, shape.outputs))
+        tensor(y, shape.output())
     })
 }
 
@@ -54,20 +79,30 @@ struct ImageShape {
 }
 
 impl ImageShape {
-    fn of(x: &[usize], weight: &[usize]) -> Result<Self> {
-        match (x, weight) {
-            (&[images, rows, columns, inputs], &[outputs, c, 3, 3]) if c == inputs => {
+    /// Of images whose channels lie in tensors of these shapes.
+    fn of(parts: &[&[usize]], weight: &[usize]) -> Result<Self> {
+        let inputs = parts.iter().filter_map(|part| part.last()).sum();
+        let fits = |part: &&[usize]| part.len() == 4 && part[..3] == parts[0][..3];
+        match (parts, weight) {
+            (&[&[images, rows, columns, _], ..], &[outputs, c, 3, 3])
+                if c == inputs && parts.iter().all(fits) =>
+            {
                 Ok(Self { images, rows, columns, inputs, outputs })
             }
-            _ => {
-                bail!("conv3x3: expected [b, h, w, C] and [O, C, 3, 3], found {x:?} and {weight:?}")
-            }
+            _ => bail!(
+                "conv3x3: expected [b, h, w, C] and [O, C, 3, 3], found {parts:?} and {weight:?}"
+            ),
         }
     }
 
-    /// The shape of the gradient on its way back.
-    fn reversed(self) -> Self {
-        Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    /// Of the result.
+    fn output(self) -> Shape {
+        (self.images, self.rows, self.columns, self.outputs).into()
+    }
+
+    /// The shape of the gradient in so many channels on its way back.
+    fn reversed(self, channels: usize) -> Self {
+        Self { inputs: self.outputs, outputs: channels, ..self }
     }
 
     /// Values per padded row.
@@ -96,41 +131,65 @@ fn straight<T: Vectors>(weight: &[T], shape: ImageShape) -> Panels<T> {
     Panels::pack(weight, (TAPS * inputs, shape.outputs), first, TAPS * inputs)
 }
 
-/// Weights for the way back.
-fn turned<T: Vectors>(weight: &[T], shape: ImageShape) -> Panels<T> {
+/// Weights for the way back to some of the input channels.
+fn turned<T: Vectors>(weight: &[T], shape: ImageShape, channels: Range<usize>) -> Panels<T> {
     let ImageShape { inputs, outputs, .. } = shape;
-    let first = |k: usize| k % outputs * inputs * TAPS + TAPS - 1 - k / outputs;
-    Panels::pack(weight, (TAPS * outputs, inputs), first, TAPS)
+    let first =
+        |k: usize| k % outputs * inputs * TAPS + channels.start * TAPS + TAPS - 1 - k / outputs;
+    Panels::pack(weight, (TAPS * outputs, channels.len()), first, TAPS)
+}
+
+/// Copies row `y` of an image between two zero pixels, the channels of all parts side by side; zeros for a row beyond the image.
+/// What is left and right of the row is not touched.
+fn pad_row<T: Vectors>(
+    parts: &[Part<'_, T>],
+    shape: ImageShape,
+    image: usize,
+    y: Option<usize>,
+    padded: &mut [T],
+) {
+    let ImageShape { rows, columns, inputs, .. } = shape;
+    let inner = &mut padded[inputs..(columns + 1) * inputs];
+    let Some(y) = y.filter(|y| *y < rows) else { return inner.fill(T::zero()) };
+    let mut from = 0;
+    for (values, channels) in parts {
+        let row = &values[(image * rows + y) * columns * channels..][..columns * channels];
+        if *channels == inputs {
+            inner.copy_from_slice(row);
+            return;
+        }
+        for (to, pixel) in inner.chunks_exact_mut(inputs).zip(row.chunks_exact(*channels)) {
+            to[from..from + channels].copy_from_slice(pixel);
+        }
+        from += channels;
+    }
 }
 
 /// The images with a ring of zeros, `[b, h + 2, w + 2, C]`.
 fn padded<T: Vectors>(x: &[T], shape: ImageShape) -> Vec<T> {
-    let (rows, row) = (shape.rows + 2, shape.columns * shape.inputs);
+    let rows = shape.rows + 2;
     let mut padded = vec![T::zero(); shape.images * rows * shape.padded_row()];
     padded.par_chunks_exact_mut(shape.padded_row()).enumerate().for_each(|(at, to)| {
-        let (image, y) = (at / rows, at % rows);
-        if (1..=shape.rows).contains(&y) {
-            let from = &x[(image * shape.rows + y - 1) * row..][..row];
-            to[shape.inputs..shape.inputs + row].copy_from_slice(from);
-        }
+        pad_row(&[(x, shape.inputs)], shape, at / rows, (at % rows).checked_sub(1), to);
     });
     padded
 }
 
-fn convolve<T: Vectors>(x: &[T], shape: ImageShape, panels: &Panels<T>) -> Vec<T> {
+fn convolve<T: Vectors>(parts: &[Part<'_, T>], shape: ImageShape, panels: &Panels<T>) -> Vec<T> {
     let ImageShape { images, rows, columns, outputs, .. } = shape;
-    let padded = padded(x, shape);
-    let padded_image = padded.len() / images.max(1);
-    let y_row = columns * outputs;
+    let (padded_row, y_row) = (shape.padded_row(), columns * outputs);
     let band = band_rows(images, rows, columns);
     let mut y = vec![T::zero(); images * rows * y_row];
     let bands = y.par_chunks_exact_mut(rows * y_row).enumerate().flat_map(|(image, y)| {
         y.par_chunks_mut(band * y_row).enumerate().map(move |(at, y)| (image, at * band, y))
     });
-    bands.for_each(|(image, row, y)| {
-        let x = &padded[image * padded_image + row * shape.padded_row()..];
+    bands.for_each_init(Vec::new, |padded, (image, first, y)| {
         let walk = Walk { rows: y.len() / y_row, ..shape.walk() };
-        forward(x, walk, panels, y, y_row);
+        padded.resize((walk.rows + 2) * padded_row, T::zero());
+        for (row, to) in padded.chunks_exact_mut(padded_row).enumerate() {
+            pad_row(parts, shape, image, (first + row).checked_sub(1), to);
+        }
+        forward(padded, walk, panels, y, y_row);
     });
     y
 }
@@ -149,7 +208,38 @@ fn by_output<T: Vectors>(gradient: &[T], shape: ImageShape) -> Vec<T> {
     by_output
 }
 
+/// The gradient in the weights.
+fn weights_gradient<T: Vectors>(x: &[T], shape: ImageShape, dy: &[T]) -> Vec<T> {
+    let padded = padded(x, shape);
+    let (row_step, outputs) = (shape.columns * shape.outputs, shape.outputs);
+    let dy = Cotangent { values: dy, image: shape.rows * row_step, row_step, outputs };
+    let padded_image = (shape.rows + 2) * shape.padded_row();
+    by_output(&weight_gradient(&padded, padded_image, shape.walk(), dy), shape)
+}
+
+/// The gradient in some of the input channels.
+fn image_gradient<T: Vectors>(
+    weight: &[T],
+    shape: ImageShape,
+    channels: Range<usize>,
+    dy: &[T],
+) -> Vec<T> {
+    let back = shape.reversed(channels.len());
+    convolve(&[(dy, shape.outputs)], back, &turned(weight, shape, channels))
+}
+
 struct Conv3x3;
+
+impl Conv3x3 {
+    fn values<T: Vectors>(
+        (x, x_layout): (&CpuStorage, &Layout),
+        (weight, weight_layout): (&CpuStorage, &Layout),
+        shape: ImageShape,
+    ) -> Result<Vec<T>> {
+        let panels = straight(slice(weight, weight_layout)?, shape);
+        Ok(convolve(&[(slice(x, x_layout)?, shape.inputs)], shape, &panels))
+    }
+}
 
 impl CustomOp2 for Conv3x3 {
     fn name(&self) -> &'static str {
@@ -163,21 +253,14 @@ impl CustomOp2 for Conv3x3 {
         weight: &CpuStorage,
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = ImageShape::of(x_layout.dims(), weight_layout.dims())?;
+        let shape = ImageShape::of(&[x_layout.dims()], weight_layout.dims())?;
+        let (image, weight) = ((x, x_layout), (weight, weight_layout));
         let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(convolve::<f32>(
-                slice(x, x_layout)?,
-                shape,
-                &straight(slice(weight, weight_layout)?, shape),
-            )),
-            CpuStorage::F64(_) => CpuStorage::F64(convolve::<f64>(
-                slice(x, x_layout)?,
-                shape,
-                &straight(slice(weight, weight_layout)?, shape),
-            )),
+            CpuStorage::F32(_) => CpuStorage::F32(Self::values(image, weight, shape)?),
+            CpuStorage::F64(_) => CpuStorage::F64(Self::values(image, weight, shape)?),
             _ => bail!("conv3x3: expected f32 or f64"),
         };
-        Ok((y, (shape.images, shape.rows, shape.columns, shape.outputs).into()))
+        Ok((y, shape.output()))
     }
 
     fn bwd(
@@ -201,24 +284,51 @@ fn gradients<T: Vectors>(
     weight: &Tensor,
     dy: &Tensor,
 ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-    let shape = ImageShape::of(x.dims(), weight.dims())?;
+    let shape = ImageShape::of(&[x.dims()], weight.dims())?;
     read::<T, _>(dy, |dy| {
-        let dw = read(x, |x| {
-            let padded = padded(x, shape);
-            let y_row = shape.columns * shape.outputs;
-            let (image, outputs) = (shape.rows * y_row, shape.outputs);
-            let dy = Cotangent { values: dy, image, row_step: y_row, outputs };
-            let padded_image = (shape.rows + 2) * shape.padded_row();
-            let dw = weight_gradient(&padded, padded_image, shape.walk(), dy);
-            tensor(by_output(&dw, shape), weight.shape())
-        })?;
+        let dw = read(x, |x| Ok(weights_gradient(x, shape, dy)))?;
+        let dw = tensor(dw, weight.shape())?;
         if !x.track_op() {
             return Ok((None, Some(dw)));
         }
-        let panels = read(weight, |weight| Ok(turned::<T>(weight, shape)))?;
-        let dx = tensor(convolve(dy, shape.reversed(), &panels), x.shape())?;
+        let back = |weight: &[T]| Ok(image_gradient(weight, shape, 0..shape.inputs, dy));
+        let dx = tensor(read(weight, back)?, x.shape())?;
         Ok((Some(dx), Some(dw)))
     })
+}
+
+struct Conv3x3OfTwo;
+
+impl Fused for Conv3x3OfTwo {
+    const NAME: &'static str = "conv3x3 of two";
+    /// The shape, and the channels of the first image.
+    type Plan = (ImageShape, usize);
+
+    fn plan(&self, [a, b, weight]: [&[usize]; 3]) -> Result<(Self::Plan, Shape)> {
+        let shape = ImageShape::of(&[a, b], weight)?;
+        Ok(((shape, a[3]), shape.output()))
+    }
+
+    fn forward<T: Vectors>(&self, plan: &Self::Plan, [a, b, weight]: [&[T]; 3]) -> Vec<T> {
+        let (shape, n) = *plan;
+        convolve(&[(a, n), (b, shape.inputs - n)], shape, &straight(weight, shape))
+    }
+
+    fn backward<T: Vectors>(
+        &self,
+        plan: &Self::Plan,
+        [a, b, weight]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 3] {
+        let (shape, n) = *plan;
+        let of = |x: &[T], inputs| weights_gradient(x, ImageShape { inputs, ..shape }, dy);
+        let (dw_a, dw_b) = (of(a, n), of(b, shape.inputs - n));
+        let filters = dw_a.chunks(TAPS * n).zip(dw_b.chunks(TAPS * (shape.inputs - n)));
+        let dw = filters.flat_map(|(a, b)| [a, b].concat()).collect();
+        let da = image_gradient(weight, shape, 0..n, dy);
+        [da, image_gradient(weight, shape, n..shape.inputs, dy), dw]
+    }
 }
 
 #[cfg(test)]
@@ -287,16 +397,36 @@ mod tests {
         let scale: Vec<f32> = (0..18).map(|i| 0.5 + i as f32 / 9.0).collect();
         let shift: Vec<f32> = (0..18).map(|i| i as f32 - 9.0).collect();
         let f32s = |it: &Tensor| it.to_dtype(DType::F32).unwrap();
-        let fused = conv3x3_rectified(&f32s(&x), &f32s(&weight), &scale, &shift).unwrap();
+        let fused = |x: &[&Tensor]| conv3x3_rectified(x, &f32s(&weight), &scale, &shift).unwrap();
         let row = |it: &[f32]| Tensor::from_slice(it, 18, x.device()).unwrap().to_dtype(DType::F64);
         let plain = by_candle(&x, &weight).broadcast_mul(&row(&scale).unwrap()).unwrap();
         let want = plain.broadcast_add(&row(&shift).unwrap()).unwrap().relu().unwrap();
-        assert_near(&fused.to_dtype(DType::F64).unwrap(), &want, 1e-5, "fused");
+        let (a, b) = (x.narrow(3, 0, 1).unwrap(), x.narrow(3, 1, 2).unwrap());
+        for fused in [fused(&[&f32s(&x)]), fused(&[&f32s(&a), &f32s(&b)])] {
+            assert_near(&fused.to_dtype(DType::F64).unwrap(), &want, 1e-5, "fused");
+        }
+    }
+
+    #[test]
+    fn two_images_side_by_side_are_one_of_all_their_channels() {
+        for (b, h, w, first, second, o) in [(1, 1, 1, 1, 1, 1), (2, 4, 5, 3, 2, 3)] {
+            let a = normal(&[b, h, w, first], 12);
+            let inputs =
+                [a, normal(&[b, h, w, second], 13), normal(&[o, first + second, 3, 3], 14)];
+            let joined = Tensor::cat(&inputs[..2], 3).unwrap();
+            let want = by_candle(&joined, &inputs[2]);
+            let of_two = |t: &[Tensor]| conv3x3_of_two([&t[0], &t[1]], &t[2]);
+            assert_near(&of_two(&inputs).unwrap(), &want, 1e-12, "value");
+            assert_gradients(&inputs, of_two);
+        }
     }
 
     #[test]
     fn channels_that_do_not_fit_are_refused() {
         let error = conv3x3(&normal(&[1, 2, 2, 3], 1), &normal(&[2, 4, 3, 3], 2)).unwrap_err();
         assert!(error.to_string().contains("[1, 2, 2, 3]"), "{error}");
+        let two = [&normal(&[1, 2, 2, 3], 1), &normal(&[1, 2, 3, 1], 1)];
+        let error = conv3x3_of_two(two, &normal(&[2, 4, 3, 3], 2)).unwrap_err();
+        assert!(error.to_string().contains("[1, 2, 3, 1]"), "{error}");
     }
 }

@@ -24,6 +24,11 @@ impl Linear {
         Ok(Self { weight: vb.get((outputs, inputs), "weight")?, bias: None })
     }
 
+    /// Of tensors that are at hand.
+    pub(crate) fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
     /// `[out, in]`.
     pub(crate) fn weight(&self) -> &Tensor {
         &self.weight

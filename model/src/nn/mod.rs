@@ -5,10 +5,13 @@
 //! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
 
 pub(crate) mod activation;
+pub(crate) mod b_spline;
 pub(crate) mod batch_norm;
 pub(crate) mod causal_conv;
 pub(crate) mod conv3x3;
+pub(crate) mod depthwise_conv;
 mod fused;
+pub(crate) mod haar;
 mod image_product;
 pub(crate) mod interpolate;
 pub(crate) mod lanes;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::heatmap::Heatmap;
 use domain::mask::BinaryThreshold;
+use domain::pixels::Pixels;
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::registry::ModelEntry;
 use serde_json::{Value, json};
@@ -116,11 +117,14 @@ impl Run<'_> {
             say(&in_words(path, &record));
             Ok(with_files(record, path, &files))
         };
-        let request = self.request(&slide, &analysis, (&analysis.heatmap, self.threshold));
+        let thumbnail = self.thumbnail(&slide, path)?;
+        let thumbnail = thumbnail.as_ref();
+        let request =
+            self.request(&slide, &analysis, (&analysis.heatmap, self.threshold), thumbnail);
         let mut result = write(&request, &stem)?;
         if let Some(refined) = analysis.refined.as_ref().zip(self.refined_threshold) {
             say("refined:");
-            let request = self.request(&slide, &analysis, refined);
+            let request = self.request(&slide, &analysis, refined, thumbnail);
             let mut refined = write(&request, &refined_stem)?;
             if let (Some(file), Some(files)) =
                 (settings.refined_pyramid, refined["files"].as_array_mut())
@@ -138,16 +142,25 @@ impl Run<'_> {
         is_wanted.then(|| self.out.join(format!("{refined_stem}.tif")))
     }
 
+    /// The slide for a report, if one is wanted.
+    fn thumbnail(&self, slide: &Slide, path: &Path) -> Result<Option<Pixels>, Failure> {
+        let is_wanted = self.formats.iter().any(|format| format.needs_thumbnail());
+        let read = is_wanted.then(|| export::thumbnail(slide)).transpose();
+        read.map_err(|error| Failure::at(path)(&error))
+    }
+
     fn request<'a>(
         &'a self,
         slide: &Slide,
         analysis: &'a Analysis,
         (heatmap, threshold): (&'a Heatmap, BinaryThreshold),
+        thumbnail: Option<&'a Pixels>,
     ) -> ExportRequest<'a> {
         ExportRequest {
             slide: SlideFacts::of(slide),
             heatmap,
             annotations: None,
+            thumbnail,
             frame: self.frame,
             tissue: Some(&analysis.tissue),
             threshold,

@@ -43,6 +43,11 @@ impl Staged {
         Self { file, target: target.to_owned(), what }
     }
 
+    /// Its temporary name.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// What lies on the disk.
     ///
     /// # Errors

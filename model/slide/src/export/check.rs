@@ -11,7 +11,7 @@ use tiff::decoder::{Decoder, DecodingResult};
 
 use super::raster;
 use super::sheet::{AnnotationSheet, Entry};
-use super::{ExportError, ExportFormat, ExportRequest, coco, lesion_csv};
+use super::{ExportError, ExportFormat, ExportRequest, coco, lesion_csv, report};
 use crate::import;
 use crate::ring;
 
@@ -42,6 +42,9 @@ pub(super) fn result(
     mask: &BinaryMask,
     bytes: &[u8],
 ) -> Result<(), ExportError> {
+    if format.needs_thumbnail() {
+        return report::check(format, bytes).map_err(|problem| mismatch(format, problem));
+    }
     let is_same = match format {
         ExportFormat::MaskPng => read_mask(bytes) == Some(mask.bits().to_vec()),
         ExportFormat::HeatmapTiff => {

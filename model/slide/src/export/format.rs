@@ -1,6 +1,6 @@
 //! What a result can be written as: one table of names, files and readers.
 
-use domain::coords::Level0Px;
+use domain::coords::{Level0Px, Level0Rect};
 
 use super::SlideFacts;
 
@@ -23,6 +23,16 @@ pub enum ExportFormat {
     Coco,
     /// One row per annotation.
     LesionCsv,
+    /// Annotations as numbers of classes in a pyramid of any size (OME-TIFF).
+    LabelTiff,
+    /// The heatmap's field as floats in a pyramid (OME-TIFF).
+    ProbabilityTiff,
+    /// The same as ASAP looks for it.
+    LikelihoodMap,
+    /// A page to read and print.
+    ReportPdf,
+    /// The same page as a picture.
+    ReportPng,
     /// Probability, area, timings, cautions, provenance.
     Record,
 }
@@ -75,7 +85,7 @@ struct Facts {
 
 impl ExportFormat {
     /// Every format, in the order in which files are written.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::MaskPng,
         Self::HeatmapPng,
         Self::HeatmapTiff,
@@ -84,6 +94,11 @@ impl ExportFormat {
         Self::ImageScopeXml,
         Self::Coco,
         Self::LesionCsv,
+        Self::LabelTiff,
+        Self::ProbabilityTiff,
+        Self::LikelihoodMap,
+        Self::ReportPdf,
+        Self::ReportPng,
         Self::Record,
     ];
 
@@ -103,6 +118,11 @@ impl ExportFormat {
             Self::ImageScopeXml => facts("imagescope", Reader::ImageScope, "Outlines (XML)", "outlines for ImageScope", &[".imagescope.xml"]),
             Self::Coco => facts("coco", Reader::Other, "Outlines as pixels (COCO JSON, run lengths)", "COCO file", &[".coco.json"]),
             Self::LesionCsv => facts("csv", Reader::Other, "Table of lesions (CSV)", "table of lesions", &[".lesions.csv"]),
+            Self::LabelTiff => facts("label", Reader::QuPath, "Outlines as a label image (pyramidal OME-TIFF)", "label image", &[".labels.ome.tif"]),
+            Self::ProbabilityTiff => facts("probability", Reader::QuPath, "Heatmap as a float image (pyramidal OME-TIFF)", "probability image", &[".probability.ome.tif"]),
+            Self::LikelihoodMap => facts("likelihood", Reader::Asap, "Heatmap as a likelihood map (pyramidal TIFF)", "likelihood map", &["_likelihood_map.tif"]),
+            Self::ReportPdf => facts("pdf", Reader::Person, "Report on one page (PDF)", "report", &[".report.pdf"]),
+            Self::ReportPng => facts("report-png", Reader::Person, "Report on one page (PNG)", "picture of the report", &[".report.png"]),
             Self::Record => facts("json", Reader::Other, "Record: probability, area, model, timings (JSON)", "record", &[".json"]),
         }
     }
@@ -132,12 +152,31 @@ impl ExportFormat {
         self.facts().endings.iter().map(|ending| format!("{stem}{ending}")).collect()
     }
 
+    /// Whether it shows the slide.
+    pub fn needs_thumbnail(self) -> bool {
+        matches!(self, Self::ReportPdf | Self::ReportPng)
+    }
+
     /// Whether annotations are all it needs; the others need a model's result.
     pub fn is_of_annotations(self) -> bool {
         matches!(
             self,
-            Self::GeoJson | Self::AsapXml | Self::ImageScopeXml | Self::Coco | Self::LesionCsv
+            Self::GeoJson
+                | Self::AsapXml
+                | Self::ImageScopeXml
+                | Self::Coco
+                | Self::LesionCsv
+                | Self::LabelTiff
         )
+    }
+
+    /// Whether its coordinates may be counted from the corner of the scanned part.
+    fn may_be_cropped(self) -> bool {
+        match self {
+            Self::Coco => false,
+            Self::ProbabilityTiff => true,
+            other => other.is_of_annotations(),
+        }
     }
 }
 
@@ -166,15 +205,30 @@ impl FrameChoice {
         }
     }
 
+    /// The word for it on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ByReader => "reader",
+            Self::Level0 => "level0",
+            Self::Bounds => "bounds",
+        }
+    }
+
     /// The level-0 place that is 0, 0 in a file of `format`.
     pub(super) fn origin(self, format: ExportFormat, slide: &SlideFacts) -> Level0Px {
+        let Level0Rect { x, y, .. } = self.region(format, slide);
+        Level0Px { x, y }
+    }
+
+    /// The part of the slide that a file of `format` is about.
+    pub(super) fn region(self, format: ExportFormat, slide: &SlideFacts) -> Level0Rect {
         let is_cropped = match self {
             Self::ByReader => format.reader() == Reader::QuPath,
             Self::Level0 => false,
-            Self::Bounds => format.is_of_annotations() && format != ExportFormat::Coco,
+            Self::Bounds => true,
         };
-        let corner = slide.bounds.filter(|_| is_cropped);
-        corner.map_or(Level0Px::default(), |bounds| Level0Px { x: bounds.x, y: bounds.y })
+        let bounds = slide.bounds.filter(|_| is_cropped && format.may_be_cropped());
+        bounds.unwrap_or_else(|| Level0Rect::of_size(slide.size))
     }
 }
 

@@ -3,8 +3,10 @@
 use domain::coords::PixelSize;
 use domain::mask::BinaryMask;
 use domain::pixels::Pixels;
+use flate2::Crc;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder as _};
+use serde_json::{Map, Value};
 
 use super::ExportError;
 
@@ -24,6 +26,23 @@ pub(super) fn encode(
         .write_image(bytes, size.width, size.height, color)
         .map_err(|error| ExportError::Encode { what, problem: error.to_string() })?;
     Ok(encoded)
+}
+
+/// The same PNG with where it comes from as its text `Description` (PNG 1.2, section 4.2.3), before everything else
+/// that may be left out.
+pub(super) fn described(mut png: Vec<u8>, origin: Map<String, Value>) -> Vec<u8> {
+    /// Signature and header.
+    const HEAD_BYTES: usize = 33;
+    let text = Value::Object(origin).to_string();
+    // Neither packed nor of a named language.
+    let chunk = [b"iTXt".as_slice(), b"Description\0", &[0, 0], b"\0\0", text.as_bytes()].concat();
+    let mut checksum = Crc::new();
+    checksum.update(&chunk);
+    let length = u32::try_from(chunk.len().saturating_sub(4)).unwrap_or(u32::MAX);
+    let chunk = [&length.to_be_bytes(), chunk.as_slice(), &checksum.sum().to_be_bytes()].concat();
+    let place = HEAD_BYTES.min(png.len());
+    png.splice(place..place, chunk);
+    png
 }
 
 /// Pixels as an RGBA PNG.

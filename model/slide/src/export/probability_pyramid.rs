@@ -1,29 +1,20 @@
 //! Lesion probabilities of a slide of any size as a tiled pyramid: `<stem>.refined.tif`.
 //!
-//! 8-bit gray, 255 = 1, in zlib tiles of 512 px; every level is half of the one before, the mean of 2 x 2 pixels. Rows
-//! come from the top while they are computed; memory is that of one row of tiles per level. Opens like any other slide.
+//! 8-bit gray, 255 = 1; every level is half of the one before, the mean of 2 x 2 pixels. Rows come from the top while
+//! they are computed. Opens like any other slide.
 
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use domain::coords::{Level0Rect, PixelSize};
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use serde_json::Value as Json;
 
 use super::atomic::Staged;
 use super::frame::{self, Framed};
-use super::tiff_writer::{TiffWriter, Value};
-use super::{ExportError, SOFTWARE, SlideFacts, heatmap_tiff};
-use crate::number::to_usize;
-use crate::tiff_file::tags;
+use super::pyramid::{Halving, Place, Plan, Pyramid};
+use super::{ExportError, SlideFacts, heatmap_tiff};
 
 /// What messages call the file.
 const NOUN: &str = "refined map";
-/// Side of a tile.
-const TILE_PX: u32 = 512;
-/// Halving ends with a level that fits one tile.
-const COARSEST_PX: u32 = TILE_PX;
 
 /// What a pyramid is a map of.
 #[derive(Clone, Debug)]
@@ -40,27 +31,7 @@ pub struct PyramidFacts<'a> {
 
 /// A pyramid in the making. Dropped before [`Self::finish`] it leaves nothing.
 #[derive(Debug)]
-pub struct ProbabilityPyramid {
-    target: PathBuf,
-    file: TiffWriter,
-    levels: Vec<Level>,
-    description: String,
-    /// Pixels per cm across and down, where the slide is calibrated.
-    resolution: Option<[f64; 2]>,
-}
-
-/// One resolution: what is written of it, and the rows that are not yet a row of tiles.
-#[derive(Debug)]
-struct Level {
-    size: PixelSize,
-    /// At most [`TILE_PX`] rows.
-    band: Vec<u8>,
-    /// A row that waits for its neighbour below to become half a row of the next level.
-    upper: Option<Vec<u8>>,
-    n_rows: u32,
-    offsets: Vec<u64>,
-    lengths: Vec<u64>,
-}
+pub struct ProbabilityPyramid(Pyramid<u8>);
 
 impl ProbabilityPyramid {
     /// Begins a file that will be called `target`.
@@ -68,31 +39,7 @@ impl ProbabilityPyramid {
     /// # Errors
     /// If its folder is missing, not writable or full.
     pub fn begin(target: &Path, facts: &PyramidFacts<'_>) -> Result<Self, ExportError> {
-        let levels = levels_of(facts.size);
-        let n_pixels: u64 = levels.iter().map(|it| it.size.area()).sum();
-        // Noise, zlib's worst case, grows by a few bytes in a thousand.
-        let expected_bytes = n_pixels / 50 * 51 + (1 << 20);
-        let file = TiffWriter::begin(target, expected_bytes).map_err(refused)?;
-        Ok(Self::in_file(file, target, levels, facts))
-    }
-
-    fn in_file(
-        file: TiffWriter,
-        target: &Path,
-        levels: Vec<Level>,
-        facts: &PyramidFacts<'_>,
-    ) -> Self {
-        let framed = Framed { slide: &facts.slide, model: facts.model, frame: facts.frame };
-        let json = Json::Object(frame::frame(&framed, facts.size)).to_string();
-        let per_cm = |pixels: u32, length_um: f64| f64::from(pixels) * 1e4 / length_um;
-        let resolution = facts.slide.mpp.map(|mpp| {
-            [
-                per_cm(facts.size.width, facts.frame.width * mpp.x()),
-                per_cm(facts.size.height, facts.frame.height * mpp.y()),
-            ]
-        });
-        let description = heatmap_tiff::ascii(&json);
-        Self { target: target.to_owned(), file, levels, description, resolution }
+        Pyramid::begin(target, plan(facts)).map(Self)
     }
 
     /// Adds the next row of the finest level; values outside `0.0..=1.0` are clamped.
@@ -100,34 +47,36 @@ impl ProbabilityPyramid {
     /// # Errors
     /// If the disk is full.
     pub fn add_row(&mut self, probabilities: &[f32]) -> Result<(), ExportError> {
-        let row: Vec<u8> = probabilities.iter().map(|it| byte(*it)).collect();
-        add(&mut self.levels, &mut self.file, row).map_err(refused)
+        self.0.add_row(probabilities.iter().map(|it| byte(*it)).collect())
     }
 
     /// Completes the file; rows that were not added are 0.
     ///
     /// # Errors
-    /// If the disk is full.
-    pub fn finish(mut self) -> Result<Staged, ExportError> {
-        let finest = self.levels.first().map_or(PixelSize::default(), |it| it.size);
-        while self.levels.first().is_some_and(|it| it.n_rows < finest.height) {
-            self.add_row(&vec![0.0; to_usize(finest.width)])?;
-        }
-        let Self { target, mut file, mut levels, description, resolution } = self;
-        let write = || {
-            flush(&mut levels, &mut file)?;
-            for (index, level) in levels.iter().enumerate() {
-                let of_finest = (index == 0).then_some((description.as_str(), resolution));
-                file.directory(&level.entries(of_finest))?;
-            }
-            file.finish(&target, NOUN)
-        };
-        write().map_err(refused)
+    /// If the disk is full, or the file does not read back as it was written.
+    pub fn finish(self) -> Result<Staged, ExportError> {
+        self.0.finish()
     }
 }
 
-fn refused(cause: io::Error) -> ExportError {
-    ExportError::Io { what: NOUN, cause }
+fn plan(facts: &PyramidFacts<'_>) -> Plan {
+    let framed = Framed { slide: &facts.slide, model: facts.model, frame: facts.frame };
+    let json = Json::Object(frame::frame(&framed, facts.size)).to_string();
+    let per_cm = |pixels: u32, length_um: f64| f64::from(pixels) * 1e4 / length_um;
+    let resolution = facts.slide.mpp.map(|mpp| {
+        [
+            per_cm(facts.size.width, facts.frame.width * mpp.x()),
+            per_cm(facts.size.height, facts.frame.height * mpp.y()),
+        ]
+    });
+    Plan {
+        noun: NOUN,
+        size: facts.size,
+        halving: Halving::Mean,
+        place: Place::Chain,
+        description: heatmap_tiff::ascii(&json),
+        resolution,
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts saturate")]
@@ -135,129 +84,16 @@ fn byte(probability: f32) -> u8 {
     (probability * 255.0 + 0.5) as u8
 }
 
-fn levels_of(finest: PixelSize) -> Vec<Level> {
-    let sizes = std::iter::successors(Some(finest), |it| half(*it));
-    sizes.map(Level::new).collect()
-}
-
-/// The next level's size; `None` behind the coarsest.
-fn half(size: PixelSize) -> Option<PixelSize> {
-    let next = PixelSize { width: size.width.div_ceil(2), height: size.height.div_ceil(2) };
-    (COARSEST_PX < size.width.max(size.height)).then_some(next)
-}
-
-/// Adds a row to the first of `levels` and, where it completes a pair, half a row to the next.
-fn add(levels: &mut [Level], file: &mut TiffWriter, row: Vec<u8>) -> io::Result<()> {
-    let Some((level, coarser)) = levels.split_first_mut() else { return Ok(()) };
-    level.push(file, &row)?;
-    match level.upper.take() {
-        Some(upper) => add(coarser, file, halved(&upper, &row)),
-        None => {
-            level.upper = Some(row);
-            Ok(())
-        }
-    }
-}
-
-/// Completes the last tiles of every level; an odd last row stands for itself.
-fn flush(levels: &mut [Level], file: &mut TiffWriter) -> io::Result<()> {
-    let Some((level, coarser)) = levels.split_first_mut() else { return Ok(()) };
-    level.write_tiles(file)?;
-    if let Some(upper) = level.upper.take() {
-        add(coarser, file, halved(&upper, &upper))?;
-    }
-    flush(coarser, file)
-}
-
-/// Means of 2 x 2 pixels; an odd last column stands for itself.
-fn halved(upper: &[u8], lower: &[u8]) -> Vec<u8> {
-    let mean = |(upper, lower): (&[u8], &[u8])| {
-        let sum: u16 = upper.iter().chain(lower).map(|it| u16::from(*it)).sum();
-        let n = if upper.len() == 2 { 4 } else { 2 };
-        u8::try_from((sum + n / 2) / n).unwrap_or(u8::MAX)
-    };
-    upper.chunks(2).zip(lower.chunks(2)).map(mean).collect()
-}
-
-impl Level {
-    fn new(size: PixelSize) -> Self {
-        let (band, upper) = (Vec::new(), None);
-        Self { size, band, upper, n_rows: 0, offsets: Vec::new(), lengths: Vec::new() }
-    }
-
-    fn push(&mut self, file: &mut TiffWriter, row: &[u8]) -> io::Result<()> {
-        self.band.extend(row);
-        self.n_rows += 1;
-        if self.n_rows.is_multiple_of(TILE_PX) { self.write_tiles(file) } else { Ok(()) }
-    }
-
-    /// Writes the rows that wait as one row of tiles.
-    fn write_tiles(&mut self, file: &mut TiffWriter) -> io::Result<()> {
-        if self.band.is_empty() {
-            return Ok(());
-        }
-        let (width, side) = (to_usize(self.size.width), to_usize(TILE_PX));
-        for left in (0..width).step_by(side) {
-            let mut tile = Vec::with_capacity(side * side);
-            for row in self.band.chunks_exact(width) {
-                tile.extend(row.iter().skip(left).take(side));
-                tile.resize(tile.len().next_multiple_of(side), 0);
-            }
-            tile.resize(side * side, 0);
-            let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
-            zlib.write_all(&tile)?;
-            let bytes = zlib.finish()?;
-            self.lengths.push(bytes.len() as u64);
-            self.offsets.push(file.append(&bytes)?);
-        }
-        self.band.clear();
-        Ok(())
-    }
-
-    /// The directory; `of_finest` holds what only the first one says.
-    fn entries(&self, of_finest: Option<(&str, Option<[f64; 2]>)>) -> Vec<(tags::Tag, Value)> {
-        let one = |value: u16| Value::Shorts(vec![value]);
-        let mut entries = vec![
-            (tags::SUBFILE_TYPE, Value::Longs(vec![u32::from(of_finest.is_none())])),
-            (tags::IMAGE_WIDTH, Value::Longs(vec![self.size.width])),
-            (tags::IMAGE_LENGTH, Value::Longs(vec![self.size.height])),
-            (tags::BITS_PER_SAMPLE, one(8)),
-            (tags::COMPRESSION, one(8)),
-            (tags::PHOTOMETRIC, one(1)),
-        ];
-        if let Some((description, _)) = of_finest {
-            entries.push((tags::IMAGE_DESCRIPTION, Value::Ascii(description.to_owned())));
-        }
-        entries.push((tags::SAMPLES_PER_PIXEL, one(1)));
-        if let Some((_, Some([across, down]))) = of_finest {
-            entries.push((tags::X_RESOLUTION, rational(across)));
-            entries.push((tags::Y_RESOLUTION, rational(down)));
-            entries.push((tags::RESOLUTION_UNIT, one(3)));
-        }
-        entries.extend([
-            (tags::SOFTWARE, Value::Ascii(SOFTWARE.to_owned())),
-            (tags::TILE_WIDTH, Value::Longs(vec![TILE_PX])),
-            (tags::TILE_LENGTH, Value::Longs(vec![TILE_PX])),
-            (tags::TILE_OFFSETS, Value::Offsets(self.offsets.clone())),
-            (tags::TILE_BYTE_COUNTS, Value::Offsets(self.lengths.clone())),
-        ]);
-        entries
-    }
-}
-
-fn rational(value: f64) -> Value {
-    let tiff::encoder::Rational { n, d } = heatmap_tiff::rational(value);
-    Value::Rational(n, d)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tiff_writer::TiffWriter;
     use super::*;
     use crate::Slide;
     use crate::number::to_u32;
     use domain::coords::LevelRect;
     use domain::id::{LevelIndex, SlideId};
     use domain::scale::Mpp;
+    use std::path::PathBuf;
 
     fn facts(width: u32, height: u32) -> PyramidFacts<'static> {
         let size = PixelSize { width, height };
@@ -320,7 +156,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (target, facts) = (folder.path().join("big.tif"), facts(700, 600));
         let file = TiffWriter::begin(&target, 1 << 33).unwrap();
-        let mut pyramid = ProbabilityPyramid::in_file(file, &target, levels_of(facts.size), &facts);
+        let mut pyramid = ProbabilityPyramid(Pyramid::in_file(file, &target, plan(&facts)));
         pyramid.add_row(&vec![1.0; 700]).unwrap();
         let path = pyramid.finish().unwrap().publish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap()[2], 43, "BigTIFF");

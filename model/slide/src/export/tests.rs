@@ -52,6 +52,7 @@ impl Fixture {
                 bounds: None,
             },
             annotations: None,
+            thumbnail: None,
             frame: FrameChoice::ByReader,
             heatmap: &self.heatmap,
             tissue: Some(&self.tissue),
@@ -106,12 +107,27 @@ fn a_full_export_is_one_flat_folder() {
             "case.heatmap.tif",
             "case.imagescope.xml",
             "case.json",
+            "case.labels.ome.tif",
             "case.lesions.csv",
             "case.mask.json",
             "case.mask.png",
+            "case.probability.ome.tif",
+            "case.report.pdf",
+            "case.report.png",
             "case.xml",
+            "case_likelihood_map.tif",
         ]
     );
+}
+
+#[test]
+fn pictures_say_where_they_come_from() {
+    let files = Fixture::new(heatmap()).written(None);
+    for name in ["case.mask.png", "case.heatmap.png", "case.report.png"] {
+        let text = String::from_utf8_lossy(&files[name]);
+        assert!(text.contains("Description") && text.contains("\"weights\":\"abc\""), "{name}");
+        assert!(image::load_from_memory(&files[name]).is_ok(), "{name} is still a picture");
+    }
 }
 
 #[test]

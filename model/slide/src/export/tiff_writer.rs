@@ -70,6 +70,22 @@ impl TiffWriter {
 
     /// Writes a directory, whose entries must stand in the order of their tags, behind those before it.
     pub(super) fn directory(&mut self, entries: &[(Tag, Value)]) -> io::Result<()> {
+        let (at, next) = self.table(entries)?;
+        let place = self.offset(at)?;
+        self.file.seek(SeekFrom::Start(self.next_directory))?;
+        self.file.write_all(&place)?;
+        self.file.seek(SeekFrom::Start(self.position))?;
+        self.next_directory = next;
+        Ok(())
+    }
+
+    /// Writes a directory that no chain leads to, and returns where it begins.
+    pub(super) fn sub_directory(&mut self, entries: &[(Tag, Value)]) -> io::Result<u64> {
+        Ok(self.table(entries)?.0)
+    }
+
+    /// Writes the table of a directory; returns where it begins and where the offset of the next one belongs.
+    fn table(&mut self, entries: &[(Tag, Value)]) -> io::Result<(u64, u64)> {
         let width = if self.is_big { 8 } else { 4 };
         let mut table = match self.is_big {
             true => (entries.len() as u64).to_le_bytes().to_vec(),
@@ -87,15 +103,10 @@ impl TiffWriter {
             table.extend(self.offset(count)?);
             table.extend(bytes);
         }
-        let next = self.position + table.len() as u64;
+        let length = table.len() as u64;
         table.extend(self.offset(0)?);
         let at = self.append(&table)?;
-        let place = self.offset(at)?;
-        self.file.seek(SeekFrom::Start(self.next_directory))?;
-        self.file.write_all(&place)?;
-        self.file.seek(SeekFrom::Start(self.position))?;
-        self.next_directory = next;
-        Ok(())
+        Ok((at, at + length))
     }
 
     /// Type, count and bytes of an entry.

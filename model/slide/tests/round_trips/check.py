@@ -1,6 +1,6 @@
 """Reads what the annotation writers wrote with other people's readers, and holds it against `expected`.
 
-Rules of each program: QuPath's GeoJSON reader, ASAP's and ImageScope's XML loaders, pycocotools, tifffile.
+Rules of each program: QuPath's GeoJSON reader, ASAP's and ImageScope's XML loaders, pycocotools, tifffile, pypdf.
 """
 import csv
 import json
@@ -12,6 +12,7 @@ try:
     import shapely
     import tifffile
     from lxml import etree
+    from pypdf import PdfReader
     from pycocotools import mask as coco_mask
     from pycocotools.coco import COCO
     from shapely.geometry import LineString, MultiPolygon, Polygon, shape
@@ -196,13 +197,104 @@ def check_csv(case, folder):
                 compare_area("CSV", case["name"], expected["area"] * case["mpp"] ** 2 / 1e6, float(row["area_mm2"]))
 
 
+def read_levels(path):
+    """Arrays of all levels that are small enough to be looked at, with their numbers, and the text of the first page."""
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        assert len(file.series) == 1 and all(page.is_tiled for page in series.pages)
+        shapes = [level.shape for level in series.levels]
+        for (height, width), (next_height, next_width) in zip(shapes, shapes[1:]):
+            assert (next_height, next_width) == (height // 2, width // 2)
+        arrays = {k: level.asarray() for k, level in enumerate(series.levels) if level.size < 5e7}
+        return shapes, arrays, file.pages[0].description, file.is_ome, len(file.pages)
+
+
+def parse_ome(description):
+    root = etree.fromstring(description.encode())
+    name = {"ome": root.nsmap[None]}
+    pixels = root.find("ome:Image/ome:Pixels", name)
+    comment = root.find("ome:StructuredAnnotations/ome:CommentAnnotation/ome:Value", name).text
+    return pixels, json.loads(comment)
+
+
+def check_labels(case, folder):
+    """One page, coarser levels below it, integer factors; scale only where calibrated; QuPath's frame."""
+    shapes, arrays, description, is_ome, n_pages = read_levels(folder / f"{case['name']}.labels.ome.tif")
+    assert is_ome and n_pages == 1
+    pixels, origin = parse_ome(description)
+    assert (int(pixels.get("SizeY")), int(pixels.get("SizeX"))) == shapes[0]
+    width, height = case["region"][2:]
+    step = 1
+    while max(width, height) // step > 65536:
+        step *= 2
+    assert shapes[0] == (height // step, width // step)
+    scale = pixels.get("PhysicalSizeX")
+    assert (scale is None) == (case["mpp"] is None) and (scale is None or float(scale) == case["mpp"] * step)
+    corner = [origin["frame"]["x"], origin["frame"]["y"]]
+    assert corner == case["region"][:2]
+    areas = [it for it in case["annotations"] if it["is_area"]]
+    classes = {it["class"] for it in case["annotations"]}
+    assert set(origin["values"].values()) == classes
+    k, labels = min(arrays.items())
+    step *= 2**k
+    assert set(np.unique(labels)) - {0} <= {int(value) for value in origin["values"]}
+    if not areas:
+        assert not labels.any()
+        return
+    compare_area("OME-TIFF labels", case["name"], sum(it["area"] for it in areas), np.count_nonzero(labels) * step**2)
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    found = [columns[0] * step, rows[0] * step, (columns[-1] + 1) * step, (rows[-1] + 1) * step]
+    bounds = np.array([moved(it["bounds"], corner) for it in areas])
+    extent = [*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)]
+    compare_bounds("OME-TIFF labels", case["name"], extent, found, tolerance=step)
+
+
+def check_field(folder):
+    """The heatmap on a slide of odd size: ASAP's rule for sides, and the values of the interpolated cells."""
+    cells = tifffile.imread(folder / "field.heatmap.tif")
+    width, height = 9001, 6007
+    for name, is_ome_name in (("field.probability.ome.tif", True), ("field_likelihood_map.tif", False)):
+        with tifffile.TiffFile(folder / name) as file:
+            assert file.is_ome == is_ome_name
+            pages = file.series[0].levels if is_ome_name else file.pages
+            shapes = [page.shape for page in pages]
+            values = pages[0].asarray()
+        k = round(np.log2(width / shapes[0][1]))
+        for shape, octave in zip(shapes, range(k, 32)):
+            assert shape == (height // 2**octave, width // 2**octave)
+            assert width // shape[1] == height // shape[0], "ASAP would not show it"
+        x = (np.arange(values.shape[1]) + 0.5) * 2**k / width * cells.shape[1] - 0.5
+        y = (np.arange(values.shape[0]) + 0.5) * 2**k / height * cells.shape[0] - 0.5
+        rows = np.array([np.interp(x, np.arange(cells.shape[1]), row) for row in cells])
+        expected = np.array([np.interp(y, np.arange(cells.shape[0]), column) for column in rows.T]).T
+        off = float(np.abs(values - expected).max())
+        assert values.dtype == np.float32 and off < 2e-3, off
+        print(f"{name}: values within {off:.6f} of the interpolated cells, finest level {shapes[0]}")
+
+
+def check_report(folder):
+    """One page whose text can be searched in every script, where a font has it."""
+    reader = PdfReader(str(folder / "field.report.pdf"), strict=True)
+    assert len(reader.pages) == 1 and len(reader.pages[0].images) == 1
+    origin = json.loads(reader.metadata.subject)
+    assert origin["slide"]["id"] == "f00d" and "provenance" in origin
+    text = reader.pages[0].extract_text()
+    for words in ("Lesion report", "For research use only", "fmamil-0.3", "Tumor", "coarser than"):
+        assert words in text, text
+    has_font = "腺癌" in text
+    assert has_font or "[U+817A][U+764C]" in text, text
+    print("report: one page,", "CJK as letters" if has_font else "CJK as numbers, for want of a font")
+
+
 def main():
     folder = Path(sys.argv[1])
     cases = json.loads((folder / "expected").read_text(encoding="utf-8"))
-    checks = [check_qupath, check_asap, check_imagescope, check_coco, check_csv]
+    checks = [check_qupath, check_asap, check_imagescope, check_coco, check_csv, check_labels]
     for case in cases:
         for check in checks:
             check(case, folder)
+    check_field(folder)
+    check_report(folder)
     for writer, share in worst.items():
         print(f"{writer}: areas within {100 * share:.5f} % over {len(cases)} cases")
 

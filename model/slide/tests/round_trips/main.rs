@@ -1,31 +1,46 @@
 //! Annotations through every writer and back: by our own importer always, and by independent readers in Python
-//! (`check.py`) where these are installed.
+//! (`check.py`) where these are installed. `SLIDELIGHT_ROUND_TRIPS` names a folder that keeps the files, for opening
+//! them in the programs themselves.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod cases;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cases::{Case, cases};
 use domain::annotation::{Annotation, Shape};
-use domain::coords::Level0Rect;
+use domain::coords::{Level0Rect, PixelSize};
+use domain::heatmap::Heatmap;
+use domain::id::SlideId;
+use domain::mask::BinaryThreshold;
+use domain::pixels::Pixels;
 use domain::progress::CancelToken;
-use slide::export::{AnnotationSheet, ExportFormat, FrameChoice, write_annotations};
+use domain::scale::Mpp;
+use slide::export::{
+    AnnotationSheet, Caution, ExportFormat, ExportRequest, FrameChoice, SlideFacts,
+    write_annotations, write_bundle,
+};
 use slide::import;
 
-fn formats() -> Vec<ExportFormat> {
-    ExportFormat::ALL.into_iter().filter(|format| format.is_of_annotations()).collect()
-}
+/// Those that our own importer does not read are left to other readers.
+const IMPORTED: [ExportFormat; 3] =
+    [ExportFormat::GeoJson, ExportFormat::AsapXml, ExportFormat::ImageScopeXml];
 
-fn written(case: &Case, frame: FrameChoice, folder: &Path) -> Vec<std::path::PathBuf> {
+fn written(
+    case: &Case,
+    frame: FrameChoice,
+    formats: &[ExportFormat],
+    folder: &Path,
+) -> Vec<PathBuf> {
     let mut sheet = AnnotationSheet::new(case.slide.clone(), &case.annotations);
     sheet.frame = frame;
     sheet.provenance = [("model", "fmamil-0.3"), ("weights_sha256", "abc--def"), ("t", "0.52")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     let cancel = CancelToken::default();
-    write_annotations(&sheet, folder, case.name, &formats(), (&(), &cancel)).unwrap()
+    write_annotations(&sheet, folder, case.name, formats, (&(), &cancel)).unwrap()
 }
 
 /// Area of every part, in rising order.
@@ -49,9 +64,9 @@ fn what_is_written_is_read_back_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
     for case in cases() {
         for frame in FrameChoice::ALL {
-            for path in written(&case, frame, folder.path()) {
+            for path in written(&case, frame, &IMPORTED, folder.path()) {
                 let bytes = std::fs::read(&path).unwrap();
-                let Ok(file) = import::read(&bytes) else { continue };
+                let file = import::read(&bytes).unwrap();
                 let likely = file.likely_origin(&case.slide);
                 assert!(likely.is_certain, "{}: the file says where it lies", path.display());
                 let read = file.placed(likely.origin);
@@ -79,7 +94,7 @@ fn what_is_written_is_read_back_in_its_place() {
 fn geojson_keeps_everything_but_where_it_came_from() {
     let folder = tempfile::tempdir().unwrap();
     for case in cases() {
-        written(&case, FrameChoice::ByReader, folder.path());
+        written(&case, FrameChoice::ByReader, &IMPORTED, folder.path());
         let path = folder.path().join(format!("{}.geojson", case.name));
         let file = import::read(&std::fs::read(path).unwrap()).unwrap();
         let origin = file.stated_origin.unwrap();
@@ -108,13 +123,54 @@ fn expected(case: &Case) -> serde_json::Value {
         })
     };
     let corner = case.slide.bounds.map(|it| [it.x, it.y]);
+    let whole = Level0Rect::of_size(case.slide.size);
+    let region = case.slide.bounds.unwrap_or(whole);
+    let region = [region.x, region.y, region.width, region.height];
     serde_json::json!({
         "name": case.name,
         "size": [case.slide.size.width, case.slide.size.height],
         "mpp": case.slide.mpp.map(|it| it.mean()),
         "corner": corner,
+        "region": region,
         "annotations": case.annotations.iter().map(annotation).collect::<Vec<_>>(),
     })
+}
+
+/// A map over a slide whose sides are odd, and a report with names in several scripts.
+fn write_field(folder: &Path, kept: &[Annotation]) {
+    let slide = SlideFacts {
+        id: SlideId("f00d".to_owned()),
+        size: PixelSize { width: 9001, height: 6007 },
+        mpp: Mpp::new(0.5, 0.5),
+        bounds: None,
+    };
+    let values = (0..35_u16).map(|i| f32::from(i * 17 % 32) / 32.0).collect();
+    let frame = Level0Rect::of_size(slide.size);
+    let heatmap = Heatmap::new(PixelSize { width: 7, height: 5 }, values, frame).unwrap();
+    let thumbnail = Pixels::filled(PixelSize { width: 900, height: 600 }, [230, 200, 220, 255]);
+    let notes = ["The slide is coarser than the model's resolution.".to_owned()];
+    let request = ExportRequest {
+        slide,
+        heatmap: &heatmap,
+        annotations: Some(kept),
+        thumbnail: Some(&thumbnail),
+        frame: FrameChoice::ByReader,
+        tissue: None,
+        threshold: BinaryThreshold::HALF,
+        probability: 0.8,
+        model: "fmamil-0.3",
+        caution: Caution { notes: &notes, ..Caution::default() },
+        timings: &[],
+        provenance: &BTreeMap::new(),
+    };
+    let formats = [
+        ExportFormat::HeatmapTiff,
+        ExportFormat::ProbabilityTiff,
+        ExportFormat::LikelihoodMap,
+        ExportFormat::ReportPdf,
+        ExportFormat::ReportPng,
+    ];
+    write_bundle(&request, folder, "field", &formats, (&(), &CancelToken::default())).unwrap();
 }
 
 #[test]
@@ -124,19 +180,25 @@ fn independent_readers_find_the_same() {
     let has_readers = Command::new(&python).args([script, "--are-readers-here"]).output();
     if !has_readers.is_ok_and(|it| it.status.success()) {
         eprintln!(
-            "SKIPPED: shapely, tifffile, pycocotools and lxml are not installed for `{python}`"
+            "SKIPPED: shapely, tifffile, pycocotools, lxml and pypdf are not installed for `{python}`"
         );
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let passing = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("SLIDELIGHT_ROUND_TRIPS").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(passing.path());
     let cases = cases();
+    let of_annotations = ExportFormat::ALL.into_iter().filter(|it| it.is_of_annotations());
+    let all: Vec<_> = of_annotations.collect();
     for case in &cases {
-        written(case, FrameChoice::ByReader, folder.path());
+        written(case, FrameChoice::ByReader, &all, folder);
     }
+    let small = cases.iter().filter(|it| it.name != "huge");
+    let annotations: Vec<_> = small.flat_map(|it| it.annotations.clone()).collect();
+    write_field(folder, &annotations);
     let expected: Vec<_> = cases.iter().map(expected).collect();
-    std::fs::write(folder.path().join("expected"), serde_json::json!(expected).to_string())
-        .unwrap();
-    let output = Command::new(&python).arg(script).arg(folder.path()).output().unwrap();
+    std::fs::write(folder.join("expected"), serde_json::json!(expected).to_string()).unwrap();
+    let output = Command::new(&python).arg(script).arg(folder).output().unwrap();
     let told = [output.stdout, output.stderr].concat();
     eprintln!("{}", String::from_utf8_lossy(&told));
     assert!(output.status.success());

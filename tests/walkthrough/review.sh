@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# A review as a user does it, with real mouse and key events under Xvfb: run, move t, commit the lesions,
+# erase part of one, undo, paint, measure; then the process is killed and everything is back.
+#
+#   cargo build --release -p app -p cli && tests/walkthrough/review.sh OUT
+#
+# SLIDELIGHT_BIN names another folder of binaries. Ends with status 1 if a check failed.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=$(realpath -m "${1:?a folder for the pictures}")
+viewer=$(realpath "${SLIDELIGHT_BIN:-$here/../../target/release}/slidelight")
+# shellcheck source=drive.sh
+source "$here/drive.sh"
+need Xvfb openbox xdotool import
+
+home=$(mktemp -d -t review-XXXX)
+mkdir -p "$out" "$home/run" "$home/slides"
+chmod 700 "$home/run"
+export DISPLAY=${WALKTHROUGH_DISPLAY:-:79} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
+export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache} USER=ada
+export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
+export SLIDELIGHT_MODELS=$home/models
+unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
+slide=$home/slides/skin.svs journal=$home/slides/skin.svs.slidelight.jsonl
+cp "$SLIDELIGHT_ASSETS/demo/cmu-1-small-region.svs" "$slide"
+n_windows=0
+finish() {
+  close_display
+  rm -rf "$home"
+}
+trap finish EXIT
+open_display
+
+# Where things are in the window at its first size, with a heatmap and the panel of annotations.
+typed_t=(1199 474)
+
+set_t() {
+  click "${typed_t[@]}"
+  keys ctrl+a
+  type_text "$1"
+  keys Return
+  pointer 620 400
+}
+
+reshape() {
+  mark
+  "$@"
+  wait_for_job reshape 30
+}
+
+# last_entry PATTERN: the journal's last line is such an entry, within the two seconds that are promised.
+last_entry() {
+  local _
+  for _ in $(seq 10); do
+    if tail -n 1 "$journal" 2>/dev/null | grep -Eq "$1"; then return 0; fi
+    sleep 0.2
+  done
+  return 1
+}
+
+n_added() { tail -n +2 "$journal" | grep -o '"add":' | wc -l; }
+
+echo "== commit"
+start_window "$slide"
+check "looking leaves no file" test ! -e "$journal"
+mark
+keys r
+wait_for_job analyze 900
+set_t 0.3
+check "the t that was set is in the journal" last_entry '"threshold":\{"layer":"Heatmap","threshold":0.3'
+check "Enter commits the lesions at t" reshape keys Return
+check "they are in the journal" last_entry '"step":\[\{"add"'
+picture 01-committed
+
+echo "== erase, undo, redo"
+keys Next f e period period
+check "the eraser takes part of the selected lesion" reshape drag 560 330 720 420
+check "that is one step" last_entry '"step":\[\{"set_shape"'
+pointer 640 600
+picture 02-erased
+keys ctrl+z
+check "undo is an entry too" last_entry '"did":"undone"'
+picture 03-undone
+keys ctrl+y
+check "and redo" last_entry '"did":"redone"'
+
+echo "== paint, draw, measure, judge"
+keys Escape Escape Escape b
+check "the brush makes an annotation" reshape drag 450 560 520 640
+keys ctrl+2
+check "its class is chosen by a key" last_entry '"set_class":.*"Normal"'
+keys p
+click 420 180
+click 520 170
+click 500 260
+check "Enter closes the polygon" reshape keys Return
+keys x
+check "it is rejected by a key" last_entry '"set_verdict":.*"rejected"'
+keys l
+drag 430 480 700 300
+check "a line is measured" last_entry '"line":\['
+keys Escape m
+pointer 620 640
+picture 04-drawn
+n_before=$(n_added)
+
+echo "== another window, and a kill"
+first=$window_pid
+RUST_LOG=app=trace "$viewer" "$slide" >"$out/second.log" 2>&1 &
+second=$!
+sleep 6
+check "a second window says that it only looks" grep -q 'another window has the review' "$out/second.log"
+kill "$second"
+wait "$second" 2>/dev/null || true
+kill -9 "$first"
+wait "$first" 2>/dev/null || true
+start_window "$slide"
+pause 1
+picture 05-after-a-kill
+check "nothing is lost" test "$(n_added)" -eq "$n_before"
+keys ctrl+z
+check "steps from before the kill can be undone" last_entry '"did":"undone"'
+stop_window
+check "a window that is closed says so" last_entry '"did":"closed"'
+start_window
+picture 06-start-page
+stop_window
+
+echo "== sizes"
+WINIT_X11_SCALE_FACTOR=2 start_window "$slide"
+picture 07-double-scale
+stop_window
+
+echo "$n_failed checks failed; pictures and logs are in $out"
+[[ $n_failed -eq 0 ]]
