@@ -43,7 +43,7 @@ pub(super) fn picture_bands_ui(
     let nyquist = Nyquist::of(view);
     let mut slider = |mut value: f64, text: &str, command: fn(f64) -> LensCommand| {
         ui.horizontal(|ui| {
-            ui.spacing_mut().slider_width = 110.0;
+            ui.spacing_mut().slider_width = 60.0;
             let slider = Slider::new(&mut value, 0.0..=FINEST).fixed_decimals(2).text(text);
             if ui.add(slider).changed() {
                 commands.push(command(value));
