@@ -215,7 +215,7 @@ picture 15-other-architecture
 mark
 click 1080 70
 picture 15-models
-click 1080 121
+click 1080 159
 run_model
 check "weights that are not the model's own are refused in one line" says_one_line 'The model did not finish: '
 picture 16-swapped-weights
