@@ -20,7 +20,9 @@ mkdir -p "$out" "$home/run" "$home/files" "$home/exports" "$full"
 chmod 700 "$home/run"
 export DISPLAY=${WALKTHROUGH_DISPLAY:-:78} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
 export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache}
-export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
+# A copy: what is done to the demo slide is kept beside it.
+cp -r "${SLIDELIGHT_ASSETS:-$here/../../assets}" "$home/assets"
+export SLIDELIGHT_ASSETS=$home/assets
 export SLIDELIGHT_MODELS=$home/models
 unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
 demo=$SLIDELIGHT_ASSETS/demo/cmu-1-small-region.svs
