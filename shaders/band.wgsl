@@ -22,21 +22,9 @@ struct VertexOut {
 
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32) -> VertexOut {
-    let is_right = (corner & 1u) == 1u;
-    let is_bottom = (corner & 2u) == 2u;
-    let clip = band_uniform.clip;
-    let texels = band_uniform.texels;
     var out: VertexOut;
-    out.position = vec4f(
-        select(clip.x, clip.z, is_right),
-        select(clip.y, clip.w, is_bottom),
-        0.0,
-        1.0,
-    );
-    out.texel = vec2f(
-        select(texels.x, texels.z, is_right),
-        select(texels.y, texels.w, is_bottom),
-    );
+    out.position = vec4f(corner_of(band_uniform.clip, corner), 0.0, 1.0);
+    out.texel = corner_of(band_uniform.texels, corner);
     return out;
 }
 

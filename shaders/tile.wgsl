@@ -40,19 +40,9 @@ const TABLE_SIDE: f32 = 33.0;
 
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut {
-    let is_right = (corner & 1u) == 1u;
-    let is_bottom = (corner & 2u) == 2u;
     var out: VertexOut;
-    out.position = vec4f(
-        select(tile.clip.x, tile.clip.z, is_right),
-        select(tile.clip.y, tile.clip.w, is_bottom),
-        0.0,
-        1.0,
-    );
-    out.texel = vec2f(
-        select(tile.texels.x, tile.texels.z, is_right),
-        select(tile.texels.y, tile.texels.w, is_bottom),
-    );
+    out.position = vec4f(corner_of(tile.clip, corner), 0.0, 1.0);
+    out.texel = corner_of(tile.texels, corner);
     out.texel_limit = tile.texel_limit;
     out.crispness = tile.crispness;
     out.tap_offset = tile.tap_offset;

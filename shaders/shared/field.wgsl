@@ -51,21 +51,9 @@ const STEP: u32 = 0x10000u;
 
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32) -> VertexOut {
-    let is_right = (corner & 1u) == 1u;
-    let is_bottom = (corner & 2u) == 2u;
-    let clip = field_uniform.clip;
-    let canvas = field_uniform.canvas;
     var out: VertexOut;
-    out.position = vec4f(
-        select(clip.x, clip.z, is_right),
-        select(clip.y, clip.w, is_bottom),
-        0.0,
-        1.0,
-    );
-    out.canvas_px = vec2f(
-        select(canvas.x, canvas.z, is_right),
-        select(canvas.y, canvas.w, is_bottom),
-    );
+    out.position = vec4f(corner_of(field_uniform.clip, corner), 0.0, 1.0);
+    out.canvas_px = corner_of(field_uniform.canvas, corner);
     return out;
 }
 

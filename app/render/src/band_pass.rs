@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::coords::PixelSize;
 use half::f16;
 
+use crate::bindings::{create_texture, extent, texture, uniform};
 use crate::canvas::{Canvas, CanvasRect};
 use crate::error::{RenderError, check_size};
 use crate::frame::{BandFrame, BandPicture};
@@ -103,24 +104,14 @@ impl BandPass {
     ) -> Result<(), RenderError> {
         let PixelSize { width, height } = picture.size();
         check_size(device, "a band", picture.size())?;
-        let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
-        let texture = device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("band"),
-            size,
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: FORMAT,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-            view_formats: &[],
-        });
+        let texture = create_texture(device, "band", picture.size(), FORMAT);
         let bytes: &[u8] = bytemuck::cast_slice(picture.texels());
         let layout = wgpu::TexelCopyBufferLayout {
             offset: 0,
             bytes_per_row: Some(width * 8),
             rows_per_image: Some(height),
         };
-        queue.write_texture(texture.as_image_copy(), bytes, layout, size);
+        queue.write_texture(texture.as_image_copy(), bytes, layout, extent(picture.size()));
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("band"),
@@ -154,28 +145,9 @@ fn texels(size: PixelSize, frame: CanvasRect, visible: CanvasRect) -> [f32; 4] {
 }
 
 fn create_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
-    let uniform = wgpu::BindGroupLayoutEntry {
-        binding: 0,
-        visibility: wgpu::ShaderStages::VERTEX_FRAGMENT,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    };
-    let values = wgpu::BindGroupLayoutEntry {
-        binding: 1,
-        visibility: wgpu::ShaderStages::FRAGMENT,
-        ty: wgpu::BindingType::Texture {
-            sample_type: wgpu::TextureSampleType::Float { filterable: false },
-            view_dimension: wgpu::TextureViewDimension::D2,
-            multisampled: false,
-        },
-        count: None,
-    };
+    let values = texture(1, wgpu::TextureSampleType::Float { filterable: false });
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("band"),
-        entries: &[uniform, values],
+        entries: &[uniform(0), values],
     })
 }

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use domain::coords::PixelSize;
 use domain::heatmap::{CellSpan, Heatmap};
 
+use crate::bindings::{create_texture, extent, texture, uniform};
 use crate::error::{RenderError, check_size};
 use crate::gpu_data::{FieldUniform, SPAN_OUTSIDE, SPAN_STEP};
+
+/// What a debugger of graphics calls them.
+const LABEL: &str = "heatmap field";
 
 /// Uniform, cell values and spans of one heatmap on one raster.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub(crate) struct FieldTextures {
 impl FieldTextures {
     pub(crate) fn new(device: &wgpu::Device) -> Self {
         let uniform = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("heatmap field"),
+            label: Some(LABEL),
             size: size_of::<FieldUniform>() as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
@@ -54,7 +58,7 @@ impl FieldTextures {
         }
         let size = heatmap.size();
         check_size(device, "a heatmap", size)?;
-        let texture = create_texture(device, size, wgpu::TextureFormat::R32Uint);
+        let texture = create_texture(device, LABEL, size, wgpu::TextureFormat::R32Uint);
         write(queue, &texture, size, 1, &heatmap.quantized_values());
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
         self.cells = Some((Arc::clone(heatmap), view));
@@ -102,7 +106,7 @@ impl FieldTextures {
             resource: wgpu::BindingResource::TextureView(view),
         }));
         Some(device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("heatmap field"),
+            label: Some(LABEL),
             layout,
             entries: &entries,
         }))
@@ -111,33 +115,13 @@ impl FieldTextures {
 
 /// The layout of [`FieldTextures::bind_group`].
 pub(crate) fn create_layout(device: &wgpu::Device, has_colormaps: bool) -> wgpu::BindGroupLayout {
-    let texture = |binding: u32, sample_type: wgpu::TextureSampleType| wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::FRAGMENT,
-        ty: wgpu::BindingType::Texture {
-            sample_type,
-            view_dimension: wgpu::TextureViewDimension::D2,
-            multisampled: false,
-        },
-        count: None,
-    };
-    let uniform = wgpu::BindGroupLayoutEntry {
-        binding: 0,
-        visibility: wgpu::ShaderStages::VERTEX_FRAGMENT,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    };
     let whole = wgpu::TextureSampleType::Uint;
-    let mut entries = vec![uniform, texture(1, whole), texture(2, whole)];
+    let mut entries = vec![uniform(0), texture(1, whole), texture(2, whole)];
     if has_colormaps {
         entries.push(texture(3, wgpu::TextureSampleType::Float { filterable: false }));
     }
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some("heatmap field"),
+        label: Some(LABEL),
         entries: &entries,
     })
 }
@@ -160,24 +144,7 @@ fn texel(span: CellSpan) -> [u32; 2] {
 
 fn create_spans(device: &wgpu::Device, length: u32) -> wgpu::Texture {
     let size = PixelSize { width: length, height: 2 };
-    create_texture(device, size, wgpu::TextureFormat::Rg32Uint)
-}
-
-fn create_texture(
-    device: &wgpu::Device,
-    size: PixelSize,
-    format: wgpu::TextureFormat,
-) -> wgpu::Texture {
-    device.create_texture(&wgpu::TextureDescriptor {
-        label: Some("heatmap field"),
-        size: extent(size),
-        mip_level_count: 1,
-        sample_count: 1,
-        dimension: wgpu::TextureDimension::D2,
-        format,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-        view_formats: &[],
-    })
+    create_texture(device, LABEL, size, wgpu::TextureFormat::Rg32Uint)
 }
 
 /// `channels` numbers a texel.
@@ -199,8 +166,4 @@ fn write(
         layout,
         extent(size),
     );
-}
-
-fn extent(size: PixelSize) -> wgpu::Extent3d {
-    wgpu::Extent3d { width: size.width, height: size.height, depth_or_array_layers: 1 }
 }

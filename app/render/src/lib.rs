@@ -13,6 +13,7 @@
 //! corner; the GPU sees only numbers of the size of the canvas.
 
 mod band_pass;
+mod bindings;
 mod canvas;
 mod color_texture;
 pub mod colormap;

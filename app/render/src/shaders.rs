@@ -2,23 +2,26 @@
 
 use std::borrow::Cow;
 
+const CORNER: &str = include_str!("../../../shaders/shared/corner.wgsl");
 const FIELD: &str = include_str!("../../../shaders/shared/field.wgsl");
 
 /// Slide tiles.
 pub const TILE: Shader =
-    Shader { name: "tile", parts: &[include_str!("../../../shaders/tile.wgsl")] };
+    Shader { name: "tile", parts: &[CORNER, include_str!("../../../shaders/tile.wgsl")] };
 
 /// The heatmap over the slide.
-pub const HEATMAP: Shader =
-    Shader { name: "heatmap", parts: &[FIELD, include_str!("../../../shaders/heatmap.wgsl")] };
+pub const HEATMAP: Shader = Shader {
+    name: "heatmap",
+    parts: &[CORNER, FIELD, include_str!("../../../shaders/heatmap.wgsl")],
+};
 
 /// The binary mask.
 pub const MASK: Shader =
-    Shader { name: "mask", parts: &[FIELD, include_str!("../../../shaders/mask.wgsl")] };
+    Shader { name: "mask", parts: &[CORNER, FIELD, include_str!("../../../shaders/mask.wgsl")] };
 
 /// One band of the picture.
 pub const BAND: Shader =
-    Shader { name: "band", parts: &[include_str!("../../../shaders/band.wgsl")] };
+    Shader { name: "band", parts: &[CORNER, include_str!("../../../shaders/band.wgsl")] };
 
 /// Every shader there is.
 pub const ALL: [Shader; 4] = [TILE, HEATMAP, MASK, BAND];
