@@ -1,19 +1,23 @@
 //! U-Net (Ronneberger et al. 2015) as MODELS 7.5 lays it out: four times down by max pooling, four times up by
 //! transposed convolution, each level's two convolutions with batch norm and `ReLU`.
 //!
-//! Images are channel last. Sides are reflected to multiples of 16 and cropped afterwards.
+//! Images are channel last. Sides are reflected to multiples of 16 and cropped afterwards. One wiring serves both uses: a trained
+//! network computes layer by layer, one that learns as a chain on a tape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{Result, Tensor, TensorId, Var, bail};
 
 use super::network::{Learned, SegmentationNetwork, Start, Weight, Weights, kaiming, var};
 use crate::nn::batch_norm::{EPSILON, Moments, batch_norm_relu};
-use crate::nn::conv3x3::{conv3x3, conv3x3_of_two, conv3x3_rectified};
-use crate::nn::linear::project;
-use crate::nn::max_pool::max_pool2;
+use crate::nn::conv3x3::{Conv3x3, Conv3x3OfTwo, conv3x3_rectified};
+use crate::nn::max_pool::{MaxPool2, max_pool2};
+use crate::nn::pointwise_conv::{PointwiseConv, pointwise_conv};
 use crate::nn::storage::{tensor, to_vec};
-use crate::nn::up_conv::up_conv;
+use crate::nn::tape::{Chain, Slot, Tape, chained};
+use crate::nn::up_conv::{UpConv, up_conv};
+use crate::nn::vectors::Vectors;
 
 /// Levels below the first.
 const DEPTH: usize = 4;
@@ -56,15 +60,8 @@ fn double_conv(to: &mut Weights<'_>, inputs: usize, outputs: usize) {
     }
 }
 
-/// Whether batch norm takes and remembers the batch's statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Learn,
-    Apply,
-}
-
 /// The network.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unet {
     first: DoubleConv,
     down: Vec<DoubleConv>,
@@ -91,35 +88,160 @@ impl Unet {
         })
     }
 
-    fn forward(&self, images: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (_, height, width, _) = images.dims4()?;
-        let mut skips = vec![self.first.forward(&[&reflected(images, ALIGNMENT)?], mode)?];
+    /// Logits `[b, h, w, 1]` of padded images.
+    fn logits<L: Layers>(&self, layers: &mut L, images: L::Image) -> Result<L::Image> {
+        let mut x = self.first.forward(layers, &[&images])?;
+        let mut skips = Vec::with_capacity(DEPTH);
         for level in &self.down {
-            let above = skips.last().map_or_else(|| images.clone(), Tensor::clone);
-            skips.push(level.forward(&[&max_pool2(&above)?], mode)?);
+            let below = layers.max_pool(&x)?;
+            skips.push(std::mem::replace(&mut x, level.forward(layers, &[&below])?));
         }
-        let mut x = skips.pop().unwrap_or_else(|| images.clone());
-        for ((weight, bias), decode) in self.up.iter().zip(&self.decode) {
-            let up = up_conv(&x, weight, bias)?;
-            x = match skips.pop() {
-                Some(skip) => decode.forward(&[&skip, &up], mode)?,
-                None => up,
-            };
+        for ((up, decode), skip) in self.up.iter().zip(&self.decode).zip(skips.iter().rev()) {
+            let above = layers.up(&x, up)?;
+            x = decode.forward(layers, &[skip, &above])?;
         }
-        let (weight, bias) = &self.last;
-        let logits = project(&x, &weight.flatten_from(1)?)?.broadcast_add(bias)?;
-        logits.squeeze(3)?.narrow(1, 0, height)?.narrow(2, 0, width)?.contiguous()
+        layers.last(&x, &self.last)
+    }
+
+    /// All that is learned.
+    fn parameters(&self) -> Vec<&Var> {
+        let levels = std::iter::once(&self.first).chain(&self.down).chain(&self.decode);
+        let convs = levels.flat_map(|it| &it.0).flat_map(|it| [&it.conv, &it.weight, &it.bias]);
+        let pairs = self.up.iter().chain([&self.last]).flat_map(|(weight, bias)| [weight, bias]);
+        convs.chain(pairs).collect()
     }
 }
 
 impl SegmentationNetwork for Unet {
     fn learn(&self, images: &Tensor) -> Result<Learned> {
-        Ok(Learned { logits: self.forward(images, Mode::Learn)?, scales: Vec::new() })
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let chain = Lesson { unet: self.clone(), moments: Arc::clone(&found) };
+        let parameters: Vec<&Tensor> = self.parameters().into_iter().map(Var::as_tensor).collect();
+        let logits = chained(chain, &reflected(images, ALIGNMENT)?, &parameters)?;
+        for (layer, moments) in found.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            layer.remember(&moments)?;
+        }
+        Ok(Learned { logits: cropped(&logits, images)?, scales: Vec::new() })
     }
 
     fn apply(&self, images: &Tensor) -> Result<Tensor> {
-        self.forward(images, Mode::Apply)?.detach().contiguous()
+        let logits = self.logits(&mut Trained, reflected(images, ALIGNMENT)?)?;
+        Ok(cropped(&logits, images)?.detach())
     }
+}
+
+/// How the layers are computed.
+trait Layers {
+    type Image;
+
+    /// Convolution of one image or of the channels of two, batch norm, `ReLU`.
+    fn conv_norm(&mut self, x: &[&Self::Image], layer: &ConvNorm) -> Result<Self::Image>;
+
+    /// The largest of every 2 x 2 pixels.
+    fn max_pool(&mut self, x: &Self::Image) -> Result<Self::Image>;
+
+    /// Twice the sides, by weight and bias of a transposed convolution.
+    fn up(&mut self, x: &Self::Image, layer: &(Var, Var)) -> Result<Self::Image>;
+
+    /// Weighted channels of every pixel alone.
+    fn last(&mut self, x: &Self::Image, layer: &(Var, Var)) -> Result<Self::Image>;
+}
+
+/// With the remembered statistics, without a gradient.
+struct Trained;
+
+impl Layers for Trained {
+    type Image = Tensor;
+
+    fn conv_norm(&mut self, x: &[&Tensor], layer: &ConvNorm) -> Result<Tensor> {
+        let (scale, shift) = layer.folded()?;
+        conv3x3_rectified(x, &layer.conv, &scale, &shift)
+    }
+
+    fn max_pool(&mut self, x: &Tensor) -> Result<Tensor> {
+        max_pool2(x)
+    }
+
+    fn up(&mut self, x: &Tensor, (weight, bias): &(Var, Var)) -> Result<Tensor> {
+        up_conv(x, weight, bias)
+    }
+
+    fn last(&mut self, x: &Tensor, (weight, bias): &(Var, Var)) -> Result<Tensor> {
+        pointwise_conv(x, weight, bias)
+    }
+}
+
+/// With the statistics of the batch.
+struct Learning<'l, 't, T> {
+    tape: &'l mut Tape<'t, T>,
+    /// Where the parameters lie.
+    slots: HashMap<TensorId, Slot>,
+    moments: Vec<(ConvNorm, Moments)>,
+}
+
+impl<T> Learning<'_, '_, T> {
+    fn slot(&self, var: &Var) -> Result<Slot> {
+        match self.slots.get(&var.id()) {
+            Some(slot) => Ok(*slot),
+            None => bail!("a layer of the U-Net is not among its parameters"),
+        }
+    }
+}
+
+impl<T: Vectors> Layers for Learning<'_, '_, T> {
+    type Image = Slot;
+
+    fn conv_norm(&mut self, x: &[&Slot], layer: &ConvNorm) -> Result<Slot> {
+        let weight = self.slot(&layer.conv)?;
+        let y = match *x {
+            [x] => self.tape.apply(Conv3x3, [*x, weight])?,
+            [a, b] => self.tape.apply(Conv3x3OfTwo, [*a, *b, weight])?,
+            _ => bail!("expected one or two images, found {}", x.len()),
+        };
+        let norm = [y, self.slot(&layer.weight)?, self.slot(&layer.bias)?];
+        let (y, moments) = batch_norm_relu(self.tape, norm)?;
+        self.moments.push((layer.clone(), moments));
+        Ok(y)
+    }
+
+    fn max_pool(&mut self, x: &Slot) -> Result<Slot> {
+        self.tape.apply(MaxPool2, [*x])
+    }
+
+    fn up(&mut self, x: &Slot, (weight, bias): &(Var, Var)) -> Result<Slot> {
+        let inputs = [*x, self.slot(weight)?, self.slot(bias)?];
+        self.tape.apply(UpConv, inputs)
+    }
+
+    fn last(&mut self, x: &Slot, (weight, bias): &(Var, Var)) -> Result<Slot> {
+        let inputs = [*x, self.slot(weight)?, self.slot(bias)?];
+        self.tape.apply(PointwiseConv, inputs)
+    }
+}
+
+/// A network that learns; the batch's moments are put aside.
+struct Lesson {
+    unet: Unet,
+    moments: Arc<Mutex<Vec<(ConvNorm, Moments)>>>,
+}
+
+impl Chain for Lesson {
+    const NAME: &'static str = "U-Net";
+
+    fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+        let parameters = self.unet.parameters().into_iter().enumerate();
+        let slots = parameters.map(|(at, var)| (var.id(), Slot::parameter(at))).collect();
+        let mut layers = Learning { tape, slots, moments: Vec::new() };
+        let logits = self.unet.logits(&mut layers, Slot::INPUT)?;
+        *self.moments.lock().unwrap_or_else(PoisonError::into_inner) = layers.moments;
+        Ok(logits)
+    }
+}
+
+/// Logits of padded images without the padding, `[b, h, w]`.
+fn cropped(logits: &Tensor, images: &Tensor) -> Result<Tensor> {
+    let (_, height, width, _) = images.dims4()?;
+    logits.squeeze(3)?.narrow(1, 0, height)?.narrow(2, 0, width)?.contiguous()
 }
 
 /// Rows and columns mirrored behind the last one, to multiples of `alignment`.
@@ -142,7 +264,7 @@ pub(super) fn reflected(images: &Tensor, alignment: usize) -> Result<Tensor> {
 }
 
 /// Convolution, batch norm, `ReLU`, twice.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DoubleConv([ConvNorm; 2]);
 
 impl DoubleConv {
@@ -151,12 +273,13 @@ impl DoubleConv {
     }
 
     /// Of one image or of the channels of two.
-    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        self.0[1].forward(&[&self.0[0].forward(x, mode)?], mode)
+    fn forward<L: Layers>(&self, layers: &mut L, x: &[&L::Image]) -> Result<L::Image> {
+        let half = layers.conv_norm(x, &self.0[0])?;
+        layers.conv_norm(&[&half], &self.0[1])
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ConvNorm {
     conv: Var,
     weight: Var,
@@ -175,21 +298,6 @@ impl ConvNorm {
             running_mean: norm("running_mean")?,
             running_var: norm("running_var")?,
         })
-    }
-
-    fn forward(&self, x: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        if mode == Mode::Apply {
-            let (scale, shift) = self.folded()?;
-            return conv3x3_rectified(x, &self.conv, &scale, &shift);
-        }
-        let y = match *x {
-            [x] => conv3x3(x, &self.conv)?,
-            [a, b] => conv3x3_of_two([a, b], &self.conv)?,
-            _ => bail!("expected one or two images, found {}", x.len()),
-        };
-        let (y, moments) = batch_norm_relu(&y, &self.weight, &self.bias)?;
-        self.remember(&moments)?;
-        Ok(y)
     }
 
     /// Scale and shift that batch norm amounts to with the remembered statistics.

@@ -3,13 +3,13 @@
 //! Images `[b, h, w, C]`; statistics per channel, gathered in blocks that stay in the cache and joined in
 //! double precision, so that a mean far from 0 costs no digits.
 
-use candle_core::{DType, Device, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, bail};
 use rayon::prelude::*;
 
-use super::fused::{Fused, apply};
+use super::fused::Fused;
 use super::lanes::{Kernel, dispatch};
 use super::real::Real;
-use super::storage::read;
+use super::tape::{Slot, Tape};
 use super::vectors::Vectors;
 
 /// Added to variances (PyTorch's default).
@@ -34,32 +34,23 @@ impl Moments {
     }
 }
 
-/// `relu((x - mean) / sqrt(variance + 1e-5) * weight + bias)` with the moments of `x` `[b, h, w, C]` itself;
-/// `weight` and `bias` `[C]`. Differentiable through the moments.
+/// `relu((x - mean) / sqrt(variance + 1e-5) * weight + bias)` with the moments of `x` `[b, h, w, C]` itself, which are
+/// given back too; `weight` and `bias` `[C]`. Differentiable through the moments.
 ///
 /// # Errors
-/// If shapes disagree or the type is neither `f32` nor `f64`.
-pub(crate) fn batch_norm_relu(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-) -> Result<(Tensor, Moments)> {
-    let channels = weight.dim(0)?;
-    if x.dims().last() != Some(&channels) || bias.dims() != [channels] {
-        bail!("batch norm: {channels} weights, images {:?}, biases {:?}", x.dims(), bias.dims())
-    }
-    let pixels = x.to_device(&Device::Cpu)?.contiguous()?;
-    let found = match x.dtype() {
-        DType::F64 => read::<f64, _>(&pixels, |x| Ok(moments(x, channels)))?,
-        _ => read::<f32, _>(&pixels, |x| Ok(moments(x, channels)))?,
-    };
-    let y = apply(BatchNormRelu { moments: found.clone() }, [x, weight, bias])?;
+/// If shapes disagree.
+pub(crate) fn batch_norm_relu<T: Vectors>(
+    tape: &mut Tape<'_, T>,
+    [x, weight, bias]: [Slot; 3],
+) -> Result<(Slot, Moments)> {
+    let found = moments(tape.values(x), tape.values(weight).len());
+    let y = tape.apply(BatchNormRelu { moments: found.clone() }, [x, weight, bias])?;
     Ok((y, found))
 }
 
 fn moments<T: Real>(x: &[T], channels: usize) -> Moments {
     let parts: Vec<(usize, Vec<T>, Vec<T>)> = x
-        .par_chunks(BLOCK * channels)
+        .par_chunks((BLOCK * channels).max(1))
         .map(|x| {
             let (mean, squares) = dispatch(BlockMoments { x, channels });
             (x.len() / channels, mean, squares)
@@ -176,8 +167,11 @@ impl Fused for BatchNormRelu {
     const NAME: &'static str = "batch norm";
     type Plan = ();
 
-    fn plan(&self, [x, ..]: [&[usize]; 3]) -> Result<((), Shape)> {
-        Ok(((), x.into()))
+    fn plan(&self, [x, weight, bias]: [&[usize]; 3]) -> Result<((), Shape)> {
+        match (x.last(), weight, bias) {
+            (Some(c), [weights], [biases]) if c == weights && c == biases => Ok(((), x.into())),
+            _ => bail!("batch norm: weights {weight:?}, biases {bias:?}, images {x:?}"),
+        }
     }
 
     fn forward<T: Vectors>(&self, (): &(), [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
@@ -282,15 +276,40 @@ impl<T: Real> Kernel for Line<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use candle_core::{DType, Device, Tensor};
+
+    use super::super::tape::{Chain, chained};
     use super::*;
     use crate::testing::{assert_gradients, assert_near, normal};
+
+    struct Alone(Arc<Mutex<Option<Moments>>>);
+
+    impl Chain for Alone {
+        const NAME: &'static str = "batch norm alone";
+
+        fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+            let inputs = [Slot::INPUT, Slot::parameter(0), Slot::parameter(1)];
+            let (y, found) = batch_norm_relu(tape, inputs)?;
+            *self.0.lock().unwrap() = Some(found);
+            Ok(y)
+        }
+    }
+
+    fn of_tensors(x: &Tensor, weight: &Tensor, bias: &Tensor) -> (Tensor, Moments) {
+        let found = Arc::new(Mutex::new(None));
+        let y = chained(Alone(Arc::clone(&found)), x, &[weight, bias]).unwrap();
+        let found = found.lock().unwrap().take().unwrap();
+        (y, found)
+    }
 
     #[test]
     fn channels_come_out_centered_and_of_unit_variance_before_the_relu() {
         let x = normal(&[2, 30, 40, 5], 1);
         let (one, three) = (Tensor::ones(5, DType::F64, x.device()).unwrap(), 30.0);
         let bias = (&one * three).unwrap();
-        let (y, found) = batch_norm_relu(&x, &one, &bias).unwrap();
+        let (y, found) = of_tensors(&x, &one, &bias);
         assert_eq!(found.count, 2400);
         let centered = (y - three).unwrap().reshape((2400, 5)).unwrap();
         let mean = centered.mean(0).unwrap();
@@ -304,8 +323,8 @@ mod tests {
         let x = (normal(&[1, 64, 64, 3], 2) + 1000.0).unwrap();
         let (weight, bias) = (normal(&[3], 3), normal(&[3], 4));
         let f32s = |it: &Tensor| it.to_dtype(DType::F32).unwrap();
-        let (single, _) = batch_norm_relu(&f32s(&x), &f32s(&weight), &f32s(&bias)).unwrap();
-        let (double, _) = batch_norm_relu(&x, &weight, &bias).unwrap();
+        let (single, _) = of_tensors(&f32s(&x), &f32s(&weight), &f32s(&bias));
+        let (double, _) = of_tensors(&x, &weight, &bias);
         assert_near(&single.to_dtype(DType::F64).unwrap(), &double, 1e-3, "single");
     }
 
@@ -313,7 +332,7 @@ mod tests {
     fn a_channel_that_never_changes_stays_finite() {
         let x = Tensor::ones((1, 4, 4, 2), DType::F32, &Device::Cpu).unwrap();
         let weight = Tensor::ones(2, DType::F32, x.device()).unwrap();
-        let (y, found) = batch_norm_relu(&x, &weight, &weight).unwrap();
+        let (y, found) = of_tensors(&x, &weight, &weight);
         let y: Vec<f32> = y.flatten_all().unwrap().to_vec1().unwrap();
         assert!(y.iter().all(|it| (it - 1.0).abs() < 1e-3));
         assert_eq!(found.unbiased_variance().collect::<Vec<_>>(), [0.0, 0.0]);
@@ -322,7 +341,7 @@ mod tests {
     #[test]
     fn gradients_equal_finite_differences() {
         let inputs = [normal(&[2, 3, 4, 3], 5), normal(&[3], 6), normal(&[3], 7)];
-        assert_gradients(&inputs, |t| Ok(batch_norm_relu(&t[0], &t[1], &t[2])?.0));
+        assert_gradients(&inputs, |t| Ok(of_tensors(&t[0], &t[1], &t[2]).0));
     }
 
     #[test]

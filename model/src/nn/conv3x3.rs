@@ -7,12 +7,12 @@
 
 use std::ops::Range;
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::fused::{Fused, apply};
+use super::fused::{Fused, apply2};
 use super::image_product::{Cotangent, Panels, Walk, band_rows, forward, weight_gradient};
-use super::storage::{on_cpu, read, slice, tensor};
+use super::storage::{on_cpu, read, tensor};
 use super::vectors::Vectors;
 
 /// Weights per pair of channels.
@@ -26,15 +26,7 @@ type Part<'a, T> = (&'a [T], usize);
 /// # Errors
 /// If shapes disagree or the type is neither `f32` nor `f64`.
 pub(crate) fn conv3x3(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    on_cpu([x, weight], |[x, weight]| x.apply_op2(&weight, Conv3x3))
-}
-
-/// [`conv3x3`] of the channels of `a`, then those of `b`.
-///
-/// # Errors
-/// If shapes disagree or the type is neither `f32` nor `f64`.
-pub(crate) fn conv3x3_of_two([a, b]: [&Tensor; 2], weight: &Tensor) -> Result<Tensor> {
-    apply(Conv3x3OfTwo, [a, b, weight])
+    apply2(Conv3x3, [x, weight])
 }
 
 /// `max(0, conv3x3(x, weight) * scale + shift)` with `scale` and `shift` `[O]`, in one pass and without a
@@ -70,7 +62,7 @@ pub(crate) fn conv3x3_rectified(
 
 /// Sizes of an image batch and of what becomes of it.
 #[derive(Clone, Copy, Debug)]
-struct ImageShape {
+pub(crate) struct ImageShape {
     images: usize,
     rows: usize,
     columns: usize,
@@ -228,76 +220,48 @@ fn image_gradient<T: Vectors>(
     convolve(&[(dy, shape.outputs)], back, &turned(weight, shape, channels))
 }
 
-struct Conv3x3;
+/// [`conv3x3`].
+pub(crate) struct Conv3x3;
 
-impl Conv3x3 {
-    fn values<T: Vectors>(
-        (x, x_layout): (&CpuStorage, &Layout),
-        (weight, weight_layout): (&CpuStorage, &Layout),
-        shape: ImageShape,
-    ) -> Result<Vec<T>> {
-        let panels = straight(slice(weight, weight_layout)?, shape);
-        Ok(convolve(&[(slice(x, x_layout)?, shape.inputs)], shape, &panels))
-    }
-}
+impl Fused<2> for Conv3x3 {
+    const NAME: &'static str = "conv3x3";
+    type Plan = ImageShape;
 
-impl CustomOp2 for Conv3x3 {
-    fn name(&self) -> &'static str {
-        "conv3x3"
+    fn plan(&self, [x, weight]: [&[usize]; 2]) -> Result<(ImageShape, Shape)> {
+        let shape = ImageShape::of(&[x], weight)?;
+        Ok((shape, shape.output()))
     }
 
-    fn cpu_fwd(
+    fn forward<T: Vectors>(&self, shape: &ImageShape, [x, weight]: [&[T]; 2]) -> Vec<T> {
+        convolve(&[(x, shape.inputs)], *shape, &straight(weight, *shape))
+    }
+
+    fn backward<T: Vectors>(
         &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let shape = ImageShape::of(&[x_layout.dims()], weight_layout.dims())?;
-        let (image, weight) = ((x, x_layout), (weight, weight_layout));
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(Self::values(image, weight, shape)?),
-            CpuStorage::F64(_) => CpuStorage::F64(Self::values(image, weight, shape)?),
-            _ => bail!("conv3x3: expected f32 or f64"),
-        };
-        Ok((y, shape.output()))
+        shape: &ImageShape,
+        inputs: [&[T]; 2],
+        y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 2] {
+        self.backward_of([true; 2], shape, inputs, y, dy)
     }
 
-    fn bwd(
+    fn backward_of<T: Vectors>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
-        match x.dtype() {
-            DType::F64 => gradients::<f64>(x, weight, &dy),
-            _ => gradients::<f32>(x, weight, &dy),
-        }
+        [in_image, _]: [bool; 2],
+        shape: &ImageShape,
+        [x, weight]: [&[T]; 2],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 2] {
+        let dx =
+            if in_image { image_gradient(weight, *shape, 0..shape.inputs, dy) } else { Vec::new() };
+        [dx, weights_gradient(x, *shape, dy)]
     }
 }
 
-/// Gradients in `x`, unless nobody asks for it, and in `weight`.
-fn gradients<T: Vectors>(
-    x: &Tensor,
-    weight: &Tensor,
-    dy: &Tensor,
-) -> Result<(Option<Tensor>, Option<Tensor>)> {
-    let shape = ImageShape::of(&[x.dims()], weight.dims())?;
-    read::<T, _>(dy, |dy| {
-        let dw = read(x, |x| Ok(weights_gradient(x, shape, dy)))?;
-        let dw = tensor(dw, weight.shape())?;
-        if !x.track_op() {
-            return Ok((None, Some(dw)));
-        }
-        let back = |weight: &[T]| Ok(image_gradient(weight, shape, 0..shape.inputs, dy));
-        let dx = tensor(read(weight, back)?, x.shape())?;
-        Ok((Some(dx), Some(dw)))
-    })
-}
-
-struct Conv3x3OfTwo;
+/// [`Conv3x3`] of the channels of two images, one behind the other.
+pub(crate) struct Conv3x3OfTwo;
 
 impl Fused for Conv3x3OfTwo {
     const NAME: &'static str = "conv3x3 of two";
@@ -333,6 +297,9 @@ impl Fused for Conv3x3OfTwo {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+
+    use super::super::fused::apply;
     use super::*;
     use crate::testing::{assert_gradients, assert_near, normal};
 
@@ -415,7 +382,7 @@ mod tests {
                 [a, normal(&[b, h, w, second], 13), normal(&[o, first + second, 3, 3], 14)];
             let joined = Tensor::cat(&inputs[..2], 3).unwrap();
             let want = by_candle(&joined, &inputs[2]);
-            let of_two = |t: &[Tensor]| conv3x3_of_two([&t[0], &t[1]], &t[2]);
+            let of_two = |t: &[Tensor]| apply(Conv3x3OfTwo, [&t[0], &t[1], &t[2]]);
             assert_near(&of_two(&inputs).unwrap(), &want, 1e-12, "value");
             assert_gradients(&inputs, of_two);
         }
@@ -425,8 +392,9 @@ mod tests {
     fn channels_that_do_not_fit_are_refused() {
         let error = conv3x3(&normal(&[1, 2, 2, 3], 1), &normal(&[2, 4, 3, 3], 2)).unwrap_err();
         assert!(error.to_string().contains("[1, 2, 2, 3]"), "{error}");
-        let two = [&normal(&[1, 2, 2, 3], 1), &normal(&[1, 2, 3, 1], 1)];
-        let error = conv3x3_of_two(two, &normal(&[2, 4, 3, 3], 2)).unwrap_err();
+        let (a, b) = (normal(&[1, 2, 2, 3], 1), normal(&[1, 2, 3, 1], 1));
+        let weight = normal(&[2, 4, 3, 3], 2);
+        let error = apply(Conv3x3OfTwo, [&a, &b, &weight]).unwrap_err();
         assert!(error.to_string().contains("[1, 2, 3, 1]"), "{error}");
     }
 }

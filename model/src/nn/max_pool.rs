@@ -1,10 +1,11 @@
 //! The largest of every 2 x 2 pixels. Candle's own has a gradient that is too small by the window's area.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::fused::{Fused, apply1};
 use super::real::Real;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::vectors::Vectors;
 
 /// `[b, h, w, C]` to `[b, h / 2, w / 2, C]`; an odd last row or column is left out. The gradient goes to the
 /// first of equal values.
@@ -12,11 +13,11 @@ use super::storage::{on_cpu, read, slice, tensor};
 /// # Errors
 /// If `x` has not four axes or is neither `f32` nor `f64`.
 pub(crate) fn max_pool2(x: &Tensor) -> Result<Tensor> {
-    on_cpu([x], |[x]| x.apply_op1(MaxPool2))
+    apply1(MaxPool2, x)
 }
 
 #[derive(Clone, Copy, Debug)]
-struct PoolShape {
+pub(crate) struct PoolShape {
     rows: usize,
     columns: usize,
     channels: usize,
@@ -44,30 +45,31 @@ impl PoolShape {
     }
 }
 
-struct MaxPool2;
+/// [`max_pool2`].
+pub(crate) struct MaxPool2;
 
-impl CustomOp1 for MaxPool2 {
-    fn name(&self) -> &'static str {
-        "max-pool2"
+impl Fused<1> for MaxPool2 {
+    const NAME: &'static str = "max-pool2";
+    type Plan = (usize, PoolShape);
+
+    fn plan(&self, [x]: [&[usize]; 1]) -> Result<(Self::Plan, Shape)> {
+        let (images, shape) = PoolShape::of(x)?;
+        let output = (images, shape.rows / 2, shape.columns / 2, shape.channels);
+        Ok(((images, shape), output.into()))
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (images, shape) = PoolShape::of(layout.dims())?;
-        let y = match x {
-            CpuStorage::F32(_) => CpuStorage::F32(pool::<f32>(slice(x, layout)?, images, shape)),
-            CpuStorage::F64(_) => CpuStorage::F64(pool::<f64>(slice(x, layout)?, images, shape)),
-            _ => bail!("max_pool2: expected f32 or f64"),
-        };
-        Ok((y, (images, shape.rows / 2, shape.columns / 2, shape.channels).into()))
+    fn forward<T: Vectors>(&self, (images, shape): &Self::Plan, [x]: [&[T]; 1]) -> Vec<T> {
+        pool(x, *images, *shape)
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let dy = dy.contiguous()?;
-        let dx = match x.dtype() {
-            DType::F64 => gradient::<f64>(x, &dy)?,
-            _ => gradient::<f32>(x, &dy)?,
-        };
-        Ok(Some(dx))
+    fn backward<T: Vectors>(
+        &self,
+        (images, shape): &Self::Plan,
+        [x]: [&[T]; 1],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 1] {
+        [gradient(x, dy, *images, *shape)]
     }
 }
 
@@ -93,32 +95,25 @@ fn larger<T: Real>(a: T, b: T) -> T {
     if a < b { b } else { a }
 }
 
-fn gradient<T: Real>(x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-    let (images, shape) = PoolShape::of(x.dims())?;
+fn gradient<T: Real>(x: &[T], dy: &[T], images: usize, shape: PoolShape) -> Vec<T> {
     let (x_row, y_row) = shape.row_lens();
     let rows = shape.rows / 2;
-    let mut dx = vec![T::zero(); x.elem_count()];
-    read::<T, _>(x, |x| {
-        read::<T, _>(dy, |dy| {
-            let pairs = images * rows;
-            let starts = (0..pairs).map(|at| (at / rows * shape.rows + at % rows * 2) * x_row);
-            let mut rest = dx.as_mut_slice();
-            let mut targets = Vec::with_capacity(pairs);
-            let mut taken = 0;
-            for start in starts {
-                let (target, behind) =
-                    std::mem::take(&mut rest)[start - taken..].split_at_mut(2 * x_row);
-                (rest, taken) = (behind, start + 2 * x_row);
-                targets.push((start, target));
-            }
-            targets
-                .into_par_iter()
-                .zip(dy.par_chunks(y_row.max(1)))
-                .for_each(|((start, dx), dy)| scatter(&x[start..start + 2 * x_row], dy, dx, shape));
-            Ok(())
-        })
-    })?;
-    tensor(dx, x.shape())
+    let pairs = images * rows;
+    let starts = (0..pairs).map(|at| (at / rows * shape.rows + at % rows * 2) * x_row);
+    let mut dx = vec![T::zero(); x.len()];
+    let mut rest = dx.as_mut_slice();
+    let mut targets = Vec::with_capacity(pairs);
+    let mut taken = 0;
+    for start in starts {
+        let (target, behind) = std::mem::take(&mut rest)[start - taken..].split_at_mut(2 * x_row);
+        (rest, taken) = (behind, start + 2 * x_row);
+        targets.push((start, target));
+    }
+    targets
+        .into_par_iter()
+        .zip(dy.par_chunks(y_row.max(1)))
+        .for_each(|((start, dx), dy)| scatter(&x[start..start + 2 * x_row], dy, dx, shape));
+    dx
 }
 
 /// Gradients of one output row to where the maxima came from.
@@ -138,6 +133,8 @@ fn scatter<T: Real>(x: &[T], dy: &[T], dx: &mut [T], shape: PoolShape) {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+
     use super::*;
     use crate::testing::{assert_gradients, assert_near, normal};
 

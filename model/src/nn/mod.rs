@@ -2,7 +2,7 @@
 //!
 //! Candle's fused layer norm has no gradient and its scan would be a tape of thousands of ops, so the
 //! costly operations are ours: one forward and one backward pass on the CPU, generic over `f32` and
-//! `f64` (the latter for gradient checks). Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
+//! `f64` (the latter for gradient checks). Where one follows the other in the same order always, a tape makes one operation of them. Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
 
 pub(crate) mod activation;
 pub(crate) mod b_spline;
@@ -18,12 +18,14 @@ pub(crate) mod lanes;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod max_pool;
+pub(crate) mod pointwise_conv;
 pub(crate) mod real;
 pub(crate) mod selective_scan;
 pub(crate) mod spectrum;
 pub(crate) mod storage;
+pub(crate) mod tape;
 pub(crate) mod up_conv;
-mod vectors;
+pub(crate) mod vectors;
 
 /// Which way a causal operation walks along the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(crate) fn up_conv(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tens
 }
 
 #[derive(Clone, Copy, Debug)]
-struct UpShape {
+pub(crate) struct UpShape {
     images: usize,
     rows: usize,
     columns: usize,
@@ -149,7 +149,8 @@ fn sums<T: Vectors>(dy: &[T], shape: UpShape) -> Vec<T> {
     total.into_iter().map(T::of).collect()
 }
 
-struct UpConv;
+/// [`up_conv`].
+pub(crate) struct UpConv;
 
 impl Fused for UpConv {
     const NAME: &'static str = "up_conv";
