@@ -13,8 +13,15 @@ use crate::fmamil::init::initial_weights;
 use crate::fmamil::{Fmamil, FmamilConfig, Grid};
 use crate::loss::mil::{LossConfig, mil_loss};
 use crate::nn::ScanDirection;
+use crate::nn::batch_norm::batch_norm_relu;
+use crate::nn::conv3x3::conv3x3;
+use crate::nn::max_pool::max_pool2;
+use crate::nn::pointwise_conv::pointwise_conv;
 use crate::nn::selective_scan::{ScanParams, selective_scan};
 use crate::nn::spectrum::learned_filter;
+use crate::nn::tape::{Chain, Slot, Tape, chained};
+use crate::nn::up_conv::up_conv;
+use crate::nn::vectors::Vectors;
 use crate::registry::weights::one_line;
 use crate::train::adamw::{AdamW, AdamWConfig};
 
@@ -133,6 +140,65 @@ pub fn segmentation(
     }))
 }
 
+/// A layer of a U-Net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// 3 x 3, as many channels as before.
+    Convolution,
+    /// Batch norm with the batch's statistics, and the `ReLU` behind it.
+    BatchNorm,
+    /// The largest of every 2 x 2 pixels.
+    MaxPool,
+    /// Twice the sides, half the channels.
+    Up,
+    /// One weighted sum of every pixel's channels.
+    Decision,
+}
+
+/// A layer of a U-Net on one image of `side_px` x `side_px`.
+///
+/// # Errors
+/// If the inputs cannot be made.
+pub fn layer(
+    layer: Layer,
+    side_px: usize,
+    channels: usize,
+    pass: Pass,
+) -> std::result::Result<Workload, TimingError> {
+    let x = normal(&[1, side_px, side_px, channels], 9)?;
+    let ones = Tensor::ones(channels, DType::F32, &Device::Cpu)?;
+    match layer {
+        Layer::Convolution => {
+            let weight = normal(&[channels, channels, 3, 3], 10)?;
+            operation([x, weight], pass, |[x, weight]| conv3x3(x, weight))
+        }
+        Layer::BatchNorm => operation([x, ones.clone(), ones], pass, |[x, weight, bias]| {
+            chained(BatchNormAlone, x, &[weight, bias])
+        }),
+        Layer::MaxPool => operation([x], pass, |[x]| max_pool2(x)),
+        Layer::Up => {
+            let inputs =
+                [x, normal(&[channels, channels / 2, 2, 2], 11)?, normal(&[channels / 2], 12)?];
+            operation(inputs, pass, |[x, weight, bias]| up_conv(x, weight, bias))
+        }
+        Layer::Decision => {
+            let inputs = [x, normal(&[1, channels, 1, 1], 13)?, normal(&[1], 14)?];
+            operation(inputs, pass, |[x, weight, bias]| pointwise_conv(x, weight, bias))
+        }
+    }
+}
+
+struct BatchNormAlone;
+
+impl Chain for BatchNormAlone {
+    const NAME: &'static str = "batch norm";
+
+    fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+        let (y, _) = batch_norm_relu(tape, [Slot::INPUT, Slot::parameter(0), Slot::parameter(1)])?;
+        Ok(y)
+    }
+}
+
 fn network(config: &FmamilConfig) -> Result<(Fmamil, BTreeMap<String, Var>)> {
     let mut vars = BTreeMap::new();
     for (name, first) in initial_weights(config, 0)? {
@@ -186,6 +252,11 @@ mod tests {
             training_step(&small, Grid { rows: 2, columns: 3 }),
             segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Forward),
             segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Training),
+            layer(Layer::Convolution, 4, 2, Pass::Training),
+            layer(Layer::BatchNorm, 4, 2, Pass::Training),
+            layer(Layer::MaxPool, 4, 2, Pass::Training),
+            layer(Layer::Up, 4, 2, Pass::Training),
+            layer(Layer::Decision, 4, 2, Pass::Training),
         ];
         for workload in workloads {
             let mut workload = workload.unwrap();

@@ -96,9 +96,9 @@ impl Unet {
             let below = layers.max_pool(&x)?;
             skips.push(std::mem::replace(&mut x, level.forward(layers, &[&below])?));
         }
-        for ((up, decode), skip) in self.up.iter().zip(&self.decode).zip(skips.iter().rev()) {
+        for ((up, decode), skip) in self.up.iter().zip(&self.decode).zip(skips.into_iter().rev()) {
             let above = layers.up(&x, up)?;
-            x = decode.forward(layers, &[skip, &above])?;
+            x = decode.forward(layers, &[&skip, &above])?;
         }
         layers.last(&x, &self.last)
     }
