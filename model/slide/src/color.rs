@@ -1,7 +1,5 @@
 //! The scanner's own color profile (ICC.1:2022) as a table to sRGB.
 
-use std::panic::catch_unwind;
-
 use domain::color::ColorTable;
 use moxcms::{CmsError, ColorProfile, DataColorSpace, Layout, ParsingOptions, TransformOptions};
 
@@ -25,12 +23,11 @@ impl Slide {
     }
 }
 
-/// Samples a profile. A bug of its parser on a damaged file costs the correction, never the slide.
+/// Samples a profile.
 fn color_table(profile: &[u8]) -> Result<ColorTable, SlideError> {
     let bytes = profile.len() as u64;
     SlideError::check_limit("the bytes of a color profile", bytes, MAX_PROFILE_BYTES as u64)?;
-    let nodes = catch_unwind(|| sampled(profile))
-        .unwrap_or_else(|_panic| Err(damaged("it cannot be understood")))?;
+    let nodes = SlideError::contain("color profile", || sampled(profile))?;
     ColorTable::new(nodes).ok_or_else(|| damaged("it yields no colors"))
 }
 

@@ -1,5 +1,7 @@
 //! Why a slide cannot be read. No path inside: paths carry patient names; the window or CLI adds it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 /// What went wrong, with what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
 pub enum SlideError {
@@ -46,6 +48,18 @@ impl SlideError {
     /// The file breaks the rules of `format`.
     pub(crate) fn malformed(format: &'static str, problem: impl Into<String>) -> Self {
         Self::Malformed { format, problem: problem.into() }
+    }
+
+    /// Runs other people's decoders on a file: where one of them panics, that file or tile is damaged, and nothing else is.
+    ///
+    /// # Errors
+    /// Those of `work`; or that a decoder of `format` gave up.
+    pub(crate) fn contain<R>(
+        format: &'static str,
+        work: impl FnOnce() -> Result<R, Self>,
+    ) -> Result<R, Self> {
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_panic| Err(Self::malformed(format, "a decoder gave up on it")))
     }
 
     /// Fails if `found` is more than `limit`.

@@ -90,7 +90,10 @@ impl Slide {
             .and_then(|index| self.associated_sources.get(index))
             .ok_or_else(|| SlideError::Unsupported(format!("the slide has no picture {name:?}")))?;
         let rect = LevelRect { x: 0, y: 0, size: source.size() };
-        let read = |it: Placement| source.read(it.col, it.row).map(|it| Seen::Tile(Arc::new(it)));
+        let read = |it: Placement| {
+            let tile = SlideError::contain(self.format(), || source.read(it.col, it.row))?;
+            Ok(Seen::Tile(Arc::new(tile)))
+        };
         let ground = Ground::new(rect, source.size(), source.is_gapless());
         gather(ground, source.tiles_under(rect), read)?.pixels.ok_or_else(|| {
             SlideError::malformed(self.format(), format!("the {name} cannot be decoded"))
@@ -155,7 +158,8 @@ impl Slide {
         if is_glimpse
             && let Some(source) = self.source(level)
             && self.cache.is_first_glimpse(key)
-            && let Some(tile) = source.read_part(col, row, part)
+            && let Ok(Some(tile)) =
+                SlideError::contain(self.format(), || Ok(source.read_part(col, row, part)))
         {
             return Ok(Seen::Part(tile));
         }
@@ -171,11 +175,14 @@ impl Slide {
         row: u32,
         look: Option<Look<'_>>,
     ) -> Result<Tile, SlideError> {
-        match (self.source(level), look, &self.channels) {
-            (None, ..) => self.virtual_tile(level, col, row, look),
-            (Some(_), Some(look), Some(channels)) => channels.compose(level, look, col, row),
-            (Some(source), ..) => source.read(col, row),
-        }
+        let Some(source) = self.source(level) else {
+            return self.virtual_tile(level, col, row, look);
+        };
+        let decoded = SlideError::contain(self.format(), || match (look, &self.channels) {
+            (Some(look), Some(channels)) => channels.compose(level, look, col, row),
+            _ => source.read(col, row),
+        });
+        Tile::lost_if_damaged(decoded, col, row)
     }
 
     /// Halves the area of the next finer level under the tile. Recursion holds one such area a level: 4 MiB.

@@ -99,7 +99,7 @@ impl Slide {
     fn open_in_stack(path: &Path, position: Option<StackPosition>) -> Result<Self, SlideError> {
         let path = format::entry(path)?;
         let file = Arc::new(SlideFile::open(&path)?);
-        let mut opened = format::open(&path, &file, position)?;
+        let mut opened = SlideError::contain("slide", || format::open(&path, &file, position))?;
         let mut levels = stored_levels(&opened);
         let mut sources: Vec<_> =
             std::mem::take(&mut opened.levels).into_iter().map(Some).collect();

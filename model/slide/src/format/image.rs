@@ -54,9 +54,10 @@ struct Picture {
 
 impl Picture {
     fn decode(&self) -> Result<DynamicImage, SlideError> {
-        let picture = reader(&self.file, self.format)
-            .decode()
-            .map_err(|error| problem(self.format, error))?;
+        let picture = SlideError::contain(name(self.format), || {
+            let decoded = reader(&self.file, self.format).decode();
+            decoded.map_err(|error| problem(self.format, error))
+        })?;
         let size = PixelSize { width: picture.width(), height: picture.height() };
         if size != self.size {
             return Err(SlideError::malformed(name(self.format), "its size changed while open"));

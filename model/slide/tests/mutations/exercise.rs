@@ -1,10 +1,16 @@
 //! What a viewer does with a file, as a fuzzer wants it: everything once, little of each.
 
+use std::panic::PanicHookInfo;
 use std::path::Path;
 
 use domain::coords::{LevelRect, PixelSize};
 use domain::id::{LevelIndex, TILE_PX, TileKey};
 use slide::Slide;
+
+/// Whether a panic is a bug of ours. Those of other people's decoders are contained by the reader.
+pub(crate) fn is_ours(panic: &PanicHookInfo<'_>) -> bool {
+    panic.location().is_none_or(|it| !it.file().contains("registry"))
+}
 
 /// Opens a slide and reads the corners and the middle of every level, its pictures, properties and identity. Errors are
 /// fine; a panic, a hang or gigabytes of memory are not. Answers whether it opened.
