@@ -11,8 +11,8 @@ use domain::id::TILE_PX;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Binding, Expression, Literal, Module, ScalarKind, Type, TypeInner};
 use render::gpu_data::{
-    BandUniform, FieldUniform, SPAN_OUTSIDE, SPAN_STEP, TileInstance, heatmap_override,
-    tile_override,
+    BandUniform, FieldUniform, SPAN_OUTSIDE, SPAN_STEP, SplitUniform, StageUniform, TileInstance,
+    heatmap_override, tile_override,
 };
 use render::shaders::{self, Shader};
 use wgpu::VertexFormat;
@@ -108,6 +108,32 @@ fn the_band_uniform_has_one_layout() {
     let module = parse(shaders::BAND);
     let (members, size) = layout(&module, "BandUniform");
     assert_eq!((members, size), (expected, size_of::<BandUniform>()));
+}
+
+#[test]
+fn the_uniforms_of_taking_a_picture_apart_have_one_layout() {
+    let expected = vec![
+        ("frame", offset_of!(SplitUniform, frame)),
+        ("picture", offset_of!(SplitUniform, picture)),
+        ("margin", offset_of!(SplitUniform, margin)),
+        ("channel", offset_of!(SplitUniform, channel)),
+        ("band", offset_of!(SplitUniform, band)),
+    ];
+    for shader in [shaders::BAND_MIRROR, shaders::BAND_GAIN, shaders::BAND_CROP] {
+        let module = parse(shader);
+        let (members, size) = layout(&module, "SplitUniform");
+        assert_eq!((members, size), (expected.clone(), size_of::<SplitUniform>()));
+    }
+    let expected = vec![
+        ("frame", offset_of!(StageUniform, frame)),
+        ("axis", offset_of!(StageUniform, axis)),
+        ("radix", offset_of!(StageUniform, radix)),
+        ("span", offset_of!(StageUniform, span)),
+        ("direction", offset_of!(StageUniform, direction)),
+    ];
+    let module = parse(shaders::BAND_FFT);
+    let (members, size) = layout(&module, "StageUniform");
+    assert_eq!((members, size), (expected, size_of::<StageUniform>()));
 }
 
 #[test]

@@ -4,17 +4,19 @@
 //! slider moved is in the picture of the same frame.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eframe::egui_wgpu::wgpu;
+use eframe::egui_wgpu::{RenderState, wgpu};
 use egui::{CentralPanel, Frame, Panel, Rect, Ui};
+use render::band_compute::BandCompute;
 
 use crate::canvas::{self, Canvas};
 use crate::command::{self, Command, Commands, Effect, shortcuts};
 use crate::command::{FileCommand, ModelCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
-use crate::jobs::{self, inbox, journal, session_file};
+use crate::jobs::{self, inbox, journal, session_file, split_field};
 use crate::state::review::ReviewState;
 use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
@@ -69,6 +71,8 @@ impl App {
             .ok_or_else(|| anyhow::anyhow!("no graphics adapter was found"))?;
         canvas::install(gpu);
         theme::apply(&creation.egui_ctx);
+        let mut runner = Runner::new(creation.egui_ctx.clone());
+        runner.band_compute = band_compute(gpu).map(Arc::new);
         let mut app = Self {
             state: State {
                 session: session_file::load(),
@@ -76,7 +80,7 @@ impl App {
                 adapter: adapter(&gpu.adapter.get_info()),
                 ..State::default()
             },
-            runner: Runner::new(creation.egui_ctx.clone()),
+            runner,
             tiles: Tiles::new(TileLoader::new(&creation.egui_ctx)?),
             canvas: Canvas::default(),
         };
@@ -257,4 +261,12 @@ fn adapter(info: &wgpu::AdapterInfo) -> Adapter {
         tracing::warn!("no graphics processor was found: {} draws the picture", info.name);
     }
     Adapter { name: info.name.clone(), is_software }
+}
+
+/// For the lens, on the device that draws the window, where that is worth it.
+fn band_compute(gpu: &RenderState) -> Option<BandCompute> {
+    let is_software = gpu.adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+    let wish = std::env::var(split_field::LENS_VARIABLE).ok();
+    split_field::is_left_to_shaders(wish.as_deref(), is_software)
+        .then(|| BandCompute::new(gpu.device.clone(), gpu.queue.clone()))
 }

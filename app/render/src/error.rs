@@ -29,6 +29,29 @@ pub enum RenderError {
         /// Largest side.
         limit: u32,
     },
+    /// A transform has a length that no compute shader is made for.
+    #[error("a transform of {length} values: expected factors of 2, 3 and 5 alone")]
+    UnfitLength {
+        /// Side of the picture with its margins.
+        length: u32,
+    },
+    /// A picture is larger than compute shaders can take, or the adapter has none.
+    #[error(
+        "taking {width} x {height} pixels apart takes buffers of {bytes} bytes; this graphics adapter allows {limit}, or runs no such \
+         compute shaders",
+        width = size.width, height = size.height
+    )]
+    Unfit {
+        /// Of the picture.
+        size: PixelSize,
+        /// Of the largest buffer.
+        bytes: u64,
+        /// Largest buffer that can be bound.
+        limit: u64,
+    },
+    /// A computation was refused.
+    #[error("the graphics adapter refused to compute: {0}")]
+    Compute(String),
     /// The picture was drawn and did not come back.
     #[error("the picture could not be read back from the graphics adapter: {0}")]
     Readback(String),

@@ -80,6 +80,38 @@ pub struct BandUniform {
     pub pad: [f32; 2],
 }
 
+/// Mirror of `SplitUniform` in `shaders/shared/split.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct SplitUniform {
+    /// Columns and rows of the field.
+    pub frame: [u32; 2],
+    /// Columns and rows of the picture.
+    pub picture: [u32; 2],
+    /// Mirrored columns and rows before the picture.
+    pub margin: [u32; 2],
+    /// Channel of the real parts; the next one is in the imaginary parts.
+    pub channel: u32,
+    /// 0 = the low band, 1 = the high band.
+    pub band: u32,
+}
+
+/// Mirror of `StageUniform` in `shaders/band_fft.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct StageUniform {
+    /// Columns and rows of the field.
+    pub frame: [u32; 2],
+    /// 0 = along rows, 1 = along columns.
+    pub axis: u32,
+    /// How many transforms become one.
+    pub radix: u32,
+    /// Length of each of them.
+    pub span: u32,
+    /// 1 = forward, -1 = inverse without its scale.
+    pub direction: f32,
+}
+
 /// Names of the constants that specialize `shaders/tile.wgsl`.
 pub mod tile_override {
     /// Whether the scanner's colors are brought to the screen's by a table.

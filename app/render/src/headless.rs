@@ -1,6 +1,6 @@
 //! Pictures and masks without a window: for tests, thumbnails and reports.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use domain::coords::PixelSize;
 use domain::heatmap::{CellSpan, Heatmap};
@@ -13,6 +13,7 @@ use crate::field_textures::{self, FieldTextures};
 use crate::frame::Frame;
 use crate::gpu_data::FieldUniform;
 use crate::pipeline::PassPipeline;
+use crate::readback;
 use crate::renderer::{Renderer, RendererConfig};
 use crate::shaders;
 
@@ -212,25 +213,12 @@ impl Headless {
             extent,
         );
         self.queue.submit([encoder.finish()]);
-        let bytes = self.read(&buffer)?;
+        let bytes: Vec<u8> = readback::read(&self.device, &buffer)?;
         Ok(bytes
             .chunks(padded as usize)
             .flat_map(|row| &row[..row_bytes as usize])
             .copied()
             .collect())
-    }
-
-    fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>, RenderError> {
-        let lost = |error: &dyn std::fmt::Display| RenderError::Readback(error.to_string());
-        let (sender, receiver) = mpsc::sync_channel(1);
-        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only if the device was lost, which `poll` reports.
-            drop(sender.send(result));
-        });
-        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| lost(&error))?;
-        receiver.recv().map_err(|error| lost(&error))?.map_err(|error| lost(&error))?;
-        let view = buffer.get_mapped_range(..).map_err(|error| lost(&error))?;
-        Ok(view.to_vec())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Draws a [`frame::Frame`] with wgpu: slide tiles from an atlas, the heatmap over them.
 //!
 //! Knows no window toolkit, no file and no model. [`Renderer::prepare`] uploads within a budget,
-//! [`Renderer::paint`] draws into a pass whose viewport is the canvas.
+//! [`Renderer::paint`] draws into a pass whose viewport is the canvas. [`band_compute`] takes pictures apart on the same device.
 //!
 //! | space   | unit                                  | origin                              |
 //! |---------|---------------------------------------|-------------------------------------|
@@ -12,6 +12,7 @@
 //! Positions become canvas pixels in `f64` on the CPU, so nothing jitters far from the slide's
 //! corner; the GPU sees only numbers of the size of the canvas.
 
+pub mod band_compute;
 mod band_pass;
 mod bindings;
 mod canvas;
@@ -25,6 +26,7 @@ pub mod headless;
 mod occlusion;
 mod overlay_pass;
 mod pipeline;
+mod readback;
 mod renderer;
 mod residency;
 pub mod shaders;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 const CORNER: &str = include_str!("../../../shaders/shared/corner.wgsl");
 const FIELD: &str = include_str!("../../../shaders/shared/field.wgsl");
+const SPLIT: &str = include_str!("../../../shaders/shared/split.wgsl");
 
 /// Slide tiles.
 pub const TILE: Shader =
@@ -23,10 +24,29 @@ pub const MASK: Shader =
 pub const BAND: Shader =
     Shader { name: "band", parts: &[CORNER, include_str!("../../../shaders/band.wgsl")] };
 
-/// Every shader there is.
-pub const ALL: [Shader; 4] = [TILE, HEATMAP, MASK, BAND];
+/// A picture becomes a field to be transformed.
+pub const BAND_MIRROR: Shader = Shader {
+    name: "band_mirror",
+    parts: &[SPLIT, include_str!("../../../shaders/band_mirror.wgsl")],
+};
 
-/// One shader with a `vs_main` and a `fs_main`.
+/// One stage of a transform.
+pub const BAND_FFT: Shader =
+    Shader { name: "band_fft", parts: &[include_str!("../../../shaders/band_fft.wgsl")] };
+
+/// One band of a spectrum.
+pub const BAND_GAIN: Shader =
+    Shader { name: "band_gain", parts: &[SPLIT, include_str!("../../../shaders/band_gain.wgsl")] };
+
+/// A field becomes planes of values.
+pub const BAND_CROP: Shader =
+    Shader { name: "band_crop", parts: &[SPLIT, include_str!("../../../shaders/band_crop.wgsl")] };
+
+/// Every shader there is.
+pub const ALL: [Shader; 8] =
+    [TILE, HEATMAP, MASK, BAND, BAND_MIRROR, BAND_FFT, BAND_GAIN, BAND_CROP];
+
+/// One shader with a `vs_main` and a `fs_main`, or with a `cs_main`.
 #[derive(Clone, Copy, Debug)]
 pub struct Shader {
     /// Name of its file.

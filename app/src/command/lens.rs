@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ::model::lens::Band;
-use ::model::lens::image_bands::BandEdges;
 use ::model::lens::model_bands::Heard;
+use domain::bands::{BandEdges, side_with_smooth_transform};
 use domain::coords::{LevelRect, PixelSize};
 
 use crate::command::Effect;
@@ -78,7 +78,8 @@ pub(crate) fn follow(state: &mut State) -> Option<Effect> {
     Some(Effect::SplitField(Box::new(wanted)))
 }
 
-/// The visible part of the displayed level, no larger than can be taken apart in a moment.
+/// The visible part of the displayed level, no larger than can be taken apart in a moment, and where the level goes on a little more:
+/// sides whose transforms are smooth are taken apart by compute shaders, and faster by the processor.
 #[expect(clippy::cast_possible_truncation, reason = "clipped to the level")]
 fn field(view: &ViewState, edges: BandEdges) -> Option<Field> {
     let facts = view.facts.as_ref()?;
@@ -90,15 +91,15 @@ fn field(view: &ViewState, edges: BandEdges) -> Option<Field> {
         let reach = SIDE_MAX_PX / 2.0;
         let least = (start / scale).max(middle / scale - reach).max(0.0).floor();
         let most = ((start + length) / scale).min(middle / scale + reach).ceil();
-        let end = (most as i64).min(i64::from(level_px));
-        u32::try_from(end - least as i64).ok().map(|length| (least as i64, length))
+        let (start, end) = (least as i64, (most as i64).min(i64::from(level_px)));
+        let visible = usize::try_from(end - start).ok().filter(|it| *it != 0)?;
+        let length = side_with_smooth_transform(visible, level_px as usize) as u32;
+        let start = start.min(i64::from(level_px - length));
+        Some((start, length))
     };
     let (x, width) = axis(visible.x, visible.width, center.x, level.size.width)?;
     let (y, height) = axis(visible.y, visible.height, center.y, level.size.height)?;
     let rect = LevelRect { x, y, size: PixelSize { width, height } };
-    if rect.size.area() == 0 {
-        return None;
-    }
     let area = level.downsample.level0_from_level_rect(rect);
     Some(Field {
         generation: view.generation,
@@ -160,14 +161,20 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_the_visible_part_of_the_displayed_level() {
+    fn a_field_is_the_visible_part_of_the_displayed_level_and_a_little_more() {
         let mut state = samples::state();
-        state.view.camera.level0_per_pt = 1.0;
-        state.view.camera.center = domain::coords::Level0Px { x: 100.0, y: 1900.0 };
-        let field = field(&state.view, BandEdges::default()).unwrap();
-        assert_eq!((field.rect.x, field.rect.y), (0, 1600));
-        assert_eq!((field.rect.size.width, field.rect.size.height), (500, 400));
-        assert_eq!(field.area.y, 1600.0);
+        let mut rect_at = |x, y, level0_per_pt| {
+            state.view.camera.level0_per_pt = level0_per_pt;
+            state.view.camera.center = domain::coords::Level0Px { x, y };
+            let field = field(&state.view, BandEdges::default()).unwrap();
+            assert_eq!(field.area.y, field.rect.y as f64 * level0_per_pt);
+            let LevelRect { x, y, size: PixelSize { width, height } } = field.rect;
+            (x, y, width, height)
+        };
+        let inside = (600, 700, 800, 611);
+        assert_eq!(rect_at(1000.0, 1000.0, 1.0), inside, "800 x 600 px are seen");
+        assert_eq!(rect_at(100.0, 1900.0, 1.0), (0, 1584, 512, 416), "moved back into the level");
+        assert_eq!(rect_at(2000.0, 1000.0, 4.0), (100, 0, 800, 500), "the level has no more");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod read_layers;
 mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
-mod split_field;
+pub(crate) mod split_field;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use domain::progress::{CancelToken, Progress};
+use render::band_compute::BandCompute;
 
 use super::{JobError, JobEvent, Outcome};
 use crate::state::State;
@@ -26,12 +27,15 @@ pub(crate) struct Runner {
     inbox: Receiver<JobEvent>,
     cancels: BTreeMap<JobId, CancelToken>,
     next_id: u64,
+    /// Compute shaders for jobs, where they are faster than the processor.
+    pub(crate) band_compute: Option<Arc<BandCompute>>,
 }
 
 impl Runner {
     pub(crate) fn new(egui_ctx: egui::Context) -> Self {
         let (events, inbox) = bounded(INBOX_SIZE);
-        Self { egui_ctx, events, inbox, cancels: BTreeMap::new(), next_id: 0 }
+        let cancels = BTreeMap::new();
+        Self { egui_ctx, events, inbox, cancels, next_id: 0, band_compute: None }
     }
 
     /// Runs `work` on its own thread and puts it on the tray; returns at once.

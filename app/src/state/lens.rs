@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use domain::bands::BandEdges;
 use domain::coords::{Level0Rect, LevelRect};
 use domain::id::TileKey;
 use model::lens::Band;
 use model::lens::filter_curve::FilterCurve;
-use model::lens::image_bands::BandEdges;
 use model::lens::model_bands::Heard;
 use render::frame::{BandFrame, BandPicture};
 use slide::Channel;

@@ -14,6 +14,7 @@
 )]
 
 pub mod annotation;
+pub mod bands;
 pub mod color;
 pub mod contour;
 pub mod coords;

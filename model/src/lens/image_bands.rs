@@ -1,53 +1,17 @@
 //! A picture as the sum of three: its low, middle and high spatial frequencies.
 //!
-//! Frequencies are radial and relative to the displayed level's Nyquist frequency (half a cycle per pixel on an axis), so
-//! that 1 is the finest stripe along an axis and the diagonal reaches `sqrt(2)`. The picture is mirrored at its edges by up to
-//! 32 pixels, since a transform takes its left edge for the neighbour of its right one.
+//! Frequencies, edges and the mirrored margin are those of [`domain::bands`]. Where there is a graphics processor, `render` does the
+//! same with compute shaders.
 
 use std::sync::{Arc, PoisonError};
 
+use domain::bands::{BandEdges, margin, radius};
 use rayon::prelude::*;
 use rustfft::Fft;
 use rustfft::num_complex::Complex;
 use rustfft::num_traits::Zero as _;
 
 use crate::nn::real::Real;
-
-/// Pixels by which a picture is mirrored at each edge.
-const PAD: usize = 32;
-
-/// Where the bands meet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BandEdges {
-    /// Where the low band ends, relative to Nyquist.
-    pub low: f64,
-    /// Where the high band begins, relative to Nyquist.
-    pub high: f64,
-    /// Full width of the raised-cosine transition at both edges; 0 cuts hard, which rings.
-    pub soft: f64,
-}
-
-impl Default for BandEdges {
-    fn default() -> Self {
-        Self { low: 0.2, high: 0.8, soft: 0.0 }
-    }
-}
-
-impl BandEdges {
-    /// Shares of the low and the high band at a frequency; the middle band has the rest.
-    fn shares(self, frequency: f64) -> (f64, f64) {
-        let above = |edge: f64| {
-            let at = ((frequency - (edge - self.soft / 2.0)) / self.soft).clamp(0.0, 1.0);
-            0.5 - 0.5 * (std::f64::consts::PI * at).cos()
-        };
-        if self.soft > 0.0 {
-            (1.0 - above(self.low), above(self.high))
-        } else {
-            let is = |it| f64::from(u8::from(it));
-            (is(frequency < self.low), is(frequency > self.high))
-        }
-    }
-}
 
 /// A picture of any number of channels, one after the other, each row-major.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +71,7 @@ pub(crate) fn split_as<T: Real>(
     if plane == 0 || values.len() % plane != 0 {
         return Err(LensError::Shape { height, width, found: values.len() });
     }
-    if !(0.0 <= edges.low && edges.low <= edges.high && edges.soft >= 0.0) {
+    if !edges.is_in_order() {
         return Err(LensError::Edges(edges));
     }
     let frame = Frame::around(height, width);
@@ -124,25 +88,20 @@ pub(crate) fn split_as<T: Real>(
             frame.crop(&field, first, second);
         }
     });
-    let rest = values.iter().zip(&low).zip(&high);
-    let mid = rest.map(|((all, low), high)| *all - *low - *high).collect();
+    let mid = rest(values, &low, &high);
     Ok(ImageBands { low, mid, high })
+}
+
+/// What the outer bands leave of a picture.
+pub(super) fn rest<T: Real>(values: &[T], low: &[T], high: &[T]) -> Vec<T> {
+    let parts = values.iter().zip(low).zip(high);
+    parts.map(|((all, low), high)| *all - *low - *high).collect()
 }
 
 /// Shares of the low and the high band at every bin of a real transform, `[height, width / 2 + 1]` each.
 pub(crate) fn masks(height: usize, width: usize, edges: BandEdges) -> (Vec<f64>, Vec<f64>) {
     let bins = (0..height).flat_map(|y| (0..=width / 2).map(move |x| (y, x)));
     bins.map(|(y, x)| edges.shares(radius((y, height), (x, width)))).unzip()
-}
-
-/// Radial frequency of a bin, relative to Nyquist; each axis is its bin and the transform's length.
-fn radius(y: (usize, usize), x: (usize, usize)) -> f64 {
-    let cycles_per_pixel = |(bin, length): (usize, usize)| {
-        let bin = if 2 * bin > length { length - bin } else { bin };
-        bin as f64 / length as f64
-    };
-    let (fy, fx) = (cycles_per_pixel(y), cycles_per_pixel(x));
-    (fx * fx + fy * fy).sqrt() / 0.5
 }
 
 /// A picture within its mirrored margin.
@@ -160,7 +119,7 @@ struct Frame {
 
 impl Frame {
     fn around(height: usize, width: usize) -> Self {
-        let (top, left) = (PAD.min(height - 1), PAD.min(width - 1));
+        let (top, left) = (margin(height), margin(width));
         Self { height: height + 2 * top, width: width + 2 * left, top, left }
     }
 
@@ -172,8 +131,8 @@ impl Frame {
     /// Two planes as real and imaginary part; the second may be missing.
     fn mirror<T: Real>(&self, first: &[T], second: &[T]) -> Vec<Complex<T>> {
         let (height, width) = self.picture();
-        let mirrored = |at: usize, pad: usize, length: usize| {
-            let at = at.abs_diff(pad);
+        let mirrored = |at: usize, margin: usize, length: usize| {
+            let at = at.abs_diff(margin);
             if at < length { at } else { 2 * (length - 1) - at }
         };
         let mut field = Vec::with_capacity(self.height * self.width);

@@ -1,9 +1,11 @@
 //! The visible field as 8-bit pixels, taken apart into bands for the screen.
 
+use domain::bands::BandEdges;
+use domain::coords::PixelSize;
 use domain::pixels::Pixels;
 
 use super::Band;
-use super::image_bands::{BandEdges, ImageBands, LensError, Planes, split};
+use super::image_bands::{ImageBands, LensError, Planes, rest, split};
 
 /// Share of the values that a band is drawn without clipping.
 const DRAWN_SHARE: f64 = 0.995;
@@ -20,13 +22,26 @@ impl PictureBands {
     /// # Errors
     /// If the picture is empty or the edges are out of order.
     pub fn of(pixels: &Pixels, edges: BandEdges) -> Result<Self, LensError> {
-        let size = pixels.size();
-        let rgba = pixels.rgba().as_chunks::<4>().0;
-        let plane = |channel: usize| rgba.iter().map(move |it| f32::from(it[channel]) / 255.0);
-        let values: Vec<f32> = (0..3).flat_map(plane).collect();
-        let planes =
-            Planes { values: &values, height: size.height as usize, width: size.width as usize };
+        let values = planes_of(pixels);
+        let PixelSize { width, height } = pixels.size();
+        let planes = Planes { values: &values, height: height as usize, width: width as usize };
         Ok(Self { bands: split(planes, edges)? })
+    }
+
+    /// From the low and the high band of a picture, each as [`Self::planes`] has it; the middle one is what they leave.
+    ///
+    /// # Errors
+    /// If they are not of the picture's shape.
+    pub fn of_outer(pixels: &Pixels, low: Vec<f32>, high: Vec<f32>) -> Result<Self, LensError> {
+        let values = planes_of(pixels);
+        let PixelSize { width, height } = pixels.size();
+        let other = [low.len(), high.len()].into_iter().find(|it| *it != values.len());
+        if let Some(found) = other {
+            let (height, width) = (height as usize, width as usize);
+            return Err(LensError::Shape { height, width, found });
+        }
+        let mid = rest(&values, &low, &high);
+        Ok(Self { bands: ImageBands { low, mid, high } })
     }
 
     /// The planes of one band.
@@ -51,10 +66,16 @@ impl PictureBands {
     }
 }
 
+/// Red, green and blue as planes of `0.0..=1.0`.
+fn planes_of(pixels: &Pixels) -> Vec<f32> {
+    let rgba = pixels.rgba().as_chunks::<4>().0;
+    let plane = |channel: usize| rgba.iter().map(move |it| f32::from(it[channel]) / 255.0);
+    (0..3).flat_map(plane).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::coords::PixelSize;
 
     fn picture() -> Pixels {
         let size = PixelSize { width: 61, height: 40 };
@@ -77,6 +98,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn outer_bands_of_another_source_bring_the_same_middle_one_or_are_refused() {
+        let pixels = picture();
+        let bands = PictureBands::of(&pixels, BandEdges::default()).unwrap();
+        let outer = |n: usize| {
+            let [low, high] = [Band::Low, Band::High].map(|band| bands.planes(band).to_vec());
+            PictureBands::of_outer(&pixels, low, high[..n].to_vec())
+        };
+        assert_eq!(outer(3 * 61 * 40).unwrap(), bands);
+        assert!(matches!(outer(61), Err(LensError::Shape { found: 61, .. })));
     }
 
     #[test]
