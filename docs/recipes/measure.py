@@ -11,13 +11,15 @@ maps that a row is measured by, beside its own, without training again. What is 
 what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 
 A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps (`train --stage
-camseg`), and the refined maps are measured. There a row may say `"heatmap_alone": true`: nothing is trained and the heatmap is
-measured; or `"true_masks": true`: the masks of the data take the place of the heatmaps.
+camseg`), and the refined maps are measured. With `stage_1_map` the model of that folder is drawn by another map than its own. There a row
+may say `"heatmap_alone": true`: nothing is trained and the heatmap is measured; or `"true_masks": true`: the masks of the data take the
+place of the heatmaps.
 Needs nothing but Python and `slidelight-cli` (--cli names it).
 """
 import argparse
 import json
 import pathlib
+import shutil
 import statistics
 import subprocess
 
@@ -41,6 +43,14 @@ def train(cli, config, data, out, options=()):
     settings = out / "settings.json"
     settings.write_text(json.dumps(config, indent=2) + "\n")
     run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume", *options])
+
+
+def drawn_by(model, kind, folder):
+    """A copy of a model whose own map is of that kind."""
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(merged(config, {"network": {"map": kind}}), indent=2) + "\n")
+    return folder
 
 
 def refine(cli, config, data, out, stage_1):
@@ -104,6 +114,8 @@ def main():
             text = json.dumps([{**config, "seed": seed}, stage_1])
             config_of_seed, model = json.loads(text.replace("{out}", str(args.out.resolve())).replace("{seed}", str(seed)))
             if stage_1:
+                if "stage_1_map" in experiments:
+                    model = drawn_by(pathlib.Path(model), experiments["stage_1_map"], args.out / "stage_1" / str(seed))
                 found[None].append(refine(args.cli, config_of_seed, data, out, model))
                 continue
             train(args.cli, config_of_seed, data, out)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A review as a user does it, with real mouse and key events under Xvfb: run, move t, commit the lesions,
-# erase part of one, undo, paint, measure; then the process is killed and everything is back.
+# erase part of one, undo, paint, measure, look at the model band by band, export; then the process is killed and everything is back.
 #
 #   cargo build --release -p app -p cli && tests/walkthrough/review.sh OUT
 #
@@ -33,6 +33,10 @@ open_display
 
 # Where things are in the window at its first size, with a heatmap and the panel of annotations.
 typed_t=(1199 474)
+# The right panel when it is scrolled to its end: the lens closed, open, and after a look at the bands.
+lens=(987 524) look_at_bands=(1026 521) low_band_alone=(1080 179)
+# In the dialog of exports, beside what is chosen at first.
+asap_xml=(247 326) imagescope_xml=(247 412) coco=(631 270) csv=(631 300) folder_field=(600 494)
 
 set_t() {
   click "${typed_t[@]}"
@@ -56,6 +60,31 @@ last_entry() {
     sleep 0.2
   done
   return 1
+}
+
+scroll_to_the_end() {
+  local _
+  pointer 1075 600
+  for _ in $(seq 40); do xdotool click 5 && pause 0.03; done
+  pause 1
+}
+
+# exported FOLDER AREAS: nine formats of the annotations and the heatmap, and other people's readers find the annotations in them.
+exported() {
+  python3 - "$1" "$2" <<'PYTHON'
+import csv, json, pathlib, sys
+from xml.etree import ElementTree
+folder, n_areas = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+files = sorted(path.name for path in folder.iterdir())
+print("      " + ", ".join(files))
+one = lambda pattern: next(folder.glob(pattern))
+assert len(json.loads(one("*.geojson").read_text())["features"]) == n_areas
+assert len(ElementTree.parse(one("*asap*.xml")).findall(".//Annotation")) == n_areas
+assert ElementTree.parse(one("*imagescope*.xml")).findall(".//Region")
+assert json.loads(one("*coco*.json").read_text())["images"]
+assert len(list(csv.reader(one("*.csv").open(encoding="utf-8-sig")))) > n_areas
+assert len(files) >= 9
+PYTHON
 }
 
 n_added() { tail -n +2 "$journal" | grep -o '"add":' | wc -l; }
@@ -104,6 +133,36 @@ pointer 620 640
 picture 04-drawn
 n_before=$(n_added)
 
+echo "== listen to a band"
+scroll_to_the_end
+click "${lens[@]}"
+scroll_to_the_end
+mark
+click "${look_at_bands[@]}"
+check "the model is looked at band by band" wait_for_job look-at-bands 120
+scroll_to_the_end
+mark
+click "${low_band_alone[@]}"
+check "the low band is soloed" wait_for 'Lens\(Hear\(Some\(Only\(Low\)\)\)\)' 10
+picture 05-a-band-alone
+
+echo "== export"
+keys ctrl+e
+pause 1
+for format in asap_xml imagescope_xml coco csv; do
+  declare -n place=$format
+  click "${place[@]}"
+done
+click "${folder_field[@]}"
+keys ctrl+a
+type_text "$home/exports"
+picture 06-exports
+mark
+keys Tab Tab Return
+check "nine formats are exported" wait_for_job export 120
+keys Escape
+check "other programs find the annotations in them" exported "$home/exports" 2
+
 echo "== another window, and a kill"
 first=$window_pid
 RUST_LOG=app=trace "$viewer" "$slide" >"$out/second.log" 2>&1 &
@@ -116,19 +175,19 @@ kill -9 "$first"
 wait "$first" 2>/dev/null || true
 start_window "$slide"
 pause 1
-picture 05-after-a-kill
+picture 07-after-a-kill
 check "nothing is lost" test "$(n_added)" -eq "$n_before"
 keys ctrl+z
 check "steps from before the kill can be undone" last_entry '"did":"undone"'
 stop_window
 check "a window that is closed says so" last_entry '"did":"closed"'
 start_window
-picture 06-start-page
+picture 08-start-page
 stop_window
 
 echo "== sizes"
 WINIT_X11_SCALE_FACTOR=2 start_window "$slide"
-picture 07-double-scale
+picture 09-double-scale
 stop_window
 
 echo "$n_failed checks failed; pictures and logs are in $out"

@@ -54,7 +54,9 @@ fn bands_ui(ui: &mut Ui, overlay: &OverlayState, figures: &BandFigures, commands
     }
     for (heard, probability) in &figures.readings {
         let is_shown = overlay.is_shown(LayerKind::Heard(*heard));
-        if bar_ui(ui, &heard_text(*heard), *probability, is_shown) {
+        let text =
+            format!("{} ({})", heard_text(*heard), change(*probability - figures.probability));
+        if bar_ui(ui, &text, *probability, is_shown) {
             commands.push(LensCommand::Hear((!is_shown).then_some(*heard)));
         }
     }
@@ -82,6 +84,15 @@ fn heard_text(heard: Heard) -> String {
     match heard {
         Heard::Without(band) => format!("Without the {} band", word(band)),
         Heard::Only(band) => format!("The {} band alone", word(band)),
+    }
+}
+
+/// A change of the probability, however small: a model may rest on a band by less than three digits show.
+fn change(by: f64) -> String {
+    match by.abs() {
+        0.0 => "no change".to_owned(),
+        0.0005.. => format!("{by:+.3}"),
+        _ => format!("{by:+.0e}"),
     }
 }
 
@@ -145,6 +156,12 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_stated_however_small() {
+        let stated = [-0.42, 0.0, 0.000_03].map(change);
+        assert_eq!(stated, ["-0.420", "no change", "+3e-5"]);
+    }
+
+    #[test]
     fn without_a_result_the_panel_says_what_to_do() {
         assert_eq!(asked(&state(OverlayState::default()), &["Run a model to look into it."]), []);
     }
@@ -153,8 +170,8 @@ mod tests {
     fn every_band_can_be_muted_soloed_and_seen_by_its_name() {
         let state = state(samples::overlay_with_bands());
         let labels = [
-            "Without the low band: 0.410",
-            "The low band alone: 0.790",
+            "Without the low band (-0.420): 0.410",
+            "The low band alone (-0.040): 0.790",
             "All bands: 0.830",
             "Energy of the high band: 0.200",
         ];

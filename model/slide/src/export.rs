@@ -15,6 +15,7 @@ mod frame;
 pub(crate) mod geojson;
 mod heatmap_png;
 mod heatmap_tiff;
+mod holes;
 mod imagescope_xml;
 mod label_tiff;
 mod lesion_csv;

@@ -45,6 +45,23 @@ pub(crate) fn perimeter(ring: &[Level0Px]) -> f64 {
     sides(ring).map(|(a, b)| (b.x - a.x).hypot(b.y - a.y)).sum()
 }
 
+/// One ring around an area and its holes, over a bridge without width from each hole's first point to the nearest point so far.
+pub(crate) fn bridged(outer: &Ring, holes: &[&Ring]) -> Ring {
+    let is_clockwise = 0.0 < signed_area(outer);
+    let mut joined = outer.clone();
+    for hole in holes {
+        let hole = turned((*hole).clone(), !is_clockwise);
+        let Some(&landing) = hole.first() else { continue };
+        let distance = |at: &Level0Px| (at.x - landing.x).hypot(at.y - landing.y);
+        let nearest = joined.iter().map(distance).enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((at, &pier)) = nearest.and_then(|(at, _)| Some((at, joined.get(at)?))) else {
+            return hole;
+        };
+        joined.splice(at + 1..at + 1, hole.into_iter().chain([landing, pier]));
+    }
+    joined
+}
+
 /// Whether a point lies inside, by counting the sides that a ray to the right crosses.
 pub(crate) fn holds(ring: &[Level0Px], point: Level0Px) -> bool {
     let crosses = |(a, b): &(Level0Px, Level0Px)| {
@@ -78,6 +95,17 @@ mod tests {
         let center = centroid(&[Polygon { outer: outer.clone(), holes: vec![hole] }]);
         assert_eq!(center, Some(Level0Px { x: 1.0, y: 2.0 }));
         assert_eq!((perimeter(&outer), length(&outer)), (16.0, 12.0));
+    }
+
+    #[test]
+    fn a_bridge_takes_the_holes_out_of_the_area_and_adds_nothing() {
+        let outer = ring(&[[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]);
+        let hole = |x: f64| ring(&[[x, 1.0], [x + 2.0, 1.0], [x + 2.0, 3.0], [x, 3.0]]);
+        let joined = bridged(&outer, &[&hole(1.0), &hole(5.0)]);
+        assert_eq!((signed_area(&joined), joined.len()), (73.0, 16));
+        for (x, is_inside) in [(2.0, false), (4.0, true), (6.0, false), (8.0, true)] {
+            assert_eq!(holds(&joined, Level0Px { x, y: 2.0 }), is_inside, "at {x}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Annotations as ASAP has them: polygons in groups, a group per class.
 //!
 //! ASAP drops a file that names a group it does not declare, and takes `Order` for the index of a point. Its polygons
-//! have no holes: a hole is a polygon of its own in the group [`HOLES`]. Rings close by themselves.
+//! have no holes: a hole is a polygon of its own in the group [`HOLES`], or bridged. Rings close by themselves.
 
 use domain::annotation::Shape;
 use domain::contour::Ring;
 use domain::coords::Level0Px;
 
 use super::ExportFormat;
+use super::holes::Outlines;
 use super::sheet::{AnnotationSheet, Entry};
 use super::xml::{escaped, head, number};
 
@@ -30,7 +31,8 @@ pub(super) fn encode(sheet: &AnnotationSheet<'_>, entries: &[Entry<'_>]) -> Vec<
         has_holes: false,
     };
     file.line("<ASAP_Annotations>\n\t<Annotations>");
-    entries.iter().for_each(|entry| file.entry(entry));
+    let outlines = Outlines::of(entries);
+    entries.iter().for_each(|entry| file.entry(entry, &outlines));
     file.line("\t</Annotations>\n\t<AnnotationGroups>");
     for class in AnnotationSheet::classes(entries) {
         file.group(&group_of(&class.name), class.color);
@@ -59,14 +61,15 @@ impl File {
         self.xml.push('\n');
     }
 
-    fn entry(&mut self, entry: &Entry<'_>) {
+    fn entry<'a>(&mut self, entry: &Entry<'a>, outlines: &Outlines<'a>) {
         let annotation = entry.annotation;
         let (group, color) = (group_of(&annotation.class.name), annotation.class.color);
         match &annotation.shape {
             Shape::Area(parts) => {
                 for part in parts {
-                    self.shape(&annotation.name, "Polygon", (&group, color), &part.outer);
-                    for hole in &part.holes {
+                    let (outer, holes) = outlines.rings(part);
+                    self.shape(&annotation.name, "Polygon", (&group, color), &outer);
+                    for hole in holes {
                         self.has_holes = true;
                         let name = format!("{} hole", annotation.name);
                         self.shape(&name, "Polygon", (HOLES, HOLE_COLOR), hole);

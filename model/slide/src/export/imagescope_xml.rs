@@ -1,7 +1,7 @@
 //! Annotations as Aperio's `ImageScope` has them: a layer per class, a region per ring.
 //!
 //! There is no published schema; this is what its readers agree on. A hole is a region of its own with
-//! `NegativeROA="1"` behind its lesion. Regions close by themselves. Lines are left out: what a region's type for them
+//! `NegativeROA="1"` behind its lesion, or bridged. Regions close by themselves. Lines are left out: what a region's type for them
 //! is, nobody states.
 
 use domain::annotation::AnnotationClass;
@@ -10,6 +10,7 @@ use domain::coords::Level0Px;
 use domain::scale::Mpp;
 
 use super::ExportFormat;
+use super::holes::Outlines;
 use super::sheet::{AnnotationSheet, Entry, rounded};
 use super::xml::{escaped, head, number};
 use crate::ring;
@@ -21,11 +22,12 @@ pub(super) fn encode(sheet: &AnnotationSheet<'_>, entries: &[Entry<'_>]) -> Vec<
         mpp: sheet.slide.mpp,
         n_regions: 0,
     };
+    let outlines = Outlines::of(entries);
     let scale =
         sheet.slide.mpp.map_or(String::new(), |mpp| format!(" MicronsPerPixel=\"{}\"", mpp.mean()));
     file.line(&format!("<Annotations{scale}>"));
     for (index, class) in AnnotationSheet::classes(entries).into_iter().enumerate() {
-        file.layer(index + 1, class, entries);
+        file.layer(index + 1, class, entries, &outlines);
     }
     file.line("</Annotations>");
     file.xml.into_bytes()
@@ -49,7 +51,13 @@ impl File {
         self.xml.push('\n');
     }
 
-    fn layer(&mut self, id: usize, class: &AnnotationClass, entries: &[Entry<'_>]) {
+    fn layer<'a>(
+        &mut self,
+        id: usize,
+        class: &AnnotationClass,
+        entries: &[Entry<'a>],
+        outlines: &Outlines<'a>,
+    ) {
         let (name, color) = (escaped(&class.name), line_color(class.color));
         self.line(&format!(
             " <Annotation Id=\"{id}\" Name=\"{name}\" ReadOnly=\"0\" NameReadOnly=\"0\" LineColorReadOnly=\"0\" \
@@ -59,8 +67,9 @@ impl File {
         self.line("  <Attributes/>\n  <Regions>\n   <RegionAttributeHeaders/>");
         for entry in entries.iter().filter(|entry| entry.annotation.class.name == class.name) {
             for part in entry.parts {
-                self.region(entry, &part.outer, false);
-                part.holes.iter().for_each(|hole| self.region(entry, hole, true));
+                let (outer, holes) = outlines.rings(part);
+                self.region(entry, &outer, false);
+                holes.into_iter().for_each(|hole| self.region(entry, hole, true));
             }
         }
         self.line("  </Regions>\n  <Plots/>\n </Annotation>");

@@ -78,6 +78,15 @@ fn two_holes() -> Vec<Annotation> {
     ]
 }
 
+/// A hole that was painted over in another class.
+fn painted_over() -> Vec<Annotation> {
+    let holes = vec![hole(200.0, 200.0, 150.0, 100.0), hole(600.0, 400.0, 50.0, 60.0)];
+    vec![
+        area(1, TUMOR, rectangle(100.0, 100.0, 800.0, 600.0), holes),
+        area(2, ("Normal", [0, 114, 178]), rectangle(180.0, 180.0, 200.0, 150.0), Vec::new()),
+    ]
+}
+
 fn at_the_edges() -> Vec<Annotation> {
     vec![
         area(1, TUMOR, rectangle(0.0, 0.0, 300.0, 200.0), Vec::new()),
@@ -124,6 +133,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let case = |name, slide, annotations| Case { name, slide, annotations };
     vec![
         case("two_holes", slide(mpp, None), two_holes()),
+        case("painted_over", slide(mpp, None), painted_over()),
         case("edges", slide(mpp, None), at_the_edges()),
         case("long_ring", slide(mpp, None), vec![long]),
         case("foreign_script", slide(mpp, None), foreign_script()),
