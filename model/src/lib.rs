@@ -25,3 +25,4 @@ mod pipeline;
 mod stopwatch;
 #[cfg(test)]
 mod testing;
+mod wise;
