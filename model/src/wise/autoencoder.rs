@@ -41,12 +41,10 @@ impl AutoencoderConfig {
 pub(crate) struct Guess {
     /// Mean squared error of the hidden patches.
     pub(crate) loss: Tensor,
-    /// Of all patches, `[b, L, patch * patch * 3]`.
+    /// All patches, each as if it had mean 0 and variance 1, `[b, L, patch * patch * 3]`.
     pub(crate) patches: Tensor,
     /// 1 where a patch was hidden, `[b, L]`.
     pub(crate) hidden: Tensor,
-    /// What was to be guessed: each patch with mean 0 and variance 1.
-    pub(crate) target: Tensor,
 }
 
 /// The network.
@@ -120,7 +118,7 @@ impl Autoencoder {
         let hidden = places.ge(n_seen as u32)?.to_dtype(images.dtype())?;
         let error = (&guessed - &target)?.sqr()?.mean(D::Minus1)?;
         let loss = ((error * &hidden)?.sum_all()? / hidden.sum_all()?)?;
-        Ok(Guess { loss, patches: guessed, hidden, target })
+        Ok(Guess { loss, patches: guessed, hidden })
     }
 
     fn grid(&self, images: &Tensor) -> Result<Grid> {
@@ -139,7 +137,7 @@ impl Autoencoder {
     }
 
     /// Images `[b, h, w, 3]` as patches `[b, L, patch * patch * 3]`: row, column, color.
-    fn patches(&self, images: &Tensor) -> Result<(Tensor, Grid)> {
+    pub(crate) fn patches(&self, images: &Tensor) -> Result<(Tensor, Grid)> {
         let (b, _, _, colors) = images.dims4()?;
         let (side, grid) = (self.config.patch, self.grid(images)?);
         let cut = images.reshape(&[b, grid.rows, side, grid.columns, side, colors][..])?;
