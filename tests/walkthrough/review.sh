@@ -69,20 +69,24 @@ scroll_to_the_end() {
   pause 1
 }
 
-# exported FOLDER AREAS: nine formats of the annotations and the heatmap, and other people's readers find the annotations in them.
+# exported FOLDER AREAS LINES: nine formats of the annotations and the heatmap, and other people's readers find so many areas and lines in them.
 exported() {
-  python3 - "$1" "$2" <<'PYTHON'
+  python3 - "$@" <<'PYTHON'
 import csv, json, pathlib, sys
 from xml.etree import ElementTree
-folder, n_areas = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+folder, n_areas, n_lines = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 files = sorted(path.name for path in folder.iterdir())
 print("      " + ", ".join(files))
-one = lambda pattern: next(folder.glob(pattern))
-assert len(json.loads(one("*.geojson").read_text())["features"]) == n_areas
-assert len(ElementTree.parse(one("*asap*.xml")).findall(".//Annotation")) == n_areas
-assert ElementTree.parse(one("*imagescope*.xml")).findall(".//Region")
-assert json.loads(one("*coco*.json").read_text())["images"]
-assert len(list(csv.reader(one("*.csv").open(encoding="utf-8-sig")))) > n_areas
+one = lambda suffix: next(folder / name for name in files if name.endswith(suffix))
+xml = lambda path: ElementTree.parse(path)
+kinds = [it["geometry"]["type"] for it in json.loads(one(".geojson").read_text())["features"]]
+assert kinds.count("LineString") == n_lines and len(kinds) == n_areas + n_lines, kinds
+asap = next(folder / name for name in files if name.endswith(".xml") and ".imagescope." not in name)
+polygons = [it for it in xml(asap).iter("Annotation") if it.get("Type") == "Polygon" and it.get("PartOfGroup") != "Exclusion"]
+regions = [it for it in xml(one(".imagescope.xml")).iter("Region") if it.get("NegativeROA") == "0"]
+assert len(polygons) == len(regions) >= n_areas, (len(polygons), len(regions))
+assert len(json.loads(one(".coco.json").read_text())["annotations"]) == n_areas
+assert len(list(csv.DictReader(one(".csv").open(encoding="utf-8-sig")))) == n_areas + n_lines
 assert len(files) >= 9
 PYTHON
 }
@@ -161,7 +165,7 @@ mark
 keys Tab Tab Return
 check "nine formats are exported" wait_for_job export 120
 keys Escape
-check "other programs find the annotations in them" exported "$home/exports" 2
+check "other programs find the annotations in them" exported "$home/exports" 2 1
 
 echo "== another window, and a kill"
 first=$window_pid
