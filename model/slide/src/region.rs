@@ -117,7 +117,8 @@ impl Slide {
         SlideError::check_limit("the pixels of a region", rect.size.area(), MAX_REGION_PIXELS)?;
         let mut values = ChannelValues::empty(rect.size);
         for placement in grid_under(plane.size(), plane.tile_size(), rect) {
-            if let Some(tile) = plane.read(placement.col, placement.row)?.values {
+            let read = || plane.read(placement.col, placement.row);
+            if let Some(tile) = SlideError::contain(self.format(), read)?.values {
                 values.copy(&tile, plane.tile_size().width, placement, rect);
             }
         }
@@ -222,12 +223,15 @@ impl Slide {
         let tile = PixelSize { width: width / 8, height: height / 8 };
         let rect = square(size, col, row, TILE_PX);
         let read = |it: Placement| {
-            if let Some(eighth) = source.read_eighth(it.col, it.row) {
-                return Ok(Seen::Tile(Arc::new(eighth)));
-            }
-            let whole = source.read(it.col, it.row)?;
-            let eighth = |pixels| halved(&halved(&halved(pixels)));
-            Ok(Seen::Tile(Arc::new(Tile { pixels: whole.pixels.as_ref().map(eighth), ..whole })))
+            let decoded = SlideError::contain(self.format(), || {
+                if let Some(eighth) = source.read_eighth(it.col, it.row) {
+                    return Ok(eighth);
+                }
+                let whole = source.read(it.col, it.row)?;
+                let eighth = |pixels| halved(&halved(&halved(pixels)));
+                Ok(Tile { pixels: whole.pixels.as_ref().map(eighth), ..whole })
+            });
+            Ok(Seen::Tile(Arc::new(Tile::lost_if_damaged(decoded, it.col, it.row)?)))
         };
         gather(Ground::new(rect, size, source.is_gapless()), grid_under(size, tile, rect), read)
     }

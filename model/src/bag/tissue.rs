@@ -6,9 +6,9 @@ use domain::progress::{CancelToken, Progress};
 use slide::{Level, Slide, SlideError};
 
 /// Least HSV saturation of tissue, exclusive.
-const SATURATION: f32 = 0.07;
+pub(crate) const SATURATION: f64 = 0.07;
 /// Least HSV value of tissue, exclusive: darker is pen or a scanning gap.
-const VALUE: f32 = 0.08;
+pub(crate) const VALUE: f64 = 0.08;
 /// The level is read whose longest side is at least this many pixels, if the slide has as many.
 const RASTER_SIDE_PX: u32 = 1024;
 /// Rows read between two looks at the cancel token.
@@ -58,7 +58,7 @@ pub fn find(
 pub(crate) fn is_tissue([r, g, b, alpha]: [u8; 4]) -> bool {
     let most = f32::from(r.max(g).max(b));
     let least = f32::from(r.min(g).min(b));
-    alpha != 0 && VALUE * 255.0 < most && SATURATION * most < most - least
+    alpha != 0 && VALUE as f32 * 255.0 < most && SATURATION as f32 * most < most - least
 }
 
 /// A tissue mask that answers quickly how much tissue a rectangle holds.

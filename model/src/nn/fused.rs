@@ -71,16 +71,11 @@ pub(crate) fn apply<F: Fused + 'static>(operation: F, inputs: [&Tensor; 3]) -> R
     on_cpu(inputs, |[a, b, c]| a.apply_op3(&b, &c, Op(operation)))
 }
 
-struct Op<F>(F);
+/// `N` says how many tensors the library hands over.
+struct Op<F, const N: usize>(F);
 
-impl<F> Op<F> {
-    fn values<const N: usize>(
-        &self,
-        inputs: [(&CpuStorage, &Layout); N],
-    ) -> Result<(CpuStorage, Shape)>
-    where
-        F: Fused<N>,
-    {
+impl<F: Fused<N>, const N: usize> Op<F, N> {
+    fn values(&self, inputs: [(&CpuStorage, &Layout); N]) -> Result<(CpuStorage, Shape)> {
         let (plan, shape) = self.0.plan(inputs.map(|(_, layout)| layout.dims()))?;
         let y = match inputs.first() {
             Some((CpuStorage::F32(_), _)) => CpuStorage::F32(self.forward(&plan, inputs)?),
@@ -90,14 +85,11 @@ impl<F> Op<F> {
         Ok((y, shape))
     }
 
-    fn forward<T: Vectors, const N: usize>(
+    fn forward<T: Vectors>(
         &self,
         plan: &F::Plan,
         inputs: [(&CpuStorage, &Layout); N],
-    ) -> Result<Vec<T>>
-    where
-        F: Fused<N>,
-    {
+    ) -> Result<Vec<T>> {
         let mut values: [&[T]; N] = [&[]; N];
         for (values, (storage, layout)) in values.iter_mut().zip(inputs) {
             *values = slice(storage, layout)?;
@@ -105,31 +97,25 @@ impl<F> Op<F> {
         Ok(self.0.forward(plan, values))
     }
 
-    fn gradients<const N: usize>(
+    fn gradients(
         &self,
         inputs: [&Tensor; N],
         y: &Tensor,
         dy: &Tensor,
-    ) -> Result<[Option<Tensor>; N]>
-    where
-        F: Fused<N>,
-    {
+    ) -> Result<[Option<Tensor>; N]> {
         let dy = dy.contiguous()?;
         match y.dtype() {
-            DType::F64 => self.gradients_of::<f64, N>(inputs, y, &dy),
-            _ => self.gradients_of::<f32, N>(inputs, y, &dy),
+            DType::F64 => self.gradients_of::<f64>(inputs, y, &dy),
+            _ => self.gradients_of::<f32>(inputs, y, &dy),
         }
     }
 
-    fn gradients_of<T: Vectors, const N: usize>(
+    fn gradients_of<T: Vectors>(
         &self,
         inputs: [&Tensor; N],
         y: &Tensor,
         dy: &Tensor,
-    ) -> Result<[Option<Tensor>; N]>
-    where
-        F: Fused<N>,
-    {
+    ) -> Result<[Option<Tensor>; N]> {
         let (plan, _) = self.0.plan(inputs.map(Tensor::dims))?;
         let asked = inputs.map(Tensor::track_op);
         let gradients = read_all(inputs, |values| {
@@ -162,7 +148,7 @@ fn read_all<T: Vectors, R, const N: usize>(
     f(values)
 }
 
-impl<F: Fused<1>> CustomOp1 for Op<F> {
+impl<F: Fused<1>> CustomOp1 for Op<F, 1> {
     fn name(&self) -> &'static str {
         F::NAME
     }
@@ -177,7 +163,7 @@ impl<F: Fused<1>> CustomOp1 for Op<F> {
     }
 }
 
-impl<F: Fused<2>> CustomOp2 for Op<F> {
+impl<F: Fused<2>> CustomOp2 for Op<F, 2> {
     fn name(&self) -> &'static str {
         F::NAME
     }
@@ -203,7 +189,7 @@ impl<F: Fused<2>> CustomOp2 for Op<F> {
     }
 }
 
-impl<F: Fused> CustomOp3 for Op<F> {
+impl<F: Fused> CustomOp3 for Op<F, 3> {
     fn name(&self) -> &'static str {
         F::NAME
     }

@@ -1,12 +1,9 @@
 //! Which patches of a low magnification are worth a look: those of tissue with the most energy in their edges (MODELS 10.1 to 10.3).
 
 use super::wavelet::{Field, Wavelet, bands};
+use crate::bag::tissue::{SATURATION, VALUE};
 use crate::nn::real::Real;
 
-/// Saturation above which a pixel is tissue.
-const SATURATION: f64 = 0.07;
-/// Value above which a pixel is tissue and not a shadow or pen.
-const VALUE: f64 = 0.08;
 /// Shares of red, green and blue in brightness.
 const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
