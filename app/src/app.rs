@@ -121,7 +121,8 @@ impl App {
         let state = &self.state;
         Panel::top("menu").show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
         let n_damaged = self.tiles.damaged(&state.view).len();
-        Panel::bottom("status").show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged));
+        Panel::bottom("status")
+            .show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged, commands));
         if let Some(facts) = &state.view.facts {
             if state.review.is_panel_open {
                 let left = Panel::left("review").default_size(336.0).size_range(336.0..=520.0);
@@ -201,7 +202,7 @@ impl eframe::App for App {
 
         let before = self.state.view.camera;
         let center = CentralPanel::default()
-            .frame(Frame::new().fill(theme::CANVAS))
+            .frame(Frame::new().fill(theme::backdrop(self.state.session.backdrop)))
             .show(ui, |ui| self.center_ui(ui, &mut commands))
             .inner;
         is_changed |= before != self.state.view.camera;
@@ -229,7 +230,10 @@ impl eframe::App for App {
 /// What a person keeps of an open slide.
 fn review_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
     let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
-    scroll.show(ui, |ui| lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, commands));
+    let keys = state.session.key_set;
+    scroll.show(ui, |ui| {
+        lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, keys, commands);
+    });
 }
 
 /// What is beside an open slide: model, result, overlay, facts.
@@ -251,7 +255,7 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
 fn push_dropped_files(ctx: &egui::Context, commands: &mut Commands) {
     let dropped = ctx.input(|input| input.raw.dropped_files.last().cloned());
     if let Some(file) = dropped {
-        commands.push(FileCommand::Open(file.path().to_owned()));
+        commands.push(FileCommand::Drop(file.path().to_owned()));
     }
 }
 

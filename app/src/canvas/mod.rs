@@ -56,7 +56,7 @@ impl Canvas {
         let chosen = state.overlay.layer().filter(|it| state.overlay.is_seen() && it.look.is_shown);
         let threshold = chosen.map(|layer| layer.threshold.get());
         tracing::trace!(threshold, tiles = frame.tiles.len(), "frame");
-        ui.painter().rect_filled(rect, 0.0, theme::CANVAS);
+        ui.painter().rect_filled(rect, 0.0, theme::backdrop(state.session.backdrop));
         ui.painter().add(callback::shape(rect, frame, ui.ctx().clone()));
         for area in tiles.damaged(view) {
             let place = on_screen(state, rect, area);

@@ -7,6 +7,7 @@ mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod key_set;
 pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
@@ -26,7 +27,7 @@ use slide::export::{ExportFormat, FrameChoice};
 
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
-pub(crate) use file::{FileCommand, can_export};
+pub(crate) use file::{ANNOTATION_EXTENSIONS, FileCommand, can_export};
 pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
@@ -36,6 +37,7 @@ pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
 use crate::state::State;
+use crate::state::dialogs::ImportOrigin;
 use crate::state::jobs::JobId;
 use crate::state::lens::Field;
 
@@ -61,6 +63,9 @@ pub(crate) enum Effect {
     PickSlide,
     PickSlideFolder,
     PickExportFolder,
+    PickAnnotations,
+    /// Read annotations of this file, whose coordinates count from here.
+    Import(PathBuf, ImportOrigin),
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),

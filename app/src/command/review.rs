@@ -141,6 +141,20 @@ pub(crate) fn committed(state: &mut State, edits: Vec<Edit>) -> Vec<Effect> {
     reshaped(state, edits)
 }
 
+/// Takes the annotations of a file as one step, and says what is to be known of it.
+pub(crate) fn imported(state: &mut State, edits: Vec<Edit>, notes: &[String]) -> Vec<Effect> {
+    let text = match edits.len() {
+        0 => "No annotation was imported".to_owned(),
+        1 => "1 annotation was imported".to_owned(),
+        n => format!("{n} annotations were imported"),
+    };
+    let told: Vec<&str> =
+        std::iter::once(text.as_str()).chain(notes.iter().map(String::as_str)).collect();
+    state.notices.done(told.join(".\n"));
+    state.review.is_panel_open = true;
+    reshaped(state, edits)
+}
+
 /// Does a deed and hands it to the journal. The first change begins the review.
 pub(super) fn keep(state: &mut State, did: Deed) -> Vec<Effect> {
     if let Some(reason) = refusal(&state.review.keeping) {

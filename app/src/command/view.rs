@@ -26,6 +26,8 @@ pub(crate) enum ViewCommand {
     Fit,
     /// One scanned pixel on one pixel of the screen.
     OneToOne,
+    /// Magnify so much, in the unit of the slide's native magnification.
+    Magnify(f64),
     /// Bring a slide position to the middle.
     Center(Level0Px),
     /// Correct colors with the scanner's profile, or show them as they were scanned.
@@ -56,9 +58,17 @@ pub(super) fn apply(view: &mut ViewState, command: ViewCommand) {
         ViewCommand::OneToOne => {
             view.look(Camera { level0_per_pt: f64::from(view.pixels_per_pt), ..camera });
         }
+        ViewCommand::Magnify(wanted) => magnify(view, wanted),
         ViewCommand::ToggleColorCorrection => view.is_color_corrected = !view.is_color_corrected,
         ViewCommand::Center(center) => view.look(Camera { center, ..camera }),
     }
+}
+
+fn magnify(view: &mut ViewState, wanted: f64) {
+    let Some(facts) = &view.facts else { return };
+    let (native, _) = facts.native_magnification();
+    let level0_per_pt = native / wanted.max(f64::MIN_POSITIVE) * f64::from(view.pixels_per_pt);
+    view.look(Camera { level0_per_pt, ..view.camera });
 }
 
 #[cfg(test)]
@@ -91,6 +101,14 @@ mod tests {
         let view = after(&[dense, ViewCommand::OneToOne]);
         assert_eq!(view.camera.level0_per_pt, 2.0);
         assert_eq!(view.level0_per_device_px(), 1.0);
+    }
+
+    #[test]
+    fn a_magnification_is_reached_whatever_the_screen() {
+        let dense =
+            ViewCommand::SetCanvas { canvas: ScreenPt { x: 800.0, y: 600.0 }, pixels_per_pt: 2.0 };
+        let view = after(&[dense, ViewCommand::Magnify(5.0)]);
+        assert_eq!(view.level0_per_device_px(), 4.0, "the sample was scanned at 20x");
     }
 
     #[test]

@@ -74,6 +74,10 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
                 state.overlay.take_readout(heatmap, readout);
             }
         }
+        Outcome::Imported { generation, imported } if generation == state.view.generation => {
+            return review::imported(state, imported.edits, &imported.notes);
+        }
+        Outcome::Imported { .. } => {}
         Outcome::Exported(paths) => {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
@@ -84,6 +88,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => folder_picked(state, picked),
+        Outcome::AnnotationsPicked(picked) => annotations_picked(state, picked),
         Outcome::SessionSaved => {}
     }
     Vec::new()
@@ -174,6 +179,16 @@ fn folder_picked(state: &mut State, picked: Picked) {
         Picked::Nothing => {}
         Picked::NoDialog => {
             state.notices.error("This system offers no folder dialog: type the folder's path");
+        }
+    }
+}
+
+fn annotations_picked(state: &mut State, picked: Picked) {
+    match picked {
+        Picked::Path(path) => state.dialogs.import_text = path.display().to_string(),
+        Picked::Nothing => {}
+        Picked::NoDialog => {
+            state.notices.error("This system offers no file dialog: type the file's path");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod analyze;
 mod export;
 mod find_lesions;
+mod import;
 pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod load_tile;
@@ -85,11 +86,17 @@ pub(crate) enum Outcome {
         /// They make annotations of what a model found.
         is_commit: bool,
     },
+    /// Annotations of a file; `generation` is that of the slide that they are placed on.
+    Imported {
+        generation: u64,
+        imported: import::Imported,
+    },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
     ModelsListed(Survey),
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
+    AnnotationsPicked(pick::Picked),
     SessionSaved,
 }
 
@@ -115,6 +122,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickSlide => pick::start_slide(state, runner),
         Effect::PickSlideFolder => pick::start_slide_folder(state, runner),
         Effect::PickExportFolder => pick::start_folder(state, runner),
+        Effect::PickAnnotations => pick::start_annotations(state, runner),
+        Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),

@@ -12,6 +12,7 @@ pub(crate) enum JobKind {
     OpenSlide,
     Analyze,
     Export,
+    Import,
     FindLesions,
     LookAtBands,
     /// Takes the visible field apart.

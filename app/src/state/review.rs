@@ -38,15 +38,14 @@ impl Tool {
     pub(crate) const ALL: [Self; 6] =
         [Self::Move, Self::Brush, Self::Erase, Self::Polygon, Self::Line, Self::Cut];
 
-    /// Its name and its key.
-    pub(crate) fn title(self) -> (&'static str, &'static str) {
+    pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Move => ("Move", "M"),
-            Self::Brush => ("Brush", "B"),
-            Self::Erase => ("Erase", "E"),
-            Self::Polygon => ("Polygon", "P"),
-            Self::Line => ("Line", "L"),
-            Self::Cut => ("Cut", "K"),
+            Self::Move => "Move",
+            Self::Brush => "Brush",
+            Self::Erase => "Erase",
+            Self::Polygon => "Polygon",
+            Self::Line => "Line",
+            Self::Cut => "Cut",
         }
     }
 

@@ -12,6 +12,9 @@ use slide::{Channel, Level, Slide};
 /// Most points that one level-0 pixel may cover: beyond, single pixels fill the canvas.
 const PT_PER_LEVEL0_MAX: f64 = 32.0;
 
+/// Magnification times micrometres per pixel of a common scanner: 20x at 0.5 um, 40x at 0.25 um.
+const POWER_TIMES_MPP: f64 = 10.0;
+
 /// Times the fitted slide may shrink.
 const SHRINK_MAX: f64 = 4.0;
 
@@ -70,6 +73,13 @@ impl SlideFacts {
     /// The file's name, without its folder.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// The magnification at which one scanned pixel fills one of the screen, and its unit: stated, estimated from the
+    /// scale, or 100 %.
+    pub(crate) fn native_magnification(&self) -> (f64, &'static str) {
+        let estimated = self.mpp.map(|mpp| POWER_TIMES_MPP / mpp.mean());
+        self.objective_power.or(estimated).map_or((100.0, " %"), |power| (power, "x"))
     }
 
     /// The whole of level 0.

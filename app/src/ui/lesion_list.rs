@@ -7,8 +7,10 @@ use review::ReviewStatus;
 use review::journal::Standing;
 
 use super::theme;
+use crate::command::entries::key_label;
 use crate::command::{Commands, ReviewCommand};
 use crate::state::review::{Keeping, ReviewState, Tool};
+use crate::state::session::KeySet;
 
 mod selected;
 
@@ -29,6 +31,7 @@ pub(crate) fn lesion_list_ui(
     ui: &mut Ui,
     review: &ReviewState,
     mpp: Option<Mpp>,
+    keys: KeySet,
     commands: &mut Commands,
 ) {
     title_ui(ui, review, commands);
@@ -37,13 +40,13 @@ pub(crate) fn lesion_list_ui(
         ui.add(egui::Label::new(text.small()).wrap());
     }
     ui.add_enabled_ui(review.can_edit(), |ui| {
-        tools_ui(ui, review, commands);
+        tools_ui(ui, review, keys, commands);
         classes_ui(ui, review, commands);
         commit_ui(ui, review, mpp, commands);
     });
     list_ui(ui, review, mpp, commands);
     ui.add_enabled_ui(review.can_edit(), |ui| {
-        selected::selected_ui(ui, review, mpp, commands);
+        selected::selected_ui(ui, review, mpp, keys, commands);
         steps_ui(ui, review, commands);
     });
     changes_ui(ui, review);
@@ -83,12 +86,12 @@ fn title_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
     });
 }
 
-fn tools_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
+fn tools_ui(ui: &mut Ui, review: &ReviewState, keys: KeySet, commands: &mut Commands) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         for tool in Tool::ALL {
-            let (name, key) = tool.title();
-            let button = ui.selectable_label(review.tool == tool, name);
+            let key = key_label(keys, ReviewCommand::SetTool(tool));
+            let button = ui.selectable_label(review.tool == tool, tool.title());
             if button.on_hover_text(format!("{}, key {key}", tool.hint())).clicked() {
                 commands.push(ReviewCommand::SetTool(tool));
             }
@@ -270,7 +273,7 @@ mod tests {
         let mut commands = Commands::default();
         let mut harness = Harness::builder()
             .with_size(vec2(330.0, 900.0))
-            .build_ui(|ui| lesion_list_ui(ui, review, mpp, &mut commands));
+            .build_ui(|ui| lesion_list_ui(ui, review, mpp, KeySet::QuPath, &mut commands));
         for label in labels {
             harness.get_by_label(label).click();
             harness.run();
@@ -329,7 +332,7 @@ mod tests {
         state.review.keeping = Keeping::Off("another window has it".to_owned());
         let mut commands = Commands::default();
         let mut harness = Harness::builder().with_size(vec2(330.0, 900.0)).build_ui(|ui| {
-            lesion_list_ui(ui, &state.review, None, &mut commands);
+            lesion_list_ui(ui, &state.review, None, KeySet::QuPath, &mut commands);
         });
         harness.get_by_label("Only to look at: another window has it");
         harness.get_by_label("Brush").click();
