@@ -237,6 +237,7 @@ fn review() -> Vec<Entry> {
             ReviewCommand::TogglePanel,
             &[key(Key::G, "G")],
         ),
+        item("Bookmark this place", ReviewCommand::AddBookmark, &[ctrl(Key::B, "Ctrl+B")]),
         item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
     ]
     .into_iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::annotation::{AnnotationId, Shape, Verdict};
+use domain::annotation::{AnnotationClass, AnnotationId, Shape, Verdict};
 use domain::contour::Ring;
 use domain::coords::Level0Px;
 use review::change::{Detail, drawn};
@@ -13,6 +13,9 @@ use super::lesion::camera_on;
 use crate::command::Effect;
 use crate::state::State;
 use crate::state::review::{Keeping, Reshape, ReviewState, Shaping, Tool};
+
+mod bookmarks;
+mod classes;
 
 /// How far from an outline a click still selects it.
 const REACH_PT: f64 = 6.0;
@@ -46,6 +49,18 @@ pub(crate) enum ReviewCommand {
     Judge(Verdict),
     /// The class of this index: of the selection, and of what is drawn next.
     SetClass(usize),
+    /// What is typed about the class of this index; kept by [`Self::KeepClasses`].
+    SetClassDraft(usize, AnnotationClass),
+    /// Keep the classes as they were typed; annotations follow theirs.
+    KeepClasses,
+    AddClass,
+    /// Offer the class of this index no longer; annotations keep it.
+    RemoveClass(usize),
+    /// Remember the place that is seen.
+    AddBookmark,
+    /// Go to the bookmark of this index.
+    GoToBookmark(usize),
+    RemoveBookmark(usize),
     /// Take the last corner back, else delete the selection.
     Delete,
     Merge,
@@ -87,6 +102,17 @@ pub(super) fn apply(state: &mut State, command: ReviewCommand) -> Vec<Effect> {
             return edit_selected(state, |id| Edit::SetVerdict(id, verdict));
         }
         ReviewCommand::SetClass(index) => return set_class(state, index),
+        ReviewCommand::SetClassDraft(index, class) => {
+            if let Some(draft) = review.class_drafts.get_mut(index) {
+                *draft = class;
+            }
+        }
+        ReviewCommand::KeepClasses => return classes::keep_drafts(state),
+        ReviewCommand::AddClass => return classes::add(state),
+        ReviewCommand::RemoveClass(index) => return classes::remove(state, index),
+        ReviewCommand::AddBookmark => return bookmarks::add(state),
+        ReviewCommand::GoToBookmark(index) => bookmarks::go_to(state, index),
+        ReviewCommand::RemoveBookmark(index) => return bookmarks::remove(state, index),
         ReviewCommand::Delete => {
             if review.way.pop().is_none() {
                 return edit_selected(state, Edit::Remove);
@@ -163,7 +189,7 @@ pub(super) fn keep(state: &mut State, did: Deed) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     let is_begun = state.review.review.status() != ReviewStatus::Unseen;
-    if !is_begun && !matches!(did, Deed::Status(_)) {
+    if !is_begun && !matches!(did, Deed::Status(_) | Deed::Bookmarks(_)) {
         effects.extend(keep(state, Deed::Status(ReviewStatus::InProgress)));
     }
     let is_status = matches!(did, Deed::Status(_));

@@ -11,7 +11,7 @@ use domain::mask::BinaryThreshold;
 use domain::scale::Mpp;
 use review::change::Detail;
 use review::journal::{Keeper, Standing};
-use review::{Entry, Review, ReviewError};
+use review::{Deed, Entry, Review, ReviewError};
 
 /// Radius of the brush on screen.
 const BRUSH_PT: f64 = 18.0;
@@ -144,6 +144,8 @@ pub(crate) struct ReviewState {
     pub(crate) tolerance: f64,
     pub(crate) selected: BTreeSet<AnnotationId>,
     pub(crate) draft: Option<Draft>,
+    /// The classes as they are being typed.
+    pub(crate) class_drafts: Vec<AnnotationClass>,
     /// Where the tool went since it was set down.
     pub(crate) way: Ring,
     /// Jobs that wait for the one before.
@@ -168,6 +170,7 @@ impl Default for ReviewState {
             tolerance: 2.0,
             selected: BTreeSet::new(),
             draft: None,
+            class_drafts: AnnotationClass::first_ones(),
             way: Ring::new(),
             queue: VecDeque::new(),
             listed: Vec::new(),
@@ -202,6 +205,7 @@ impl ReviewState {
         self.keeping = keeping;
         self.is_panel_open |= !self.review.annotations().is_empty();
         self.relist();
+        self.redraft_classes();
     }
 
     /// Does what an entry says and brings selection and list in line with it.
@@ -210,6 +214,9 @@ impl ReviewState {
         self.review.take(entry)?;
         if self.review.revision() != before {
             self.relist();
+        }
+        if matches!(entry.did, Deed::Classes(_)) {
+            self.redraft_classes();
         }
         Ok(())
     }
@@ -235,6 +242,11 @@ impl ReviewState {
 
     fn redraft(&mut self) {
         self.draft = self.only_selected().map(Draft::of);
+    }
+
+    /// Drops what was typed about classes.
+    pub(crate) fn redraft_classes(&mut self) {
+        self.class_drafts = self.review.classes().to_vec();
     }
 
     /// The selected annotation, if it is one.

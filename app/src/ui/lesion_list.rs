@@ -12,6 +12,8 @@ use crate::command::{Commands, ReviewCommand};
 use crate::state::review::{Keeping, ReviewState, Tool};
 use crate::state::session::KeySet;
 
+mod bookmarks;
+mod classes;
 mod selected;
 
 /// Height of the list.
@@ -41,13 +43,14 @@ pub(crate) fn lesion_list_ui(
     }
     ui.add_enabled_ui(review.can_edit(), |ui| {
         tools_ui(ui, review, keys, commands);
-        classes_ui(ui, review, commands);
+        classes::classes_ui(ui, review, commands);
         commit_ui(ui, review, mpp, commands);
     });
     list_ui(ui, review, mpp, commands);
     ui.add_enabled_ui(review.can_edit(), |ui| {
         selected::selected_ui(ui, review, mpp, keys, commands);
         steps_ui(ui, review, commands);
+        bookmarks::bookmarks_ui(ui, review, commands);
     });
     changes_ui(ui, review);
 }
@@ -104,33 +107,6 @@ fn tools_ui(ui: &mut Ui, review: &ReviewState, keys: KeySet, commands: &mut Comm
         if ui.add(slider.fixed_decimals(0).text("Brush radius  (, and .)")).changed() {
             commands.push(ReviewCommand::SetBrush(radius_pt));
         }
-    }
-}
-
-/// The classes, each in its color; the chosen one is that of what is drawn next.
-fn classes_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
-    ui.horizontal_wrapped(|ui| {
-        for (index, class) in review.review.classes().iter().enumerate() {
-            let is_chosen = review.class == index;
-            let text = RichText::new(&class.name).color(readable(class.color));
-            let button = ui.selectable_label(is_chosen, text);
-            let hint =
-                format!("Class of the selection and of what is drawn next, Ctrl+{}", index + 1);
-            if button.on_hover_text(hint).clicked() {
-                commands.push(ReviewCommand::SetClass(index));
-            }
-        }
-    });
-}
-
-/// Class colors on the panel: lifted until they can be read.
-fn readable([r, g, b]: [u8; 3]) -> Color32 {
-    let lifted = |value: u8| value / 2 + 127;
-    let is_dark = u16::from(r) + u16::from(g) + u16::from(b) < 380;
-    if is_dark {
-        Color32::from_rgb(lifted(r), lifted(g), lifted(b))
-    } else {
-        Color32::from_rgb(r, g, b)
     }
 }
 
