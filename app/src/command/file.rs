@@ -9,6 +9,7 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::dialogs::{Dialog, ImportOrigin};
 use crate::state::jobs::JobKind;
+use crate::state::view::Associated;
 
 /// A wish about files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum FileCommand {
     /// Open what is typed there.
     OpenTyped,
     ForgetRecent,
+    /// Show the picture of this name that lies beside the slide.
+    ShowAssociated(String),
     /// Ask the system for a file of annotations.
     PickAnnotations,
     /// What is typed as the file of annotations.
@@ -59,6 +62,10 @@ pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
         FileCommand::ForgetRecent => {
             state.session.recent.clear();
             return vec![Effect::SaveSession];
+        }
+        FileCommand::ShowAssociated(name) => {
+            state.view.associated.insert(name.clone(), Associated::Reading);
+            return vec![Effect::ReadAssociated(name)];
         }
         FileCommand::PickAnnotations => return vec![Effect::PickAnnotations],
         FileCommand::SetImportText(text) => state.dialogs.import_text = text,

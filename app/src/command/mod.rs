@@ -22,6 +22,8 @@ use std::path::PathBuf;
 
 use ::model::registry::ModelEntry;
 use ::review::Entry;
+use domain::annotation::AnnotationId;
+use domain::coords::Level0Rect;
 use domain::mask::BinaryThreshold;
 use slide::export::{ExportFormat, FrameChoice};
 
@@ -63,6 +65,10 @@ pub(crate) enum Effect {
     PickSlide,
     PickSlideFolder,
     PickExportFolder,
+    /// Look at these places, for the list of annotations.
+    ReadThumbnails(Vec<(AnnotationId, Level0Rect)>),
+    /// Read the picture of this name that lies beside the slide.
+    ReadAssociated(String),
     PickAnnotations,
     /// Read annotations of this file, whose coordinates count from here.
     Import(PathBuf, ImportOrigin),

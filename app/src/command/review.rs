@@ -12,6 +12,7 @@ use review::{Deed, Edit, Entry, ReviewStatus, outline};
 use super::lesion::camera_on;
 use crate::command::Effect;
 use crate::state::State;
+use crate::state::jobs::JobKind;
 use crate::state::review::{Keeping, Reshape, ReviewState, Shaping, Tool};
 
 mod bookmarks;
@@ -56,6 +57,8 @@ pub(crate) enum ReviewCommand {
     AddClass,
     /// Offer the class of this index no longer; annotations keep it.
     RemoveClass(usize),
+    /// Look at these annotations for their list.
+    Illustrate(Vec<AnnotationId>),
     /// Remember the place that is seen.
     AddBookmark,
     /// Go to the bookmark of this index.
@@ -110,6 +113,7 @@ pub(super) fn apply(state: &mut State, command: ReviewCommand) -> Vec<Effect> {
         ReviewCommand::KeepClasses => return classes::keep_drafts(state),
         ReviewCommand::AddClass => return classes::add(state),
         ReviewCommand::RemoveClass(index) => return classes::remove(state, index),
+        ReviewCommand::Illustrate(ids) => return illustrate(state, ids),
         ReviewCommand::AddBookmark => return bookmarks::add(state),
         ReviewCommand::GoToBookmark(index) => bookmarks::go_to(state, index),
         ReviewCommand::RemoveBookmark(index) => return bookmarks::remove(state, index),
@@ -323,6 +327,15 @@ fn keep_draft(state: &mut State) -> Vec<Effect> {
         edits.push(Edit::SetComment(draft.id, draft.comment.clone()));
     }
     if edits.is_empty() { Vec::new() } else { keep(state, Deed::Step(edits)) }
+}
+
+/// One job at a time: what it leaves is asked for again by the next frame.
+fn illustrate(state: &State, ids: Vec<AnnotationId>) -> Vec<Effect> {
+    if state.jobs.of_kind(JobKind::Thumbnails).is_some() {
+        return Vec::new();
+    }
+    let unseen = state.review.unseen(ids.into_iter());
+    if unseen.is_empty() { Vec::new() } else { vec![Effect::ReadThumbnails(unseen)] }
 }
 
 fn select_at(state: &mut State, point: Level0Px, is_more: bool) -> Vec<Effect> {

@@ -16,7 +16,7 @@ use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
-use crate::state::view::SlideFacts;
+use crate::state::view::{Associated, SlideFacts};
 
 /// Takes in one event; answers with what has to follow.
 pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
@@ -74,6 +74,18 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
                 state.overlay.take_readout(heatmap, readout);
             }
         }
+        Outcome::ThumbnailsSeen { generation, seen } if generation == state.view.generation => {
+            state.review.take_thumbnails(seen);
+        }
+        Outcome::AssociatedRead { generation, name, picture }
+            if generation == state.view.generation =>
+        {
+            state
+                .view
+                .associated
+                .insert(name, picture.map_or_else(Associated::Failed, Associated::Read));
+        }
+        Outcome::ThumbnailsSeen { .. } | Outcome::AssociatedRead { .. } => {}
         Outcome::Imported { generation, imported } if generation == state.view.generation => {
             return review::imported(state, imported.edits, &imported.notes);
         }

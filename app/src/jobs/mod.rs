@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod load_tile;
 mod look_at_bands;
+mod look_small;
 mod open_slide;
 mod pick;
 mod read_layers;
@@ -19,6 +20,8 @@ pub(crate) mod split_field;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::annotation::AnnotationId;
+use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use model::registry::Survey;
 use review::Edit;
@@ -30,6 +33,7 @@ use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::lens::{BandFigures, SeenBands};
 use crate::state::overlay::SlideResult;
+use crate::state::picture::Picture;
 use crate::state::tour::Tour;
 use crate::state::view::SlideFacts;
 use runner::Runner;
@@ -67,6 +71,17 @@ pub(crate) enum Outcome {
         result: Arc<SlideResult>,
         figures: BandFigures,
         layers: Vec<Layer>,
+    },
+    /// Thumbnails of annotations, each with the place that it shows.
+    ThumbnailsSeen {
+        generation: u64,
+        seen: Vec<(AnnotationId, Level0Rect, Option<Arc<Picture>>)>,
+    },
+    /// A picture that lies beside the slide, or why it cannot be read.
+    AssociatedRead {
+        generation: u64,
+        name: String,
+        picture: Result<Arc<Picture>, String>,
     },
     /// The bands of the field that was asked for.
     FieldSplit(SeenBands),
@@ -122,6 +137,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickSlide => pick::start_slide(state, runner),
         Effect::PickSlideFolder => pick::start_slide_folder(state, runner),
         Effect::PickExportFolder => pick::start_folder(state, runner),
+        Effect::ReadThumbnails(wanted) => look_small::start_thumbnails(wanted, state, runner),
+        Effect::ReadAssociated(name) => look_small::start_associated(name, state, runner),
         Effect::PickAnnotations => pick::start_annotations(state, runner),
         Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),

@@ -19,6 +19,8 @@ pub(crate) enum JobKind {
     SplitField,
     /// Over before the eye sees it.
     Reshape,
+    /// Looks at annotations for their list.
+    Thumbnails,
     /// Short or waiting for the user: not worth a line in the tray.
     Silent,
 }

@@ -7,6 +7,7 @@ pub(crate) mod lens;
 pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod overlay;
+pub(crate) mod picture;
 pub(crate) mod review;
 pub(crate) mod session;
 pub(crate) mod tour;

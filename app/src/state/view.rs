@@ -9,6 +9,8 @@ use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
 use domain::scale::Mpp;
 use slide::{Channel, Level, Slide};
 
+use super::picture::Picture;
+
 /// Most points that one level-0 pixel may cover: beyond, single pixels fill the canvas.
 const PT_PER_LEVEL0_MAX: f64 = 32.0;
 
@@ -53,6 +55,8 @@ pub(crate) struct SlideFacts {
     /// How its channels are shown at first; empty for a slide in colors.
     pub(crate) channels: Arc<[Channel]>,
     pub(crate) properties: BTreeMap<String, String>,
+    /// Names of the pictures that lie beside it: `label`, `macro`, `thumbnail`.
+    pub(crate) associated: Vec<String>,
 }
 
 impl SlideFacts {
@@ -67,6 +71,7 @@ impl SlideFacts {
             color_profile: ColorProfile::read(slide),
             channels: slide.channels().into(),
             properties: slide.properties().clone(),
+            associated: slide.associated_images().iter().map(|it| it.name.clone()).collect(),
         }
     }
 
@@ -88,10 +93,21 @@ impl SlideFacts {
     }
 }
 
+/// A picture that lies beside the slide, since someone wished to see it.
+#[derive(Clone, Debug)]
+pub(crate) enum Associated {
+    Reading,
+    Read(Arc<Picture>),
+    /// Why not.
+    Failed(String),
+}
+
 /// The slide and the camera over it.
 #[derive(Clone, Debug)]
 pub(crate) struct ViewState {
     pub(crate) facts: Option<Arc<SlideFacts>>,
+    /// Pictures that lie beside it and were asked for.
+    pub(crate) associated: BTreeMap<String, Associated>,
     /// Grows with every slide that is opened: answers about an older one are out of date.
     pub(crate) generation: u64,
     pub(crate) camera: Camera,
@@ -113,6 +129,7 @@ impl Default for ViewState {
     fn default() -> Self {
         Self {
             facts: None,
+            associated: BTreeMap::new(),
             generation: 0,
             camera: Camera {
                 center: Level0Px::default(),
@@ -134,6 +151,7 @@ impl ViewState {
     pub(crate) fn open(&mut self, facts: SlideFacts) {
         self.show_channels(Arc::clone(&facts.channels));
         self.facts = Some(Arc::new(facts));
+        self.associated.clear();
         self.generation += 1;
         self.fit();
     }

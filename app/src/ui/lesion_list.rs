@@ -2,7 +2,9 @@
 
 use domain::annotation::{Annotation, Shape, Verdict};
 use domain::scale::{Area, Mpp};
-use egui::{Color32, ComboBox, DragValue, RichText, ScrollArea, Sense, Slider, Ui, vec2};
+use egui::{
+    Color32, ComboBox, DragValue, Rect, RichText, ScrollArea, Sense, Slider, Ui, pos2, vec2,
+};
 use review::ReviewStatus;
 use review::journal::Standing;
 
@@ -17,10 +19,13 @@ mod classes;
 mod selected;
 
 /// Height of the list.
-const LIST_PT: f32 = 190.0;
+const LIST_PT: f32 = 230.0;
 
-/// Of one line, without the space below it.
-const ROW_PT: f32 = 24.0;
+/// Of one line with its thumbnail, without the space below it.
+const ROW_PT: f32 = 36.0;
+
+/// Of one line of the list of changes.
+const CHANGE_PT: f32 = 24.0;
 
 const STATUSES: [(ReviewStatus, &str); 3] = [
     (ReviewStatus::Unseen, "Not begun"),
@@ -142,6 +147,10 @@ fn list_ui(ui: &mut Ui, review: &ReviewState, mpp: Option<Mpp>, commands: &mut C
     ui.label(RichText::new(counts(review)).small().color(theme::TEXT_WEAK));
     let scroll = ScrollArea::vertical().id_salt("annotations").max_height(LIST_PT);
     scroll.auto_shrink([false, true]).show_rows(ui, ROW_PT, listed.len(), |ui, rows| {
+        let seen = listed.get(rows.clone()).unwrap_or_default();
+        if !review.unseen(seen.iter().copied()).is_empty() {
+            commands.push(ReviewCommand::Illustrate(seen.to_vec()));
+        }
         for index in rows {
             let annotation = listed.get(index).and_then(|id| review.review.get(*id));
             if let Some(annotation) = annotation {
@@ -172,6 +181,12 @@ fn row_ui(
         let (dot, _) = ui.allocate_exact_size(vec2(12.0, ROW_PT), Sense::hover());
         let [r, g, b] = annotation.class.color;
         ui.painter().circle_filled(dot.center(), 5.0, Color32::from_rgb(r, g, b));
+        let (place, _) = ui.allocate_exact_size(vec2(ROW_PT, ROW_PT), Sense::hover());
+        if let Some(picture) = review.thumbnail(annotation.id) {
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            let texture = picture.texture(ui.ctx()).id();
+            ui.painter().image(texture, place, whole, Color32::WHITE);
+        }
         let is_selected = review.selected.contains(&annotation.id);
         let mut text = RichText::new(title(index, annotation, mpp));
         if annotation.verdict == Verdict::Rejected {
@@ -225,7 +240,7 @@ fn changes_ui(ui: &mut Ui, review: &ReviewState) {
     }
     egui::CollapsingHeader::new("Who changed what").show(ui, |ui| {
         let scroll = ScrollArea::vertical().id_salt("changes").max_height(LIST_PT);
-        scroll.show_rows(ui, ROW_PT, changes.len(), |ui, rows| {
+        scroll.show_rows(ui, CHANGE_PT, changes.len(), |ui, rows| {
             for change in changes.iter().rev().skip(rows.start).take(rows.len()) {
                 let text = format!("{}  {}  {}", change.at, change.by, change.what);
                 ui.label(RichText::new(text).small().color(theme::TEXT_WEAK));
@@ -255,7 +270,9 @@ mod tests {
             harness.run();
         }
         drop(harness);
-        commands.take()
+        let is_of_a_hand =
+            |it: &Command| !matches!(it, Command::Review(ReviewCommand::Illustrate(_)));
+        commands.take().into_iter().filter(is_of_a_hand).collect()
     }
 
     #[test]
@@ -314,6 +331,8 @@ mod tests {
         harness.get_by_label("Brush").click();
         harness.run();
         drop(harness);
-        assert_eq!(commands.take(), []);
+        let asked = commands.take();
+        let is_look = |it: &Command| matches!(it, Command::Review(ReviewCommand::Illustrate(_)));
+        assert!(asked.iter().all(is_look), "{asked:?}");
     }
 }
