@@ -43,6 +43,7 @@ fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
         color_table: None,
         band: None,
         overlays: Vec::new(),
+        beside: None,
     }
 }
 
@@ -78,6 +79,7 @@ fn overlay(t: f32, style: OverlayStyle) -> OverlayFrame {
         opacity: 1.0,
         colormap: Colormap::Cividis,
         style,
+        columns: (0.0, 1.0),
     }
 }
 
@@ -317,6 +319,41 @@ fn layers_lie_over_each_other_each_at_its_own_t_and_in_its_own_color() {
     let alone = Frame { overlays: vec![above], ..frame };
     let picture = headless.render(&mut renderer, &alone).unwrap();
     assert_eq!([50, 90].map(|x| picture.get(x, 60).unwrap()), [CLEAR, orange]);
+}
+
+#[test]
+fn two_layers_are_parted_at_a_line_of_the_canvas() {
+    let Some(headless) = headless() else { return };
+    let left = OverlayFrame {
+        colormap: Colormap::Blue,
+        columns: (0.0, 0.5),
+        ..overlay(0.1, OverlayStyle::Fill)
+    };
+    let right = OverlayFrame { colormap: Colormap::Orange, columns: (0.5, 1.0), ..left.clone() };
+    let frame = Frame { overlays: vec![left, right], ..frame(camera(120.0, 1.0), Vec::new()) };
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    let (blue, orange) = ([86, 180, 233, 255], [230, 159, 0, 255]);
+    let pixels = [59, 60, 90].map(|x| picture.get(x, 60).unwrap());
+    assert_eq!(pixels, [blue, orange, orange]);
+}
+
+#[test]
+fn a_second_canvas_shows_the_same_place_under_layers_of_its_own() {
+    let Some(headless) = headless() else { return };
+    let blue = OverlayFrame { colormap: Colormap::Blue, ..overlay(0.25, OverlayStyle::Fill) };
+    let orange = OverlayFrame { colormap: Colormap::Orange, ..overlay(0.75, OverlayStyle::Fill) };
+    let tiles = vec![tile(0, 0, 0, FULL, WHITE)];
+    let frame = Frame {
+        overlays: vec![blue],
+        beside: Some(vec![orange]),
+        ..frame(camera(120.0, 1.0), tiles)
+    };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let first = headless.render(&mut renderer, &frame).unwrap();
+    let second = headless.paint_beside(&renderer, &frame).unwrap();
+    let (blue, orange) = ([86, 180, 233, 255], [230, 159, 0, 255]);
+    assert_eq!([30, 50, 90].map(|x| first.get(x, 60).unwrap()), [WHITE, blue, blue]);
+    assert_eq!([30, 50, 90].map(|x| second.get(x, 60).unwrap()), [WHITE, WHITE, orange]);
 }
 
 #[test]

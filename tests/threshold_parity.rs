@@ -97,6 +97,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         opacity: 1.0,
         colormap: Colormap::Cividis,
         style: OverlayStyle::Fill,
+        columns: (0.0, 1.0),
     };
     Frame {
         camera,
@@ -106,6 +107,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         color_table: None,
         band: None,
         overlays: vec![overlay],
+        beside: None,
     }
 }
 

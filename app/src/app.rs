@@ -169,6 +169,10 @@ impl App {
         if let Some(due) = self.state.notices.expire(Instant::now()) {
             ctx.request_repaint_after(due);
         }
+        let comparison = self.state.overlay.comparison.as_mut();
+        if let Some(due) = comparison.and_then(|it| it.blink(Instant::now())) {
+            ctx.request_repaint_after(due);
+        }
         if journal::follow(&mut self.state) {
             ctx.request_repaint_after(Duration::from_millis(300));
         }

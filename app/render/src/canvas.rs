@@ -47,6 +47,13 @@ impl Canvas {
         CanvasRect { left: 0.0, top: 0.0, right, bottom }
     }
 
+    /// The part between two shares of its width.
+    pub(crate) fn columns(&self, (from, to): (f32, f32)) -> CanvasRect {
+        let whole = self.rect();
+        let at = |share: f32| (f64::from(share.clamp(0.0, 1.0)) * whole.right).round();
+        CanvasRect { left: at(from), right: at(to), ..whole }
+    }
+
     pub(crate) fn canvas_from_level0(&self, area: Level0Rect) -> CanvasRect {
         let (across, down) = self.px_per_pt();
         let start = self.camera.screen_from_level0(Level0Px { x: area.x, y: area.y });
@@ -172,6 +179,7 @@ mod tests {
             color_table: None,
             band: None,
             overlays: Vec::new(),
+            beside: None,
         })
     }
 

@@ -70,6 +70,8 @@ pub struct OverlayFrame {
     pub colormap: Colormap,
     /// Fill, contour or both.
     pub style: OverlayStyle,
+    /// Where it begins and ends across the canvas, each a share of `0.0..=1.0`; `(0.0, 1.0)` is all of it.
+    pub columns: (f32, f32),
 }
 
 /// Color values of any sign over a part of the slide: one band of the picture.
@@ -138,4 +140,6 @@ pub struct Frame {
     pub band: Option<BandFrame>,
     /// Layers over the slide, the lowest first.
     pub overlays: Vec<OverlayFrame>,
+    /// Layers over the same part of the slide on a second canvas, as large as the first; `None` where there is one canvas.
+    pub beside: Option<Vec<OverlayFrame>>,
 }

@@ -100,12 +100,28 @@ impl Headless {
     /// # Errors
     /// If the canvas is larger than a texture may be, or the picture cannot be read back.
     pub fn paint(&self, renderer: &Renderer, frame: &Frame) -> Result<Pixels, RenderError> {
+        self.picture(frame, |pass| renderer.paint(pass))
+    }
+
+    /// As [`Self::paint`], the second canvas.
+    ///
+    /// # Errors
+    /// As [`Self::paint`].
+    pub fn paint_beside(&self, renderer: &Renderer, frame: &Frame) -> Result<Pixels, RenderError> {
+        self.picture(frame, |pass| renderer.paint_beside(pass))
+    }
+
+    fn picture(
+        &self,
+        frame: &Frame,
+        paint: impl FnOnce(&mut wgpu::RenderPass<'static>),
+    ) -> Result<Pixels, RenderError> {
         let size = Canvas::of(frame).map_or(PixelSize::default(), |canvas| canvas.size());
         if size.area() == 0 {
             return Ok(Pixels::filled(size, [0; 4]));
         }
         check_size(&self.device, "a picture", size)?;
-        let rgba = self.draw(size, PICTURE_FORMAT, |pass| renderer.paint(pass))?;
+        let rgba = self.draw(size, PICTURE_FORMAT, paint)?;
         Pixels::new(size, rgba)
             .ok_or_else(|| RenderError::Readback("its size changed on the way".to_owned()))
     }

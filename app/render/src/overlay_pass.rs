@@ -11,7 +11,7 @@ use crate::canvas::{Canvas, CanvasRect};
 use crate::colormap;
 use crate::error::RenderError;
 use crate::field_textures::{self, FieldTextures};
-use crate::frame::{OverlayFrame, OverlayStyle};
+use crate::frame::{Frame, OverlayFrame, OverlayStyle};
 use crate::gpu_data::{FieldUniform, heatmap_override};
 use crate::pipeline::PassPipeline;
 use crate::shaders;
@@ -31,6 +31,8 @@ pub(crate) struct OverlayPass {
     slots: Vec<Slot>,
     /// Indices of slots in the order in which they are drawn.
     shown: Vec<(usize, OverlayStyle)>,
+    /// As many of them are on the first canvas, the others on the second.
+    n_first: usize,
 }
 
 /// Room for one layer.
@@ -86,6 +88,7 @@ impl OverlayPass {
             colormaps: colormap::create_texture(device, queue),
             slots: Vec::new(),
             shown: Vec::new(),
+            n_first: 0,
         }
     }
 
@@ -98,12 +101,17 @@ impl OverlayPass {
         device: &wgpu::Device,
         queue: &wgpu::Queue,
         canvas: &Canvas,
-        overlays: &[OverlayFrame],
-        pixels_per_pt: f32,
+        frame: &Frame,
     ) -> Result<(), RenderError> {
         self.clear();
         let mut result = Ok(());
-        for overlay in overlays {
+        let pixels_per_pt = frame.pixels_per_pt;
+        for overlay in &frame.overlays {
+            let layer = self.prepare_layer(device, queue, canvas, overlay, pixels_per_pt);
+            result = result.and(layer);
+        }
+        self.n_first = self.shown.len();
+        for overlay in frame.beside.iter().flatten() {
             let layer = self.prepare_layer(device, queue, canvas, overlay, pixels_per_pt);
             result = result.and(layer);
         }
@@ -124,7 +132,7 @@ impl OverlayPass {
     ) -> Result<(), RenderError> {
         let heatmap = &overlay.heatmap;
         let frame = canvas.canvas_from_level0(heatmap.frame());
-        let Some(visible) = frame.intersection(canvas.rect()) else {
+        let Some(visible) = frame.intersection(canvas.columns(overlay.columns)) else {
             return Ok(());
         };
         let columns: Vec<_> = canvas.column_centers().map(|x| heatmap.column_at(x)).collect();
@@ -158,9 +166,18 @@ impl OverlayPass {
         })
     }
 
-    /// Draws what was prepared.
+    /// Draws what was prepared for the first canvas.
     pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
-        for (index, style) in &self.shown {
+        self.paint_slots(pass, &self.shown[..self.n_first]);
+    }
+
+    /// Draws what was prepared for the second canvas.
+    pub(crate) fn paint_beside(&self, pass: &mut wgpu::RenderPass<'_>) {
+        self.paint_slots(pass, &self.shown[self.n_first..]);
+    }
+
+    fn paint_slots(&self, pass: &mut wgpu::RenderPass<'_>, shown: &[(usize, OverlayStyle)]) {
+        for (index, style) in shown {
             let Some(bind_group) = &self.slots[*index].bind_group else { continue };
             pass.set_pipeline(match style {
                 OverlayStyle::Fill => &self.pipelines.fill,
@@ -175,6 +192,7 @@ impl OverlayPass {
     /// Draws nothing until the next `prepare`.
     pub(crate) fn clear(&mut self) {
         self.shown.clear();
+        self.n_first = 0;
         self.slots.iter_mut().for_each(|slot| slot.is_taken = false);
     }
 }

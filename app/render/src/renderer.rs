@@ -89,8 +89,7 @@ impl Renderer {
             self.upload_budget,
         );
         let band = self.band.prepare(device, queue, &canvas, frame.band.as_ref());
-        let overlays = &frame.overlays;
-        let overlay = self.overlay.prepare(device, queue, &canvas, overlays, frame.pixels_per_pt);
+        let overlay = self.overlay.prepare(device, queue, &canvas, frame);
         Prepared { pending_uploads, overlay_error: overlay.and(band).err() }
     }
 
@@ -99,5 +98,12 @@ impl Renderer {
         self.tiles.paint(pass);
         self.band.paint(pass);
         self.overlay.paint(pass);
+    }
+
+    /// Draws the second canvas of what was prepared last. The viewport of `pass` must be that canvas.
+    pub fn paint_beside(&self, pass: &mut wgpu::RenderPass<'static>) {
+        self.tiles.paint(pass);
+        self.band.paint(pass);
+        self.overlay.paint_beside(pass);
     }
 }

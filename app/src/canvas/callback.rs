@@ -12,9 +12,14 @@ pub(crate) fn install(gpu: &RenderState) {
     gpu.renderer.write().callback_resources.insert(renderer);
 }
 
-/// The picture as a shape for egui to paint.
-pub(super) fn shape(rect: Rect, frame: Frame, egui_ctx: egui::Context) -> Shape {
-    Shape::from(egui_wgpu::Callback::new_paint_callback(rect, Picture { frame, egui_ctx }))
+/// The picture as a shape for egui to paint into `canvas`.
+pub(super) fn shape(canvas: Rect, frame: Frame, egui_ctx: egui::Context) -> Shape {
+    Shape::from(egui_wgpu::Callback::new_paint_callback(canvas, Picture { frame, egui_ctx }))
+}
+
+/// The second canvas of the picture; it is prepared with the first.
+pub(super) fn shape_beside(canvas: Rect) -> Shape {
+    Shape::from(egui_wgpu::Callback::new_paint_callback(canvas, Beside))
 }
 
 struct Picture {
@@ -51,6 +56,21 @@ impl CallbackTrait for Picture {
     ) {
         if let Some(renderer) = resources.get::<Renderer>() {
             renderer.paint(pass);
+        }
+    }
+}
+
+struct Beside;
+
+impl CallbackTrait for Beside {
+    fn paint(
+        &self,
+        _info: PaintCallbackInfo,
+        pass: &mut egui_wgpu::wgpu::RenderPass<'static>,
+        resources: &CallbackResources,
+    ) {
+        if let Some(renderer) = resources.get::<Renderer>() {
+            renderer.paint_beside(pass);
         }
     }
 }

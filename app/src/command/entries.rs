@@ -185,6 +185,8 @@ fn heatmap() -> Vec<Entry> {
         item("Choose the next layer", OverlayCommand::ChooseNext, &[shift(Key::L, "Shift+L")]),
         lesion("Go to the next lesion", LesionCommand::Next, &[key(Key::N, "N")]),
         lesion("Go to the lesion before", LesionCommand::Previous, &[shift(Key::N, "Shift+N")]),
+        item("Compare two layers: next way", OverlayCommand::NextComparison, &[key(Key::V, "V")]),
+        item("Swap the two layers", OverlayCommand::Swap, &[shift(Key::V, "Shift+V")]),
         item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
         item(
             "Raise t by 0.05",

@@ -140,7 +140,7 @@ fn show_export(state: &mut State) {
     if !ExportFormat::ALL.into_iter().any(|format| can_export(state, format)) {
         state.notices.error(match state.overlay.layer() {
             None => "There is nothing to export yet: run a model or draw annotations first",
-            Some(_) => "Tissue is no lesion: choose another layer to export",
+            Some(_) => "This layer is not one of lesions of the model: choose another to export",
         });
         return;
     }

@@ -279,7 +279,7 @@ fn commit(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     if !layer.kind.is_of_lesions() {
-        state.notices.error("Tissue is no lesion: choose another layer");
+        state.notices.error("This layer is not one of lesions: choose another");
         return Vec::new();
     }
     let what = Shaping::Commit {

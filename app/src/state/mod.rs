@@ -1,5 +1,6 @@
 //! What the window shows. Plain data: changed only by [`crate::command`] and [`crate::jobs::inbox`].
 
+pub(crate) mod comparison;
 pub(crate) mod dialogs;
 pub(crate) mod jobs;
 pub(crate) mod layer;
