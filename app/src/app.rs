@@ -216,7 +216,7 @@ impl eframe::App for App {
         is_changed |= !asked_by_canvas.is_empty();
         self.apply(asked_by_canvas);
         let missing = command::lens::follow(&mut self.state);
-        self.perform(missing.into_iter().collect());
+        self.perform(missing);
         if is_changed {
             // Panels that were drawn before the change show it in the next frame.
             ui.ctx().request_repaint();

@@ -41,7 +41,7 @@ pub(crate) use window::WindowCommand;
 use crate::state::State;
 use crate::state::dialogs::ImportOrigin;
 use crate::state::jobs::JobId;
-use crate::state::lens::Field;
+use crate::state::lens::{Field, Patch};
 
 /// One change, by family.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +79,8 @@ pub(crate) enum Effect {
     LookAtBands(Box<ModelEntry>),
     /// Take a field of the slide apart.
     SplitField(Box<Field>),
+    /// Read this patch and its spectrum.
+    ReadSpectrum(Patch),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Read what was kept of the open slide.

@@ -68,6 +68,9 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Reshaped { edits, is_commit: true, .. } => return review::committed(state, edits),
         Outcome::Reshaped { edits, .. } => return review::reshaped(state, edits),
         Outcome::FieldSplit(seen) => state.picture_lens.seen = Some(seen),
+        Outcome::SpectrumRead(spectrum) => {
+            state.picture_lens.spectrum = Some(Arc::new(spectrum));
+        }
         Outcome::LesionsFound(tour) => lesion::begin(state, tour),
         Outcome::LayersRead(readouts) => {
             for (heatmap, readout) in &readouts {

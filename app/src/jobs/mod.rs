@@ -12,6 +12,7 @@ mod look_small;
 mod open_slide;
 mod pick;
 mod read_layers;
+mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
+use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::Survey;
 use review::Edit;
 use slide::Slide;
@@ -85,6 +87,8 @@ pub(crate) enum Outcome {
     },
     /// The bands of the field that was asked for.
     FieldSplit(SeenBands),
+    /// The spectrum of the patch under the pointer.
+    SpectrumRead(RadialSpectrum),
     /// Figures of layers, each with the values it is of.
     LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
     /// The lesions of a layer at the *t* it had when they were asked for.
@@ -145,6 +149,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
         Effect::SplitField(field) => split_field::start(*field, state, runner),
+        Effect::ReadSpectrum(patch) => read_spectrum::start(patch, state, runner),
         Effect::FindLesions => find_lesions::start(state, runner),
         Effect::OpenJournal => journal::start_open(state, runner),
         Effect::Keep(entry) => journal::hand_over(*entry, state),

@@ -17,6 +17,8 @@ pub(crate) enum JobKind {
     LookAtBands,
     /// Takes the visible field apart.
     SplitField,
+    /// Reads the patch under the pointer.
+    ReadSpectrum,
     /// Over before the eye sees it.
     Reshape,
     /// Looks at annotations for their list.

@@ -126,7 +126,7 @@ mod tests {
         let state = samples::reviewed();
         let mut commands = Commands::default();
         let harness = Harness::new_ui(|ui| {
-            selected_ui(ui, &state.review, None, KeySet::QuPath, &mut commands)
+            selected_ui(ui, &state.review, None, KeySet::QuPath, &mut commands);
         });
         assert!(harness.query_by_label("Accept").is_none());
         drop(harness);
