@@ -195,7 +195,9 @@ impl eframe::App for App {
         self.schedule_repaint(ctx);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        let work_ms = frame.info().cpu_usage.map(|seconds| 1000.0 * seconds);
+        tracing::trace!(work_ms, "frame before");
         let mut commands = Commands::default();
         shortcuts::read(ui.ctx(), &self.state, &mut commands);
         push_dropped_files(ui.ctx(), &mut commands);
