@@ -123,6 +123,17 @@ pub struct BandFrame {
     pub offset: f32,
 }
 
+/// Where a canvas lies in the target of a pass, in device pixels; wholly inside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CanvasPlace {
+    /// Of its left edge.
+    pub left: u32,
+    /// Of its top edge.
+    pub top: u32,
+    /// Of the canvas.
+    pub size: PixelSize,
+}
+
 /// One picture.
 #[derive(Clone, Debug)]
 pub struct Frame {

@@ -1,8 +1,9 @@
 //! The renderer inside the window's own render pass.
 
+use domain::coords::PixelSize;
 use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor};
 use egui::{PaintCallbackInfo, Rect, Shape};
-use render::frame::Frame;
+use render::frame::{CanvasPlace, Frame};
 use render::{Renderer, RendererConfig};
 
 /// Compiles the shaders and keeps the renderer where paint callbacks find it: once, at start.
@@ -50,12 +51,12 @@ impl CallbackTrait for Picture {
 
     fn paint(
         &self,
-        _info: PaintCallbackInfo,
+        info: PaintCallbackInfo,
         pass: &mut egui_wgpu::wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
         if let Some(renderer) = resources.get::<Renderer>() {
-            renderer.paint(pass);
+            renderer.paint(pass, place(&info));
         }
     }
 }
@@ -65,12 +66,23 @@ struct Beside;
 impl CallbackTrait for Beside {
     fn paint(
         &self,
-        _info: PaintCallbackInfo,
+        info: PaintCallbackInfo,
         pass: &mut egui_wgpu::wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
         if let Some(renderer) = resources.get::<Renderer>() {
-            renderer.paint_beside(pass);
+            renderer.paint_beside(pass, place(&info));
         }
+    }
+}
+
+/// The toolkit keeps the viewport within the window.
+fn place(info: &PaintCallbackInfo) -> CanvasPlace {
+    let px = |px: i32| u32::try_from(px).unwrap_or(0);
+    let viewport = info.viewport_in_pixels();
+    CanvasPlace {
+        left: px(viewport.left_px),
+        top: px(viewport.top_px),
+        size: PixelSize { width: px(viewport.width_px), height: px(viewport.height_px) },
     }
 }

@@ -87,12 +87,14 @@ impl Canvas {
     }
 }
 
-/// Where a part of the slide lies in the window.
+/// Where a part of the slide lies in the window; if it is turned, the upright rectangle around it.
 fn on_screen(state: &State, canvas: Rect, area: Level0Rect) -> Rect {
     let corner = |x: f64, y: f64| {
         window_pos(canvas, state.view.camera.screen_from_level0(Level0Px { x, y }))
     };
-    Rect::from_two_pos(corner(area.x, area.y), corner(area.x + area.width, area.y + area.height))
+    let (right, bottom) = (area.x + area.width, area.y + area.height);
+    let corners = [(area.x, area.y), (right, area.y), (right, bottom), (area.x, bottom)];
+    Rect::from_points(&corners.map(|(x, y)| corner(x, y)))
 }
 
 /// A canvas position to a window position.

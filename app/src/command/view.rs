@@ -1,6 +1,6 @@
 //! Moving about the slide, and how its colors are shown.
 
-use domain::coords::{Camera, Level0Px, ScreenPt};
+use domain::coords::{Camera, Level0Px, ScreenPt, Turn};
 
 use crate::state::view::ViewState;
 
@@ -28,6 +28,10 @@ pub(crate) enum ViewCommand {
     OneToOne,
     /// Magnify so much, in the unit of the slide's native magnification.
     Magnify(f64),
+    /// Turn by so many degrees, clockwise.
+    Turn(f64),
+    /// Turn back to how the slide was scanned.
+    Upright,
     /// Bring a slide position to the middle.
     Center(Level0Px),
     /// Correct colors with the scanner's profile, or show them as they were scanned.
@@ -59,6 +63,8 @@ pub(super) fn apply(view: &mut ViewState, command: ViewCommand) {
             view.look(Camera { level0_per_pt: f64::from(view.pixels_per_pt), ..camera });
         }
         ViewCommand::Magnify(wanted) => magnify(view, wanted),
+        ViewCommand::Turn(degrees) => view.turn(Turn::degrees(camera.turn.get() + degrees)),
+        ViewCommand::Upright => view.turn(Turn::NONE),
         ViewCommand::ToggleColorCorrection => view.is_color_corrected = !view.is_color_corrected,
         ViewCommand::Center(center) => view.look(Camera { center, ..camera }),
     }
@@ -101,6 +107,17 @@ mod tests {
         let view = after(&[dense, ViewCommand::OneToOne]);
         assert_eq!(view.camera.level0_per_pt, 2.0);
         assert_eq!(view.level0_per_device_px(), 1.0);
+    }
+
+    #[test]
+    fn a_turned_slide_still_fits_until_it_is_moved_and_is_turned_back() {
+        let view = after(&[ViewCommand::Turn(90.0)]);
+        assert!((view.camera.level0_per_pt - 4000.0 / 600.0 * 1.02).abs() < 1e-9);
+        let view =
+            after(&[ViewCommand::OneToOne, ViewCommand::Turn(-15.0), ViewCommand::Turn(-15.0)]);
+        assert_eq!((view.camera.turn.get(), view.camera.level0_per_pt), (330.0, 1.0));
+        let view = after(&[ViewCommand::Turn(-15.0), ViewCommand::Upright]);
+        assert_eq!(view.camera.turn, Turn::NONE);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::color::ColorTable;
-use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn};
 use domain::scale::Mpp;
 use slide::{Channel, Level, Slide};
 
@@ -135,6 +135,7 @@ impl Default for ViewState {
                 center: Level0Px::default(),
                 level0_per_pt: 1.0,
                 canvas: ScreenPt { x: 1.0, y: 1.0 },
+                turn: Turn::NONE,
             },
             is_fitted: true,
             pixels_per_pt: 1.0,
@@ -151,6 +152,7 @@ impl ViewState {
     pub(crate) fn open(&mut self, facts: SlideFacts) {
         self.show_channels(Arc::clone(&facts.channels));
         self.facts = Some(Arc::new(facts));
+        self.camera.turn = Turn::NONE;
         self.associated.clear();
         self.generation += 1;
         self.fit();
@@ -165,8 +167,16 @@ impl ViewState {
     /// Shows the whole slide.
     pub(crate) fn fit(&mut self) {
         if let Some(facts) = &self.facts {
-            self.camera = Camera::fit(facts.bounds(), self.camera.canvas);
+            self.camera = Camera::fit(facts.bounds(), self.camera.canvas, self.camera.turn);
             self.is_fitted = true;
+        }
+    }
+
+    /// Turns the slide around the middle of the canvas.
+    pub(crate) fn turn(&mut self, turn: Turn) {
+        self.camera.turn = turn;
+        if self.is_fitted {
+            self.fit();
         }
     }
 
@@ -174,7 +184,7 @@ impl ViewState {
     pub(crate) fn look(&mut self, camera: Camera) {
         let Some(facts) = &self.facts else { return };
         let bounds = facts.bounds();
-        let most = Camera::fit(bounds, camera.canvas).level0_per_pt * SHRINK_MAX;
+        let most = Camera::fit(bounds, camera.canvas, camera.turn).level0_per_pt * SHRINK_MAX;
         let least = 1.0 / PT_PER_LEVEL0_MAX;
         let is_zoom_allowed = (least..=most.max(least)).contains(&camera.level0_per_pt);
         let wanted = if is_zoom_allowed { camera } else { self.camera };

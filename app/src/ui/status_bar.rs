@@ -25,6 +25,10 @@ pub(crate) fn status_bar_ui(ui: &mut Ui, state: &State, n_damaged: usize, comman
             let view = &state.view;
             if let Some(facts) = &view.facts {
                 magnification_ui(ui, facts, view.level0_per_device_px(), commands);
+                let turn = view.camera.turn.get();
+                if turn != 0.0 {
+                    ui.label(format!("turned {turn:.0}°")).on_hover_text("0 turns it back");
+                }
                 ui.separator();
                 let position = view.position().map(|at| position_text(at, facts.mpp));
                 ui.label(position.unwrap_or_default());
@@ -110,11 +114,13 @@ mod tests {
     fn the_bar_shows_purpose_position_and_magnification() {
         let mut state = samples::state();
         state.view.pointer = Some(ScreenPt { x: 400.0, y: 300.0 });
+        state.view.camera.turn = domain::coords::Turn::degrees(30.0);
         let mut commands = Commands::default();
         let harness = Harness::new_ui(|ui| status_bar_ui(ui, &state, 0, &mut commands));
         harness.get_by_label(RESEARCH_USE_ONLY);
         harness.get_by_label("x 2000, y 1000 px (1000.0, 500.0 µm)");
         harness.get_by_label("3.9x");
+        harness.get_by_label("turned 30°");
         harness.get_by_label("CPU");
         harness.get_by_label("colors as scanned: no profile");
     }

@@ -1,7 +1,7 @@
 //! Changes as data: the very same values that the journal writes and reads back.
 
 use domain::annotation::{Annotation, AnnotationClass, AnnotationId, Shape, Verdict};
-use domain::coords::Level0Px;
+use domain::coords::{Level0Px, Turn};
 use domain::mask::BinaryThreshold;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,9 @@ pub struct Bookmark {
     pub center: Level0Px,
     /// Level-0 pixels per pixel of the screen.
     pub level0_per_px: f64,
+    /// By which the slide was turned.
+    #[serde(default)]
+    pub turn: Turn,
 }
 
 /// Something that happened to a review.

@@ -12,11 +12,12 @@ use crate::state::State;
 pub(super) fn add(state: &mut State) -> Vec<Effect> {
     let view = &state.view;
     let Some(facts) = &view.facts else { return Vec::new() };
-    let (center, level0_per_px) = (view.camera.center, view.level0_per_device_px());
+    let Camera { center, turn, .. } = view.camera;
+    let level0_per_px = view.level0_per_device_px();
     let magnified = magnification(facts, level0_per_px);
     let name = format!("{magnified} at x {:.0}, y {:.0}", center.x, center.y);
     let mut bookmarks = state.review.review.bookmarks().to_vec();
-    bookmarks.push(Bookmark { name, center, level0_per_px });
+    bookmarks.push(Bookmark { name, center, level0_per_px, turn });
     state.review.is_panel_open = true;
     keep(state, Deed::Bookmarks(bookmarks))
 }
@@ -24,8 +25,8 @@ pub(super) fn add(state: &mut State) -> Vec<Effect> {
 pub(super) fn go_to(state: &mut State, index: usize) {
     if let Some(bookmark) = state.review.review.bookmarks().get(index) {
         let level0_per_pt = bookmark.level0_per_px * f64::from(state.view.pixels_per_pt);
-        let center = bookmark.center;
-        state.view.look(Camera { center, level0_per_pt, ..state.view.camera });
+        let Bookmark { center, turn, .. } = *bookmark;
+        state.view.look(Camera { center, level0_per_pt, turn, ..state.view.camera });
     }
 }
 
