@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 use review::ReviewStatus;
 use serde::{Deserialize, Serialize};
 
+use super::training::plan::Plan;
+
 /// Longer lists are not read.
 const RECENT_MAX: usize = 8;
 
 /// Saved as `session.json` in the user's configuration folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Session {
     /// Slides that were opened, the latest first.
     pub(crate) recent: Vec<PathBuf>,
     /// How far the review of those among them is that were begun.
     pub(crate) reviews: BTreeMap<PathBuf, ReviewStatus>,
+    /// A training that was begun here and is not finished.
+    pub(crate) training: Option<Plan>,
 }
 
 impl Session {

@@ -33,7 +33,7 @@ fn columns_ui(ui: &mut Ui) {
         for menu in [Menu::View, Menu::Review] {
             group_ui(left, menu);
         }
-        for menu in [Menu::File, Menu::Model, Menu::Heatmap, Menu::Help] {
+        for menu in [Menu::File, Menu::Model, Menu::Train, Menu::Heatmap, Menu::Help] {
             group_ui(right, menu);
         }
         super::section_title(right, "Pointer and held key");

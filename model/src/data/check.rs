@@ -42,7 +42,8 @@ pub struct FolderSurvey {
     pub images: Vec<LabelledImage>,
     /// What each is used for.
     pub splits: Vec<Split>,
-    fingerprint: String,
+    /// Changes with any image, label, patient or split.
+    pub fingerprint: String,
 }
 
 /// Why a folder cannot be learned from.

@@ -157,20 +157,19 @@ impl TrainConfig {
     /// If the model's configuration cannot be read.
     pub fn starting_from(self, model: &ModelEntry) -> Result<Self, RegistryError> {
         let manifest = &model.manifest;
-        Ok(Self {
-            description: ModelDescription {
-                recommended_threshold: manifest.recommended_threshold,
-                threshold_note: format!("That of {}, which training started from.", manifest.name),
-                ..self.description
-            },
-            model: model.config()?,
-            start_from: Some(manifest.name.clone()),
-            learning_rate: ScheduleConfig {
-                peak: FINE_TUNING_SHARE * self.learning_rate.peak,
-                ..self.learning_rate
-            },
-            ..self
-        })
+        let mut config = self.with_shorter_steps();
+        config.description.recommended_threshold = manifest.recommended_threshold;
+        config.description.threshold_note =
+            format!("That of {}, which training started from.", manifest.name);
+        config.model = model.config()?;
+        config.start_from = Some(manifest.name.clone());
+        Ok(config)
+    }
+
+    /// These settings with the learning rate of fine-tuning.
+    pub fn with_shorter_steps(self) -> Self {
+        let peak = FINE_TUNING_SHARE * self.learning_rate.peak;
+        Self { learning_rate: ScheduleConfig { peak, ..self.learning_rate }, ..self }
     }
 
     /// Reads a JSON object whose fields replace those of [`Self::shipped`], at any depth.

@@ -56,7 +56,7 @@ const fn option(
 }
 
 /// Those of stage 1, FMaMIL.
-pub const STAGE_1: [TrainOption; 14] = [
+pub const STAGE_1: [TrainOption; 13] = [
     option(
         ("epochs", "Epochs"),
         count(1, 1000),
@@ -135,16 +135,10 @@ pub const STAGE_1: [TrainOption; 14] = [
         Some("on"),
         "Measure and keep a running average of the weights.",
     ),
-    option(
-        ("seed", "Seed"),
-        count(0, u32::MAX as u64),
-        None,
-        "The same seed splits, shuffles and begins in the same way.",
-    ),
 ];
 
 /// Those of stage 2, Cam-seg.
-pub const STAGE_2: [TrainOption; 8] = [
+pub const STAGE_2: [TrainOption; 7] = [
     option(
         ("epochs", "Epochs"),
         count(1, 1000),
@@ -186,12 +180,6 @@ pub const STAGE_2: [TrainOption; 8] = [
         OptionKind::Switch,
         None,
         "Whether the finished network may find lesions that the heatmap does not show.",
-    ),
-    option(
-        ("seed", "Seed"),
-        count(0, u32::MAX as u64),
-        None,
-        "The same seed splits, shuffles and begins in the same way.",
     ),
 ];
 

@@ -1,10 +1,13 @@
 //! Three choices for people who want no others: how long a training is, as changes to the usual settings.
 
+use serde::{Deserialize, Serialize};
+
 use super::{AugmentConfig, RestartConfig, ScheduleConfig, TrainConfig};
 use crate::camseg::CamsegConfig;
 
 /// How much time a training is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// Whether it works at all.
     #[default]
