@@ -13,10 +13,11 @@ use render::band_compute::BandCompute;
 
 use crate::canvas::{self, Canvas};
 use crate::command::{self, Command, Commands, Effect, shortcuts};
-use crate::command::{FileCommand, ModelCommand, TrainingCommand};
+use crate::command::{FileCommand, ModelCommand, TrainingCommand, WindowCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
 use crate::jobs::{self, inbox, journal, session_file, split_field};
+use crate::state::dialogs::Dialog;
 use crate::state::review::ReviewState;
 use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
@@ -166,6 +167,18 @@ impl App {
         dialogs::dialogs_ui(ctx, state, commands);
     }
 
+    /// A window that is closed while it trains asks first; asked twice it closes.
+    fn ask_before_closing(&self, ctx: &egui::Context, commands: &mut Commands) {
+        let is_asked = self.state.dialogs.open == Dialog::QuitWhileTraining;
+        if is_asked || !self.state.training.is_under_way() {
+            return;
+        }
+        if ctx.input(|input| input.viewport().close_requested()) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            commands.push(WindowCommand::Show(Dialog::QuitWhileTraining));
+        }
+    }
+
     /// Draws again when a message expires, and once a second while a job counts its time.
     fn schedule_repaint(&mut self, ctx: &egui::Context) {
         if let Some(due) = self.state.notices.expire(Instant::now()) {
@@ -197,6 +210,7 @@ impl eframe::App for App {
         let mut commands = Commands::default();
         shortcuts::read(ui.ctx(), &self.state, &mut commands);
         push_dropped_files(ui.ctx(), &self.state, &mut commands);
+        self.ask_before_closing(ui.ctx(), &mut commands);
         self.panels_ui(ui, &mut commands);
         let asked_by_panels = commands.take();
         let mut is_changed = !asked_by_panels.is_empty();

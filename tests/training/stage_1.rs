@@ -250,7 +250,8 @@ fn a_folder_with_problems_names_all_of_them() {
     let error = train(dir.path(), &dir.path().join("run"), &CancelToken::default(), &mut |_| {})
         .unwrap_err();
     let TrainError::Folder(problems) = error else { unreachable!("{error}") };
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems[0], "no image can be used");
+    assert_eq!(problems.len(), 4, "{problems:?}");
     assert!(
         !dir.path().join("run").exists(),
         "nothing is written for a folder that cannot be used"

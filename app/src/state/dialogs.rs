@@ -14,6 +14,8 @@ pub(crate) enum Dialog {
     Export,
     Shortcuts,
     About,
+    /// The window is about to be closed while it trains.
+    QuitWhileTraining,
 }
 
 /// Dialogs and their text.

@@ -275,6 +275,10 @@ fn balance(images: &[LabelledImage], splits: &[Split], findings: &mut Findings) 
     if is_mended_first {
         return;
     }
+    if images.is_empty() {
+        findings.mend("no image can be used");
+        return;
+    }
     let problems = split::problems(images, splits);
     let is_less = !findings.left_out.is_empty();
     for problem in &problems {

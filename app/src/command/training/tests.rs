@@ -3,6 +3,7 @@ use crate::command::samples::state as sample_state;
 use crate::state::jobs::{JobId, RunningJob};
 use crate::state::training::run_view::RunView;
 use crate::state::training::samples;
+use std::path::Path;
 use std::time::Instant;
 
 fn running(kind: JobKind) -> RunningJob {
@@ -67,7 +68,7 @@ fn a_remembered_training_goes_on_unless_it_is_forgotten() {
     state.session.training = Some(Plan { run_dir: "/runs/x".into(), ..Plan::default() });
     let effects = apply(&mut state, TrainingCommand::Resume);
     assert!(
-        matches!(&effects[2], Effect::Train { plan, is_resumed: true } if plan.run_dir == "/runs/x")
+        matches!(&effects[2], Effect::Train { plan, is_resumed: true } if plan.run_dir == Path::new("/runs/x"))
     );
     let effects = apply(&mut state, TrainingCommand::Forget);
     assert!(matches!(effects[..], [Effect::SaveSession]));
@@ -83,7 +84,9 @@ fn a_run_begun_elsewhere_goes_on_once_its_folder_is_known() {
     assert_eq!(state.notices.shown.len(), 1);
     apply(&mut state, TrainingCommand::SetFolderText("/data".to_owned()));
     let effects = apply(&mut state, TrainingCommand::Resume);
-    assert!(matches!(&effects[2], Effect::Train { plan, .. } if plan.run_dir == "/elsewhere"));
+    assert!(
+        matches!(&effects[2], Effect::Train { plan, .. } if plan.run_dir == Path::new("/elsewhere"))
+    );
 }
 
 #[test]
