@@ -5,7 +5,7 @@ use model::data::check::FolderSurvey;
 use model::data::folder::Split;
 use model::data::{Finding, Remedy};
 
-use super::{job_ui, path_field_ui, weak};
+use super::{is_entered, job_ui, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -42,20 +42,21 @@ pub(super) fn folder_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands
 }
 
 fn folder_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
-    ui.horizontal(|ui| {
-        let hint = "Folder with labelled images";
-        let (field, typed) = path_field_ui(ui, "Images", text, hint, 160.0);
-        if field.changed() {
-            commands.push(TrainingCommand::SetFolderText(typed));
-        }
-        let is_entered = field.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter));
-        if ui.button("Check").clicked() || is_entered {
-            commands.push(TrainingCommand::Check);
-        }
+    let hint = "Folder with labelled images";
+    let (field, typed) = path_row_ui(ui, "Images", text, hint, |ui| {
         if ui.button("Choose folder…").clicked() {
             commands.push(TrainingCommand::PickFolder);
         }
+        if ui.button("Check").clicked() {
+            commands.push(TrainingCommand::Check);
+        }
     });
+    if field.changed() {
+        commands.push(TrainingCommand::SetFolderText(typed));
+    }
+    if is_entered(ui, &field) {
+        commands.push(TrainingCommand::Check);
+    }
 }
 
 fn findings_ui(ui: &mut Ui, survey: &FolderSurvey) {

@@ -76,36 +76,49 @@ fn unfinished_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
 
 fn open_run_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
     super::section_title(ui, "Or look at a run");
-    ui.horizontal(|ui| {
-        let hint = "Run folder, of this window or of slidelight-cli train";
-        let (field, typed) = path_field_ui(ui, "Run", text, hint, 150.0);
-        if field.changed() {
-            commands.push(TrainingCommand::SetOpenText(typed));
-        }
-        let is_entered = field.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter));
-        if ui.button("Open run").clicked() || is_entered {
-            commands.push(TrainingCommand::OpenRun);
-        }
+    let hint = "Run folder, of this window or of slidelight-cli train";
+    let (field, typed) = path_row_ui(ui, "Run", text, hint, |ui| {
         if ui.button("Choose run…").clicked() {
             commands.push(TrainingCommand::PickRun);
         }
+        if ui.button("Open run").clicked() {
+            commands.push(TrainingCommand::OpenRun);
+        }
     });
+    if field.changed() {
+        commands.push(TrainingCommand::SetOpenText(typed));
+    }
+    if is_entered(ui, &field) {
+        commands.push(TrainingCommand::OpenRun);
+    }
 }
 
-/// A field for a path that leaves `right` points for the buttons beside it. Answers with what is typed.
-fn path_field_ui(
+/// A row with a name, a field for a path, and buttons at its right, given from right to left. Answers with the field
+/// and what is typed in it.
+fn path_row_ui(
     ui: &mut Ui,
     name: &str,
     text: &str,
     hint: &str,
-    right: f32,
+    buttons_ui: impl FnOnce(&mut Ui),
 ) -> (Response, String) {
-    let label = ui.label(name);
     let mut typed = text.to_owned();
-    let width = (ui.available_width() - right).max(120.0);
-    let field = TextEdit::singleline(&mut typed).desired_width(width).hint_text(hint);
-    let response = ui.add(field).labelled_by(label.id);
-    (response, typed)
+    let row = ui.horizontal(|ui| {
+        let label = ui.label(name);
+        let right = egui::Layout::right_to_left(egui::Align::Center);
+        let rest = ui.with_layout(right, |ui| {
+            buttons_ui(ui);
+            let field = TextEdit::singleline(&mut typed).desired_width(f32::INFINITY);
+            ui.add(field.hint_text(hint)).labelled_by(label.id)
+        });
+        rest.inner
+    });
+    (row.inner, typed)
+}
+
+/// Whether Enter was pressed in the field.
+fn is_entered(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter))
 }
 
 /// A paragraph that is not the first thing to read.

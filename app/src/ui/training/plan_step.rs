@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use model::train::Preset;
 
-use super::{options, path_field_ui, weak};
+use super::{options, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand, chosen_plan, train_as_command};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -23,14 +23,11 @@ pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) 
     egui::CollapsingHeader::new("Advanced").id_salt("advanced").show(ui, |ui| {
         options::options_ui(ui, plan, commands);
     });
-    ui.horizontal(|ui| {
-        let hint = "Folder for this training; proposed by the check";
-        let text = &state.training.run_text;
-        let (field, typed) = path_field_ui(ui, "Run folder", text, hint, 0.0);
-        if field.changed() {
-            commands.push(TrainingCommand::SetRunText(typed));
-        }
-    });
+    let hint = "Folder for this training; proposed by the check";
+    let (field, typed) = path_row_ui(ui, "Run folder", &state.training.run_text, hint, |_| {});
+    if field.changed() {
+        commands.push(TrainingCommand::SetRunText(typed));
+    }
     start_ui(ui, state, commands);
 }
 

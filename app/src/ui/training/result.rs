@@ -81,9 +81,8 @@ fn promote_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
         ui.horizontal(|ui| {
             let label = ui.add_sized([80.0, 20.0], egui::Label::new(label));
             let mut typed = text.clone();
-            let field = TextEdit::singleline(&mut typed)
-                .desired_width(ui.available_width())
-                .hint_text(hint);
+            let field =
+                TextEdit::singleline(&mut typed).desired_width(f32::INFINITY).hint_text(hint);
             if ui.add(field).labelled_by(label.id).changed() {
                 commands.push(command(typed));
             }

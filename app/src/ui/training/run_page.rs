@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use model::train::Stage;
 
-use super::{curves, job_ui, result, weak};
+use super::{curves, job_ui, path_row_ui, result, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -54,7 +54,11 @@ fn standing(run: &RunView) -> String {
 fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands) {
     let job = state.jobs.of_kind(JobKind::Train);
     let is_stopping = job.is_some_and(|job| job.is_stopping);
-    ui.horizontal_wrapped(|ui| match &run.standing {
+    let is_remembered = state.session.training.is_some();
+    if run.standing == Standing::Stopped && !is_remembered {
+        folder_of_run_ui(ui, state, commands);
+    }
+    ui.horizontal(|ui| match &run.standing {
         Standing::Running | Standing::Paused => {
             let is_paused = run.standing == Standing::Paused;
             let text = if is_paused { "Go on" } else { "Pause" };
@@ -68,10 +72,6 @@ fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands
             }
         }
         Standing::Stopped | Standing::Finished(_) => {
-            let is_remembered = state.session.training.is_some();
-            if run.standing == Standing::Stopped && !is_remembered {
-                folder_of_run_ui(ui, state, commands);
-            }
             if ui.button("Another training").clicked() {
                 commands.push(TrainingCommand::Plan);
             }
@@ -83,12 +83,13 @@ fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands
 fn folder_of_run_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let hint = "The labelled folder of this run";
     let text = &state.training.folder_text;
-    let (field, typed) = super::path_field_ui(ui, "Images", text, hint, 220.0);
+    let (field, typed) = path_row_ui(ui, "Images", text, hint, |ui| {
+        if ui.button("Go on with this run").clicked() {
+            commands.push(TrainingCommand::Resume);
+        }
+    });
     if field.changed() {
         commands.push(TrainingCommand::SetFolderText(typed));
-    }
-    if ui.button("Go on with this run").clicked() {
-        commands.push(TrainingCommand::Resume);
     }
 }
 
