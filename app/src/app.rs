@@ -161,7 +161,8 @@ impl App {
         if state.dialogs.is_welcome_shown && state.slide.is_some() {
             welcome::welcome_ui(ctx, center.center_top(), commands);
         }
-        job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, commands);
+        let is_training_open = state.training.is_open;
+        job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, is_training_open, commands);
         toast::toasts_ui(ctx, center.right_bottom(), &state.notices, commands);
         training::training_ui(ctx, state, commands);
         dialogs::dialogs_ui(ctx, state, commands);

@@ -35,7 +35,7 @@ trap finish EXIT
 open_display
 
 # Where things are in the window at its first size, in the training panel where it opens.
-images_field=(200 185) panel=(300 400)
+images_field=(270 194) panel=(300 400) start_button=(95 591)
 
 scroll_panel() {
   local _
@@ -56,3 +56,15 @@ check "the folder is checked" wait_for_job check-folder 120
 picture 02-checked
 scroll_panel 40 5
 picture 03-plan
+
+echo "== the quick preset"
+mark
+click "${start_button[@]}"
+wait_for 'job starts job=[0-9]+ name="train"' 10
+began=$(date +%s)
+pause 4
+picture 04-features
+check "the quick preset trains to its end" wait_for_job train 1200
+echo "      the training took $(($(date +%s) - began)) s"
+pause 1
+picture 05-curves

@@ -8,6 +8,9 @@ use crate::command::{Commands, TrainingCommand};
 use crate::state::training::TrainingState;
 use crate::ui::{section_title, theme};
 
+/// Share of the probability that maps keep, below which the result warns.
+const FAITHFUL: f64 = 0.2;
+
 /// Figures of a report and what they are called.
 const FIGURES: [(&str, &str); 6] = [
     ("val_auc", "AUC"),
@@ -45,7 +48,21 @@ pub(super) fn result_ui(
         ui,
         "Measured on the validation images, which also chose the epoch: images that took no part may do worse.",
     );
+    faithfulness_ui(ui, report);
     promote_ui(ui, training, commands);
+}
+
+/// Labels can be learned without their places.
+fn faithfulness_ui(ui: &mut Ui, report: &TrainReport) {
+    if report.metrics.get("val_faithfulness").is_some_and(|it| *it < FAITHFUL) {
+        theme::warning_card().show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.label(
+                "The maps are hardly faithful: what they mark does not carry the prediction. Labels were learned, places \
+                 perhaps not. Look at the heatmaps with care, or train longer and with more images.",
+            );
+        });
+    }
 }
 
 /// `0.912 (95 % interval 0.850 to 0.960)`.
@@ -53,9 +70,10 @@ fn figure(report: &TrainReport, metric: &str) -> Option<String> {
     let value = report.metrics.get(metric)?;
     let bound = |end: &str| report.metrics.get(&format!("{metric}_{end}"));
     Some(match (bound("low"), bound("high")) {
-        (Some(low), Some(high)) => {
+        (Some(low), Some(high)) if low < high => {
             format!("{value:.3} (95 % interval {low:.3} to {high:.3})")
         }
+        (Some(_), Some(_)) => format!("{value:.3} (too few images to tell an interval)"),
         _ => format!("{value:.3}"),
     })
 }
