@@ -13,17 +13,19 @@ use render::band_compute::BandCompute;
 
 use crate::canvas::{self, Canvas};
 use crate::command::{self, Command, Commands, Effect, shortcuts};
-use crate::command::{FileCommand, ModelCommand};
+use crate::command::{FileCommand, ModelCommand, TrainingCommand, WindowCommand};
 use crate::jobs::load_tile::TileLoader;
 use crate::jobs::runner::Runner;
 use crate::jobs::{self, inbox, journal, session_file, split_field};
+use crate::state::dialogs::Dialog;
 use crate::state::review::ReviewState;
 use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
     channel_panel, dialogs, job_tray, lens_panel, lesion_list, menu_bar, model_panel,
-    overlay_panel, result_card, slide_panel, start_page, status_bar, theme, toast, welcome,
+    overlay_panel, result_card, slide_panel, start_page, status_bar, theme, toast, training,
+    welcome,
 };
 
 /// Width of the panels at the right.
@@ -84,6 +86,7 @@ impl App {
             tiles: Tiles::new(TileLoader::new(&creation.egui_ctx)?),
             canvas: Canvas::default(),
         };
+        app.state.training.is_open = app.state.session.training.is_some();
         app.apply(vec![ModelCommand::Reload.into()]);
         let first = app.first_command(options);
         app.apply(first);
@@ -159,9 +162,23 @@ impl App {
         if state.dialogs.is_welcome_shown && state.slide.is_some() {
             welcome::welcome_ui(ctx, center.center_top(), commands);
         }
-        job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, commands);
+        let is_training_open = state.training.is_open;
+        job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, is_training_open, commands);
         toast::toasts_ui(ctx, center.right_bottom(), &state.notices, commands);
+        training::training_ui(ctx, state, commands);
         dialogs::dialogs_ui(ctx, state, commands);
+    }
+
+    /// A window that is closed while it trains asks first; asked twice it closes.
+    fn ask_before_closing(&self, ctx: &egui::Context, commands: &mut Commands) {
+        let is_asked = self.state.dialogs.open == Dialog::QuitWhileTraining;
+        if is_asked || !self.state.training.is_under_way() {
+            return;
+        }
+        if ctx.input(|input| input.viewport().close_requested()) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            commands.push(WindowCommand::Show(Dialog::QuitWhileTraining));
+        }
     }
 
     /// Draws again when a message expires, and once a second while a job counts its time.
@@ -200,7 +217,8 @@ impl eframe::App for App {
         tracing::trace!(work_ms, "frame before");
         let mut commands = Commands::default();
         shortcuts::read(ui.ctx(), &self.state, &mut commands);
-        push_dropped_files(ui.ctx(), &mut commands);
+        push_dropped_files(ui.ctx(), &self.state, &mut commands);
+        self.ask_before_closing(ui.ctx(), &mut commands);
         self.panels_ui(ui, &mut commands);
         let asked_by_panels = commands.take();
         let mut is_changed = !asked_by_panels.is_empty();
@@ -257,11 +275,14 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     slide_panel::slide_panel_ui(ui, &state.view, commands);
 }
 
-/// One slide at a time: the last of several files.
-fn push_dropped_files(ctx: &egui::Context, commands: &mut Commands) {
-    let dropped = ctx.input(|input| input.raw.dropped_files.last().cloned());
-    if let Some(file) = dropped {
-        commands.push(FileCommand::Drop(file.path().to_owned()));
+/// One slide at a time: the last of several files. While a training is planned it is the labelled folder.
+fn push_dropped_files(ctx: &egui::Context, state: &State, commands: &mut Commands) {
+    let Some(file) = ctx.input(|input| input.raw.dropped_files.last().cloned()) else { return };
+    let path = file.path().to_owned();
+    let is_planning = state.training.is_open && state.training.run.is_none();
+    match path.extension() {
+        None if is_planning => commands.push(TrainingCommand::TakeFolder(path)),
+        _ => commands.push(FileCommand::Drop(path)),
     }
 }
 

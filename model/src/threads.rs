@@ -1,4 +1,4 @@
-//! Threads of the tensor library.
+//! Threads of the tensor library, and threads that yield to others.
 
 /// Keeps the tensor library's element-wise work on the thread that asks for it; call before any other thread exists.
 ///
@@ -10,4 +10,62 @@
 /// If the variable cannot be set.
 pub fn keep_tensors_on_their_thread() -> std::io::Result<()> {
     dotenvy::from_read(&b"CANDLE_NUM_THREADS=1"[..]).map_err(std::io::Error::other)
+}
+
+/// How far the system puts threads behind those of the window, of 19.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 15;
+
+/// Does `work`, and whatever it spreads over threads, on threads that yield to all others: a window stays as quick as
+/// it is. Where the system cannot rank threads one core is left alone instead. Without threads of its own the work
+/// is done on the caller's.
+pub fn yielding<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let n_threads = if RANKS_THREADS { n_cores } else { n_cores.saturating_sub(1).max(1) };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .thread_name(|i| format!("yielding-{i}"))
+        .start_handler(|_| step_back())
+        .build();
+    match pool {
+        Ok(pool) => pool.install(work),
+        Err(error) => {
+            tracing::warn!("no threads that yield: {error}");
+            work()
+        }
+    }
+}
+
+const RANKS_THREADS: bool = cfg!(target_os = "linux");
+
+/// Puts the calling thread behind others. On Linux a thread has a niceness of its own; elsewhere it is the process's.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!("a thread keeps its rank: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+
+    #[test]
+    fn work_is_spread_over_threads_that_yield() {
+        let sum: u64 = yielding(|| {
+            assert!(std::thread::current().name().is_some_and(|it| it.starts_with("yielding-")));
+            (0..1000_u64).into_par_iter().sum()
+        });
+        assert_eq!(sum, 499_500);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_threads_that_yield_are_put_behind() {
+        let rank = || rustix::process::getpriority_process(None).unwrap();
+        let before = rank();
+        assert!(before < yielding(rank));
+        assert_eq!(rank(), before);
+    }
 }

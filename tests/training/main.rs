@@ -1,6 +1,7 @@
 //! The circle of learning on a tiny synthetic folder: train, find the model, analyze, evaluate.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod broken_folder;
 mod stage_1;
 mod stage_2;
 mod toy;

@@ -61,7 +61,7 @@ fn each_once<'a>(words: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// As one word to the shell of this system.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_./:\\".contains(it);
     if !word.is_empty() && word.chars().all(is_plain) && !word.contains('\\') {
         return word.to_owned();

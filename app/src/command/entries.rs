@@ -6,8 +6,8 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand, ViewCommand,
-    WindowCommand, key_set,
+    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand,
+    TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -22,20 +22,22 @@ pub(crate) enum Menu {
     File,
     View,
     Model,
+    Train,
     Heatmap,
     Review,
     Help,
 }
 
 impl Menu {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::File, Self::View, Self::Model, Self::Heatmap, Self::Review, Self::Help];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::File, Self::View, Self::Model, Self::Train, Self::Heatmap, Self::Review, Self::Help];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::File => "File",
             Self::View => "View",
             Self::Model => "Model",
+            Self::Train => "Train",
             Self::Heatmap => "Heatmap",
             Self::Review => "Review",
             Self::Help => "Help",
@@ -95,7 +97,7 @@ pub(crate) fn key_label(set: KeySet, command: impl Into<Command>) -> &'static st
 }
 
 fn listed(set: KeySet) -> Vec<Entry> {
-    let mut entries = [file(), view(), model(), heatmap(), review(), help()].concat();
+    let mut entries = [file(), view(), model(), train(), heatmap(), review(), help()].concat();
     for entry in &mut entries {
         if let Some(keys) = key_set::keys_in(set, &entry.command) {
             entry.keys = keys;
@@ -179,6 +181,18 @@ fn model() -> Vec<Entry> {
         item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
         item("Stop the run", ModelCommand::Cancel, &[]),
         item("Read the model folders again", ModelCommand::Reload, &[]),
+    ]
+}
+
+fn train() -> Vec<Entry> {
+    let item = |text, command, keys: &[Shortcut]| {
+        entry(Menu::Train, text, Command::Training(command), keys)
+    };
+    vec![
+        item("Train a model…", TrainingCommand::Show, &[ctrl(Key::T, "Ctrl+T")]),
+        item("Pause the training", TrainingCommand::SetPaused(true), &[]),
+        item("Go on with the training", TrainingCommand::SetPaused(false), &[]),
+        item("Stop the training", TrainingCommand::Stop, &[]),
     ]
 }
 

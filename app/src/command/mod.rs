@@ -14,13 +14,14 @@ mod model;
 mod overlay;
 pub(crate) mod review;
 pub(crate) mod shortcuts;
+mod training;
 mod view;
 mod window;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ::model::registry::ModelEntry;
+use ::model::registry::{InstallNote, ModelEntry};
 use ::review::Entry;
 use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
@@ -35,6 +36,7 @@ pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
 pub(crate) use review::ReviewCommand;
+pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
@@ -42,6 +44,7 @@ use crate::state::State;
 use crate::state::dialogs::ImportOrigin;
 use crate::state::jobs::JobId;
 use crate::state::lens::{Field, Patch};
+use crate::state::training::plan::Plan;
 
 /// One change, by family.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,7 @@ pub(crate) enum Command {
     Lesion(LesionCommand),
     Review(ReviewCommand),
     Model(ModelCommand),
+    Training(TrainingCommand),
     File(FileCommand),
     Window(WindowCommand),
 }
@@ -99,6 +103,24 @@ pub(crate) enum Effect {
         formats: BTreeSet<ExportFormat>,
         frame: FrameChoice,
     },
+    PickTrainingFolder,
+    PickRun,
+    /// Look at the plan's folder as a whole.
+    CheckFolder(Box<Plan>),
+    /// Train, or go on with a training.
+    Train {
+        plan: Box<Plan>,
+        is_resumed: bool,
+    },
+    /// Hold the training between two steps, or let it go on.
+    PauseTraining(bool),
+    /// Read a run folder.
+    OpenRun(PathBuf),
+    /// Make the model of a run one of the list.
+    Promote {
+        model_dir: PathBuf,
+        note: Box<InstallNote>,
+    },
     CancelJob(JobId),
     SaveSession,
     Quit,
@@ -136,6 +158,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
         Command::Model(command) => model::apply(state, command),
+        Command::Training(command) => training::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
@@ -180,6 +203,12 @@ impl From<ReviewCommand> for Command {
 impl From<ModelCommand> for Command {
     fn from(command: ModelCommand) -> Self {
         Self::Model(command)
+    }
+}
+
+impl From<TrainingCommand> for Command {
+    fn from(command: TrainingCommand) -> Self {
+        Self::Training(command)
     }
 }
 

@@ -1,21 +1,26 @@
 //! What jobs bring, into the state. With [`crate::command`] the only place that writes it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use model::data::check::FolderSurvey;
+use model::registry::{InstallNote, ModelEntry};
+use model::train::{TrainReport, WrittenRun};
 use slide::Slide;
 
 use super::journal::Kept;
 use super::pick::Picked;
 use super::{JobEvent, Outcome};
-use crate::command::{Effect, lesion, review};
+use crate::command::{Effect, TrainingCommand, lesion, review};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
-use crate::state::jobs::{JobId, JobKind};
+use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
+use crate::state::training::run_view::{RunView, Standing};
 use crate::state::view::{Associated, SlideFacts};
 
 /// Takes in one event; answers with what has to follow.
@@ -24,14 +29,15 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
         JobEvent::Stage(id, stage) => begin_stage(state, id, stage),
         JobEvent::Progress(id, done, total) => {
             if let Some(job) = state.jobs.get_mut(id) {
-                (job.done, job.total) = (done, total);
+                job.report(done, total);
             }
         }
+        JobEvent::Training(news) => state.training.take(*news),
         JobEvent::Cancelled(id) => {
-            state.jobs.remove(id);
+            ended_early(state, id);
         }
         JobEvent::Failed(id, message) => {
-            let was_stopped = state.jobs.remove(id).is_some_and(|job| job.is_stopping);
+            let was_stopped = ended_early(state, id).is_some_and(|job| job.is_stopping);
             if !was_stopped {
                 state.notices.error(message);
             }
@@ -44,12 +50,20 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
     Vec::new()
 }
 
+/// A training that is named again at every epoch goes on counting.
 fn begin_stage(state: &mut State, id: JobId, stage: &'static str) {
-    if let Some(job) = state.jobs.get_mut(id) {
-        job.stage = stage;
-        job.stage_started = Instant::now();
-        (job.done, job.total) = (0, 0);
+    if let Some(job) = state.jobs.get_mut(id).filter(|job| job.stage != stage) {
+        job.begin_stage(stage, Instant::now());
     }
+}
+
+/// Takes a job that was stopped or failed off the tray.
+fn ended_early(state: &mut State, id: JobId) -> Option<RunningJob> {
+    let job = state.jobs.remove(id)?;
+    if job.kind == JobKind::Train {
+        state.training.stopped();
+    }
+    Some(job)
 }
 
 fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
@@ -104,6 +118,14 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => folder_picked(state, picked),
         Outcome::AnnotationsPicked(picked) => annotations_picked(state, picked),
+        Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
+        Outcome::RunPicked(picked) => return run_picked(state, picked),
+        Outcome::FolderChecked { folder, survey, run_dir } => {
+            folder_checked(state, &folder, survey, run_dir);
+        }
+        Outcome::Trained(report) => return trained(state, report),
+        Outcome::RunOpened { dir, run } => run_opened(state, dir, run),
+        Outcome::Promoted(entry) => return promoted(state, &entry),
         Outcome::SessionSaved => {}
     }
     Vec::new()
@@ -208,13 +230,86 @@ fn annotations_picked(state: &mut State, picked: Picked) {
     }
 }
 
+fn training_folder_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
+    match picked {
+        Picked::Path(path) => {
+            return crate::command::apply(state, TrainingCommand::TakeFolder(path).into());
+        }
+        Picked::Nothing => {}
+        Picked::NoDialog => {
+            state.notices.error("This system offers no folder dialog: type the folder's path");
+        }
+    }
+    Vec::new()
+}
+
+fn run_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
+    match picked {
+        Picked::Path(path) => {
+            state.training.open_text = path.display().to_string();
+            return crate::command::apply(state, TrainingCommand::OpenRun.into());
+        }
+        Picked::Nothing => {}
+        Picked::NoDialog => {
+            state.notices.error("This system offers no folder dialog: type the run folder's path");
+        }
+    }
+    Vec::new()
+}
+
+/// What was found in a folder that is no longer meant is dropped.
+fn folder_checked(
+    state: &mut State,
+    folder: &Path,
+    survey: FolderSurvey,
+    run_dir: Option<PathBuf>,
+) {
+    let training = &mut state.training;
+    if training.plan.folder != folder || training.folder_text.trim() != folder.to_string_lossy() {
+        return;
+    }
+    if let Some(run_dir) = run_dir.filter(|_| training.run_text.trim().is_empty()) {
+        training.run_text = run_dir.display().to_string();
+    }
+    training.survey = Some(Arc::new(survey));
+}
+
+fn trained(state: &mut State, report: TrainReport) -> Vec<Effect> {
+    let training = &mut state.training;
+    if let Some(view) = &mut training.run {
+        view.standing = Standing::Finished(Box::new(report));
+        let name = view.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        training.note = InstallNote { name, ..InstallNote::default() };
+    }
+    training.is_open = true;
+    state.session.training = None;
+    vec![Effect::SaveSession]
+}
+
+fn run_opened(state: &mut State, dir: PathBuf, run: WrittenRun) {
+    if state.training.is_under_way() {
+        return;
+    }
+    let standing = run.report.map_or(Standing::Stopped, |it| Standing::Finished(Box::new(it)));
+    let mut view = RunView::new(dir, run.stage, run.epochs, standing);
+    run.events.iter().for_each(|event| view.take(event));
+    state.training.promoted = None;
+    state.training.run = Some(view);
+}
+
+/// The model that a run became is in the list and chosen.
+fn promoted(state: &mut State, entry: &ModelEntry) -> Vec<Effect> {
+    let name = entry.manifest.name.clone();
+    state.models.selected = Some(name.clone());
+    state.training.promoted = Some(name);
+    vec![Effect::ListModels]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::samples;
-    use crate::state::jobs::RunningJob;
     use crate::state::layer::{LayerKind, Readout};
-    use std::path::PathBuf;
 
     fn running(kind: JobKind) -> RunningJob {
         RunningJob::new(JobId(5), kind, String::new(), Instant::now())

@@ -1,6 +1,7 @@
 //! Performs effects: on threads with names, watched, stoppable, and unable to take the window down.
 
 mod analyze;
+mod check_folder;
 mod export;
 mod find_lesions;
 mod import;
@@ -17,6 +18,8 @@ mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
 pub(crate) mod split_field;
+mod train;
+mod written_run;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,8 +27,10 @@ use std::sync::Arc;
 use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
+use model::data::check::FolderSurvey;
 use model::lens::radial_spectrum::RadialSpectrum;
-use model::registry::Survey;
+use model::registry::{ModelEntry, Survey};
+use model::train::{TrainReport, WrittenRun};
 use review::Edit;
 use slide::Slide;
 
@@ -37,6 +42,7 @@ use crate::state::lens::{BandFigures, SeenBands};
 use crate::state::overlay::SlideResult;
 use crate::state::picture::Picture;
 use crate::state::tour::Tour;
+use crate::state::training::TrainingNews;
 use crate::state::view::SlideFacts;
 use runner::Runner;
 
@@ -47,6 +53,8 @@ pub(crate) enum JobEvent {
     Stage(JobId, &'static str),
     /// `done` of `total` items of the stage.
     Progress(JobId, u64, u64),
+    /// What the training says.
+    Training(Box<TrainingNews>),
     /// The last word of a job that worked.
     Done(JobId, Box<Outcome>),
     /// The last word of a job that was stopped.
@@ -116,6 +124,21 @@ pub(crate) enum Outcome {
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
     AnnotationsPicked(pick::Picked),
+    TrainingFolderPicked(pick::Picked),
+    RunPicked(pick::Picked),
+    /// What a check of a labelled folder found, and a free run folder.
+    FolderChecked {
+        folder: PathBuf,
+        survey: FolderSurvey,
+        run_dir: Option<PathBuf>,
+    },
+    Trained(TrainReport),
+    RunOpened {
+        dir: PathBuf,
+        run: WrittenRun,
+    },
+    /// The model that a run became.
+    Promoted(ModelEntry),
     SessionSaved,
 }
 
@@ -160,6 +183,15 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::ReadLayers => read_layers::start(state, runner),
         Effect::Export { folder, formats, frame } => {
             export::start(folder, (formats, frame), state, runner);
+        }
+        Effect::PickTrainingFolder => pick::start_training_folder(state, runner),
+        Effect::PickRun => pick::start_run(state, runner),
+        Effect::CheckFolder(plan) => check_folder::start(*plan, state, runner),
+        Effect::Train { plan, is_resumed } => train::start(*plan, is_resumed, state, runner),
+        Effect::PauseTraining(is_paused) => state.training.pause.set_paused(is_paused),
+        Effect::OpenRun(dir) => written_run::start_open(dir, state, runner),
+        Effect::Promote { model_dir, note } => {
+            written_run::start_promote(model_dir, *note, state, runner);
         }
         Effect::CancelJob(id) => runner.cancel(id),
         Effect::SaveSession => session_file::start_save(state, runner),

@@ -71,6 +71,20 @@ pub(super) fn start_folder(state: &mut State, runner: &mut Runner) {
     );
 }
 
+pub(super) fn start_training_folder(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
+        Ok(Outcome::TrainingFolderPicked(ask(|| dialog.pick_folder())))
+    });
+}
+
+pub(super) fn start_run(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new().set_title("Run folder of a training");
+        Ok(Outcome::RunPicked(ask(|| dialog.pick_folder())))
+    });
+}
+
 fn ask(show: impl FnOnce() -> Option<PathBuf>) -> Picked {
     let shown = Instant::now();
     match show() {

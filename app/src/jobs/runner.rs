@@ -79,6 +79,11 @@ impl Runner {
         self.cancels.values().for_each(CancelToken::cancel);
     }
 
+    /// Carries what a job says besides its progress.
+    pub(crate) fn teller(&self) -> Teller {
+        Teller { events: self.events.clone(), egui_ctx: self.egui_ctx.clone() }
+    }
+
     pub(crate) fn close_window(&self) {
         self.egui_ctx.send_viewport_cmd(egui::ViewportCommand::Close);
     }
@@ -104,6 +109,22 @@ where
         Ok(Err(JobError::Cancelled)) => JobEvent::Cancelled(id),
         Ok(Err(JobError::Failed(message))) => JobEvent::Failed(id, message),
         Err(_panic) => JobEvent::Failed(id, "The job stopped on a bug; see the log".to_owned()),
+    }
+}
+
+/// Carries events that must arrive from a job to the window.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    events: Sender<JobEvent>,
+    egui_ctx: egui::Context,
+}
+
+impl Teller {
+    /// Waits for room.
+    pub(crate) fn say(&self, event: JobEvent) {
+        // The window closing while a job runs is not an error.
+        self.events.send(event).ok();
+        self.egui_ctx.request_repaint();
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Dialog {
     Palette,
     Shortcuts,
     About,
+    /// The window is about to be closed while it trains.
+    QuitWhileTraining,
 }
 
 /// Where the coordinates of a file of annotations are counted from.

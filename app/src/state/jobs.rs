@@ -15,6 +15,9 @@ pub(crate) enum JobKind {
     Import,
     FindLesions,
     LookAtBands,
+    /// Looks at a labelled folder.
+    CheckFolder,
+    Train,
     /// Takes the visible field apart.
     SplitField,
     /// Reads the patch under the pointer.
@@ -37,6 +40,8 @@ pub(crate) struct RunningJob {
     /// Items of the stage.
     pub(crate) done: u64,
     pub(crate) total: u64,
+    /// Items that were done when the stage was first reported on: work that goes on has some.
+    first_done: Option<u64>,
     pub(crate) started: Instant,
     pub(crate) stage_started: Instant,
     /// It was asked to stop and has not yet.
@@ -52,10 +57,24 @@ impl RunningJob {
             stage: "",
             done: 0,
             total: 0,
+            first_done: None,
             started: now,
             stage_started: now,
             is_stopping: false,
         }
+    }
+
+    /// Another stage, of which nothing is known yet.
+    pub(crate) fn begin_stage(&mut self, stage: &'static str, now: Instant) {
+        self.stage = stage;
+        self.stage_started = now;
+        (self.done, self.total, self.first_done) = (0, 0, None);
+    }
+
+    /// How far the stage is.
+    pub(crate) fn report(&mut self, done: u64, total: u64) {
+        (self.done, self.total) = (done, total);
+        self.first_done.get_or_insert(done);
     }
 
     /// Share of the stage that is done, once its size is known.
@@ -67,11 +86,12 @@ impl RunningJob {
     /// Time the stage still needs at its pace so far; `None` before a pace can be told.
     pub(crate) fn stage_left(&self, now: Instant) -> Option<Duration> {
         let spent = now.duration_since(self.stage_started);
-        if self.done == 0 || self.total <= self.done || spent < Duration::from_millis(500) {
+        let done = self.done.saturating_sub(self.first_done.unwrap_or(0));
+        if done == 0 || self.total <= self.done || spent < Duration::from_millis(500) {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "an estimate in whole seconds")]
-        Some(spent.mul_f64((self.total - self.done) as f64 / self.done as f64))
+        Some(spent.mul_f64((self.total - self.done) as f64 / done as f64))
     }
 }
 
@@ -116,5 +136,15 @@ mod tests {
         let left = job.stage_left(start + Duration::from_secs(10)).unwrap();
         assert_eq!(left.as_secs(), 30);
         assert_eq!(job.fraction(), Some(0.25));
+    }
+
+    #[test]
+    fn what_was_done_before_the_stage_began_is_no_pace() {
+        let start = Instant::now();
+        let mut job = RunningJob::new(JobId(1), JobKind::Train, String::new(), start);
+        job.report(50, 100);
+        job.report(60, 100);
+        let left = job.stage_left(start + Duration::from_secs(10)).unwrap();
+        assert_eq!(left.as_secs(), 40);
     }
 }

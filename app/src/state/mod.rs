@@ -12,6 +12,7 @@ pub(crate) mod picture;
 pub(crate) mod review;
 pub(crate) mod session;
 pub(crate) mod tour;
+pub(crate) mod training;
 pub(crate) mod view;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) picture_lens: lens::PictureLens,
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
+    pub(crate) training: training::TrainingState,
     pub(crate) session: session::Session,
     pub(crate) jobs: jobs::JobTray,
     pub(crate) notices: notices::Notices,

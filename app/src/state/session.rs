@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use review::ReviewStatus;
 use serde::{Deserialize, Serialize};
 
+use super::training::plan::Plan;
+
 /// Longer lists are not read.
 const RECENT_MAX: usize = 8;
 
 /// Saved as `session.json` in the user's configuration folder.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Session {
     /// Slides that were opened, the latest first.
@@ -19,6 +21,8 @@ pub(crate) struct Session {
     pub(crate) reviews: BTreeMap<PathBuf, ReviewStatus>,
     pub(crate) key_set: KeySet,
     pub(crate) backdrop: Backdrop,
+    /// A training that was begun here and is not finished.
+    pub(crate) training: Option<Plan>,
 }
 
 /// Which viewer's habits the keys follow.

@@ -26,6 +26,7 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
                 shortcut_sheet::shortcut_sheet_ui(ui, state.session.key_set, commands);
             }
             Dialog::About => about::about_ui(ui),
+            Dialog::QuitWhileTraining => quit_while_training_ui(ui, commands),
         }
         ui.add_space(8.0);
         let close = ui.button("Close");
@@ -64,6 +65,19 @@ fn open_path_ui(ui: &mut Ui, dialogs: &Dialogs, commands: &mut Commands) {
     }
 }
 
+fn quit_while_training_ui(ui: &mut Ui, commands: &mut Commands) {
+    ui.set_width(420.0);
+    ui.heading("A training is under way");
+    ui.label(
+        "It stops with the window. What was learned up to the last epoch is kept, and the training \
+         is offered again at the next start.",
+    );
+    ui.add_space(4.0);
+    if ui.button("Quit and go on later").clicked() {
+        commands.push(WindowCommand::Quit);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,17 +100,25 @@ mod tests {
 
     #[test]
     fn every_dialog_can_be_closed() {
-        for dialog in [
+        let dialogs = [
             Dialog::OpenPath,
             Dialog::Import,
             Dialog::Export,
             Dialog::Palette,
             Dialog::Shortcuts,
             Dialog::About,
-        ] {
+            Dialog::QuitWhileTraining,
+        ];
+        for dialog in dialogs {
             let expected = [Command::Window(WindowCommand::CloseDialog)];
             assert_eq!(asked(dialog, "Close"), expected, "{dialog:?}");
         }
+    }
+
+    #[test]
+    fn whoever_quits_while_it_trains_is_asked() {
+        let expected = [Command::Window(WindowCommand::Quit)];
+        assert_eq!(asked(Dialog::QuitWhileTraining, "Quit and go on later"), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Work under way, over the bottom of the canvas; the model's run is shown in its own panel.
+//! Work under way, over the bottom of the canvas, unless a panel shows it.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,18 @@ pub(crate) fn job_tray_ui(
     ctx: &egui::Context,
     bottom_left: egui::Pos2,
     jobs: &JobTray,
+    is_panel_of_training_open: bool,
     commands: &mut Commands,
 ) {
     let now = Instant::now();
     let age = |job: &RunningJob| now.saturating_duration_since(job.started);
     let (old, young): (Vec<_>, Vec<_>) = jobs
         .visible()
-        .filter(|job| job.kind != JobKind::Analyze)
+        .filter(|job| match job.kind {
+            JobKind::Analyze => false,
+            JobKind::CheckFolder | JobKind::Train => !is_panel_of_training_open,
+            _ => true,
+        })
         .partition(|job| SHOWN_AFTER <= age(job));
     if !young.is_empty() {
         ctx.request_repaint_after(SHOWN_AFTER);
@@ -74,7 +79,8 @@ mod tests {
         let jobs = tray(Duration::from_secs(3));
         let mut commands = Commands::default();
         let corner = egui::pos2(10.0, 500.0);
-        let mut harness = Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, &mut commands));
+        let mut harness =
+            Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, false, &mut commands));
         harness.run();
         harness.get_by_label("Exporting a");
         harness.get_by_label("Cancel").click();
@@ -88,7 +94,8 @@ mod tests {
         let jobs = tray(Duration::ZERO);
         let mut commands = Commands::default();
         let corner = egui::pos2(10.0, 500.0);
-        let harness = Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, &mut commands));
+        let harness =
+            Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, false, &mut commands));
         assert!(harness.query_by_label("Exporting a").is_none());
     }
 }

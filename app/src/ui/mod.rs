@@ -20,6 +20,7 @@ pub(crate) mod start_page;
 pub(crate) mod status_bar;
 pub(crate) mod theme;
 pub(crate) mod toast;
+pub(crate) mod training;
 pub(crate) mod welcome;
 
 use std::time::Duration;

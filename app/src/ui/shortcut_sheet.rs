@@ -43,7 +43,7 @@ fn columns_ui(ui: &mut Ui, set: KeySet) {
         for menu in [Menu::View, Menu::Review] {
             group_ui(left, menu, set);
         }
-        for menu in [Menu::File, Menu::Model, Menu::Heatmap, Menu::Help] {
+        for menu in [Menu::File, Menu::Model, Menu::Train, Menu::Heatmap, Menu::Help] {
             group_ui(right, menu, set);
         }
         super::section_title(right, "Pointer and held key");

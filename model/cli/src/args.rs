@@ -7,6 +7,7 @@ use model::analysis::Fineness;
 use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
+use model::train::Preset;
 use slide::export::{ExportFormat, FrameChoice};
 
 /// Find lesions on pathology slides with models trained on slide labels.
@@ -150,9 +151,18 @@ pub(crate) struct TrainArgs {
     /// With --stage camseg: folder of corrected masks, `STEM.png`, that replace the heatmaps of these images
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
-    /// JSON file of settings that differ from the defaults
+    /// How much time the training is given
+    #[arg(long)]
+    pub(crate) preset: Option<PresetArg>,
+    /// With stage fmamil: go on from this trained model, by name or folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) start_from: Option<String>,
+    /// JSON file of settings that differ from the preset's or the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// One setting, names with dots between, such as `learning_rate.peak=0.0005`; after those of the file
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = model::train::options::parse)]
+    pub(crate) changes: Vec<serde_json::Value>,
     /// Continue the unfinished run in RUN with its own settings; begin one if there is none
     #[arg(long)]
     pub(crate) resume: bool,
@@ -388,6 +398,27 @@ pub(crate) enum SplitArg {
     Val,
     /// What was kept apart
     Test,
+}
+
+/// How much time a training is given.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PresetArg {
+    /// Few epochs: can the labels be learned at all?
+    Quick,
+    /// The settings of the shipped model
+    Balanced,
+    /// Many epochs, further attempts
+    Thorough,
+}
+
+impl From<PresetArg> for Preset {
+    fn from(preset: PresetArg) -> Self {
+        match preset {
+            PresetArg::Quick => Self::Quick,
+            PresetArg::Balanced => Self::Balanced,
+            PresetArg::Thorough => Self::Thorough,
+        }
+    }
 }
 
 impl From<SplitArg> for Split {

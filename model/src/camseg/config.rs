@@ -7,6 +7,7 @@ use super::network::NetworkConfig;
 use super::sgd::SgdConfig;
 use super::unet::ALIGNMENT;
 use crate::bag::BagConfig;
+use crate::data::folder::FolderUse;
 use crate::loss::camseg::{CamsegLossConfig, Stage};
 use crate::train::merge;
 
@@ -44,6 +45,9 @@ pub struct CamsegConfig {
     pub recommended_threshold: f32,
     /// Whether features of stage 1 are kept on disk for the next training.
     pub cache_features: bool,
+    /// How the labelled folder is used.
+    #[serde(default)]
+    pub folder: FolderUse,
 }
 
 impl CamsegConfig {
@@ -65,6 +69,7 @@ impl CamsegConfig {
             is_gated: true,
             recommended_threshold: 0.5,
             cache_features: true,
+            folder: FolderUse::default(),
         }
     }
 
@@ -73,8 +78,16 @@ impl CamsegConfig {
     /// # Errors
     /// If it is no JSON object, names an unknown field, or a value has the wrong type.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let mut merged = serde_json::to_value(Self::paper())?;
-        merge(&mut merged, serde_json::from_str(text)?);
+        Self::paper().changed(serde_json::from_str(text)?)
+    }
+
+    /// These settings with the fields that `patch` names, at any depth, replaced.
+    ///
+    /// # Errors
+    /// If `patch` is no JSON object, names an unknown field, or a value has the wrong type.
+    pub fn changed(&self, patch: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut merged = serde_json::to_value(self)?;
+        merge(&mut merged, patch);
         serde_json::from_value(merged)
     }
 
@@ -106,6 +119,7 @@ impl CamsegConfig {
             ("refinement.beta", beta),
             ("momentum", self.optimizer.momentum),
             ("recommended_threshold", f64::from(self.recommended_threshold)),
+            ("folder.val_share", self.folder.val_share),
         ];
         let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((name, value)) = outside {

@@ -76,7 +76,7 @@ pub fn train_camseg(
     }
     let model = open(job.model, job.device)?;
     let work = (control.progress, control.cancel);
-    let folder = check(job.folder, &model.config.bag, config.seed, work)?;
+    let folder = check(job.folder, &model.config.bag, &config.folder, config.seed, work)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
     let store = config.cache_features.then(default_feature_cache).flatten();
     let store = store.as_deref().map(FeatureStore::new);

@@ -8,6 +8,24 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::finding::Findings;
+
+/// How a labelled folder is used for a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FolderUse {
+    /// Whether training goes on without images and rows that cannot be used.
+    pub leave_out: bool,
+    /// Share of patients of each label that choose the best epoch, where the folder has no splits of its own.
+    pub val_share: f64,
+}
+
+impl Default for FolderUse {
+    fn default() -> Self {
+        Self { leave_out: false, val_share: 0.25 }
+    }
+}
+
 /// What an image is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,7 +79,8 @@ impl LabelledFolder {
     /// # Errors
     /// Everything that is wrong, one line each.
     pub fn read(dir: &Path) -> Result<Self, Vec<String>> {
-        let Listing { images, problems } = list(dir);
+        let Listing { images, findings, .. } = list(dir);
+        let problems = findings.problems();
         if problems.is_empty() { Ok(Self { images }) } else { Err(problems) }
     }
 
@@ -75,50 +94,66 @@ impl LabelledFolder {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) images: Vec<LabelledImage>,
-    pub(crate) problems: Vec<String>,
+    pub(crate) findings: Findings,
+    /// Whether the folder says whose images these are.
+    pub(crate) names_patients: bool,
+}
+
+impl Listing {
+    /// Nothing to list, for that reason.
+    fn none(what: impl Into<String>) -> Self {
+        let mut listing = Self::default();
+        listing.findings.mend(what);
+        listing
+    }
 }
 
 /// Reads which images `dir` holds, but no image.
 pub(crate) fn list(dir: &Path) -> Listing {
     if !dir.is_dir() {
-        let problems = vec!["there is no such folder".to_owned()];
-        return Listing { images: Vec::new(), problems };
+        return Listing::none("there is no such folder");
     }
     let table = dir.join("labels.csv");
     let mut found = if table.is_file() { from_table(dir, &table) } else { from_class_folders(dir) };
     found.images.sort_by(|a, b| a.file.cmp(&b.file));
     if !found.images.is_empty() {
-        found.problems.append(&mut contradictions(&found.images));
+        contradictions(&found.images, &mut found.findings);
     }
     found
 }
 
-/// What only shows when all rows are known.
-fn contradictions(images: &[LabelledImage]) -> Vec<String> {
-    let mut problems = Vec::new();
+/// What rows say against each other.
+fn contradictions(images: &[LabelledImage], findings: &mut Findings) {
     for (is_positive, name) in [(true, "positive"), (false, "negative")] {
         if images.iter().all(|it| it.is_positive != is_positive) {
-            problems.push(format!("expected positive and negative images, found no {name} one"));
+            findings.mend(format!("expected positive and negative images, found no {name} one"));
         }
     }
-    problems.extend(
-        images
-            .windows(2)
-            .filter(|pair| pair[0].file == pair[1].file)
-            .map(|pair| format!("{} is listed more than once", pair[0].file)),
-    );
-    let n_split = images.iter().filter(|it| it.split.is_some()).count();
-    if 0 < n_split && n_split < images.len() {
-        problems.push(format!("{} of {} rows have no split", images.len() - n_split, images.len()));
+    for (i, pair) in images.windows(2).enumerate() {
+        if pair[0].file == pair[1].file {
+            let what = format!("{} is listed more than once", pair[0].file);
+            findings.leave_out(what, "its first row is used", [i + 1]);
+        }
+    }
+    let without: Vec<usize> = (0..images.len()).filter(|i| images[*i].split.is_none()).collect();
+    if (1..images.len()).contains(&without.len()) {
+        let what = format!("{} of {} rows have no split", without.len(), images.len());
+        findings.leave_out(what, "these rows are left out", without);
     }
     let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
     for image in images {
         splits.entry(&image.patient).or_default().extend(image.split);
     }
-    let torn = splits.iter().filter(|(_, splits)| 1 < splits.len());
-    problems
-        .extend(torn.map(|(patient, _)| format!("patient {patient} is in more than one split")));
-    problems
+    for (patient, splits) in splits.iter().filter(|(_, splits)| 1 < splits.len()) {
+        let first = splits.first().copied();
+        let is_elsewhere =
+            |it: &LabelledImage| it.patient == *patient && it.split.is_some() && it.split != first;
+        findings.leave_out(
+            format!("patient {patient} is in more than one split"),
+            "only the images of the first split are used, of train before val before test",
+            (0..images.len()).filter(|i| is_elsewhere(&images[*i])),
+        );
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,29 +168,29 @@ fn from_table(dir: &Path, table: &Path) -> Listing {
     let mut found = Listing::default();
     let mut reader = match csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(table) {
         Ok(reader) => reader,
-        Err(error) => {
-            found.problems.push(format!("labels.csv cannot be read: {error}"));
-            return found;
-        }
+        Err(error) => return Listing::none(format!("labels.csv cannot be read: {error}")),
     };
     let headers = reader.headers().cloned().unwrap_or_default();
-    let missing = ["file", "label"].into_iter().filter(|name| headers.iter().all(|it| it != *name));
-    found.problems.extend(missing.map(|name| format!("labels.csv has no column `{name}`")));
-    if !found.problems.is_empty() {
+    let has = |name: &str| headers.iter().any(|it| it == name);
+    for name in ["file", "label"].into_iter().filter(|name| !has(name)) {
+        found.findings.mend(format!("labels.csv has no column `{name}`"));
+    }
+    if !found.findings.all.is_empty() {
         return found;
     }
+    found.names_patients = has("patient");
     for (i, row) in reader.deserialize::<Row>().enumerate() {
         // Line 1 is the header.
         let line = i + 2;
-        match row {
-            Ok(row) => match labelled(dir, row) {
-                Ok(image) => found.images.push(image),
-                Err(problems) => {
-                    let problems = problems.into_iter().map(|it| format!("line {line}: {it}"));
-                    found.problems.extend(problems);
+        let row = row.map_err(|error| vec![error.to_string()]);
+        match row.and_then(|row| labelled(dir, row)) {
+            Ok(image) => found.images.push(image),
+            Err(problems) => {
+                for problem in problems {
+                    let what = format!("line {line}: {problem}");
+                    found.findings.leave_out(what, "the row is left out", []);
                 }
-            },
-            Err(error) => found.problems.push(format!("line {line}: {error}")),
+            }
         }
     }
     found
@@ -225,17 +260,22 @@ fn from_class_folders(dir: &Path) -> Listing {
         _ => is_negative_word(name),
     };
     if classes.len() < 2 || (n_negative == 0 && classes.len() != 2) {
-        found.problems.push(format!(
+        return Listing::none(format!(
             "expected labels.csv, a folder `negative` beside others, or two class folders; found {}",
             if classes.is_empty() { "none".to_owned() } else { classes.join(", ") }
         ));
-        return found;
     }
     for class in &classes {
-        let files: Vec<String> =
-            names(&dir.join(class)).into_iter().filter(|name| is_image(name)).collect();
+        let (files, others): (Vec<String>, Vec<String>) =
+            names(&dir.join(class)).into_iter().partition(|name| is_image(name));
         if files.is_empty() {
-            found.problems.push(format!("the folder {class} holds no images"));
+            let what = format!("the folder {class} holds no images");
+            found.findings.leave_out(what, "it is passed over", []);
+        }
+        let others = others.iter().filter(|name| !name.starts_with('.')).count();
+        if 0 < others {
+            let what = format!("the folder {class} holds {others} other than images");
+            found.findings.note(what, "they are passed over");
         }
         found.images.extend(files.into_iter().map(|name| {
             let file = format!("{class}/{name}");

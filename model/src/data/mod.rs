@@ -2,6 +2,10 @@
 
 pub(crate) mod augment;
 pub mod check;
+mod finding;
 pub mod folder;
 pub(crate) mod jitter;
+mod look;
 pub mod split;
+
+pub use finding::{Finding, Remedy};

@@ -8,13 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::folder::{LabelledImage, Split};
 
-/// Share of patients that choose the best epoch.
-const VAL_SHARE: f64 = 0.25;
-
-/// The split of each image: the folder's own where it has one, else a quarter of the patients of each label is `Val`
+/// The split of each image: the folder's own where it has one, else `val_share` of the patients of each label is `Val`
 /// and the rest `Train`. A patient with images of both labels counts as positive; ids that differ only in letter case
 /// are taken for one patient.
-pub fn assign(images: &[LabelledImage], seed: u64) -> Vec<Split> {
+pub fn assign(images: &[LabelledImage], val_share: f64, seed: u64) -> Vec<Split> {
     if images.iter().all(|it| it.split.is_some()) {
         return images.iter().filter_map(|it| it.split).collect();
     }
@@ -31,7 +28,7 @@ pub fn assign(images: &[LabelledImage], seed: u64) -> Vec<Split> {
             .map(|(patient, _)| patient.as_str())
             .collect();
         group.shuffle(&mut rng);
-        let n_val = ((group.len() as f64 * VAL_SHARE).round() as usize).max(1);
+        let n_val = ((group.len() as f64 * val_share).round() as usize).max(1);
         for (i, patient) in group.into_iter().enumerate() {
             splits.insert(patient, if i < n_val { Split::Val } else { Split::Train });
         }
@@ -75,7 +72,7 @@ mod tests {
     #[test]
     fn no_patient_is_in_two_splits() {
         let images = images(80);
-        let splits = assign(&images, 5);
+        let splits = assign(&images, 0.25, 5);
         for (a, left) in images.iter().zip(&splits) {
             for (b, right) in images.iter().zip(&splits) {
                 assert!(a.patient != b.patient || left == right);
@@ -90,7 +87,7 @@ mod tests {
         for image in images.iter_mut().step_by(2) {
             image.patient = image.patient.to_lowercase();
         }
-        let splits = assign(&images, 5);
+        let splits = assign(&images, 0.25, 5);
         for (i, split) in splits.iter().enumerate() {
             assert_eq!(*split, splits[i / 4 * 4]);
         }
@@ -99,8 +96,16 @@ mod tests {
     #[test]
     fn a_seed_fixes_the_split_and_seeds_differ() {
         let images = images(80);
-        assert_eq!(assign(&images, 5), assign(&images, 5));
-        assert_ne!(assign(&images, 5), assign(&images, 6));
+        assert_eq!(assign(&images, 0.25, 5), assign(&images, 0.25, 5));
+        assert_ne!(assign(&images, 0.25, 5), assign(&images, 0.25, 6));
+    }
+
+    #[test]
+    fn a_larger_share_validates_more_patients() {
+        let images = images(80);
+        let n_val =
+            |share| assign(&images, share, 5).into_iter().filter(|it| *it == Split::Val).count();
+        assert!(n_val(0.25) < n_val(0.5));
     }
 
     #[test]
@@ -109,7 +114,7 @@ mod tests {
         for (image, split) in images.iter_mut().zip([Split::Val, Split::Test, Split::Train]) {
             image.split = Some(split);
         }
-        assert_eq!(assign(&images, 0), [Split::Val, Split::Test, Split::Train]);
+        assert_eq!(assign(&images, 0.25, 0), [Split::Val, Split::Test, Split::Train]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::bag::BagConfig;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::features::{FeatureError, FeatureReader, FeatureRecipe};
 use crate::bag::grid::{PatchGrid, Window};
-use crate::bag::tissue::TissueShare;
+use crate::bag::tissue::{self, TissueShare};
 use crate::cam::stitch::POSITIVE;
 use crate::fmamil::Grid;
 use crate::registry::weights::one_line;
@@ -72,6 +72,26 @@ pub(crate) fn windows_with_tissue(
             if is_single { 0.0 < tissue } else { config.tissue_min <= tissue }
         })
         .collect()
+}
+
+/// The windows that are learned from: side by side, with enough tissue; the whole of an image that is one window.
+///
+/// # Errors
+/// If the slide cannot be read or no window holds tissue, or the work was cancelled.
+pub(crate) fn windows_side_by_side(
+    slide: &Slide,
+    grid: &PatchGrid,
+    bag: &BagConfig,
+    cancel: &CancelToken,
+) -> Result<Vec<Window>, AnalyzeError> {
+    let side_by_side = BagConfig { stride_patches: bag.window_patches, ..bag.clone() };
+    let all = grid.windows_of(&side_by_side);
+    if all.len() == 1 {
+        return Ok(all);
+    }
+    let tissue = tissue::find(slide, &(), cancel)?;
+    let windows = windows_with_tissue(grid, &side_by_side, &tissue);
+    if windows.is_empty() { Err(AnalyzeError::NoTissue) } else { Ok(windows) }
 }
 
 /// What of a slide a model is shown.

@@ -4,10 +4,12 @@
 //! [`MODELS_VARIABLE`] names, else in `slidelight/models` of the platform's data folder.
 
 mod config;
+mod install;
 mod manifest;
 pub(crate) mod weights;
 
 pub use config::{EncoderConfig, ModelConfig};
+pub use install::{InstallNote, install};
 pub use manifest::{ARCHITECTURES, MANIFEST_SCHEMA, Manifest};
 
 use std::path::{Path, PathBuf};
@@ -95,13 +97,17 @@ pub fn find(name_or_dir: &str) -> Result<ModelEntry, RegistryError> {
 /// The folders that hold model folders, shipped first.
 fn folders() -> Vec<PathBuf> {
     let shipped = crate::assets::assets_dir().map(|it| it.join("models"));
-    let user = match std::env::var_os(MODELS_VARIABLE) {
+    shipped.into_iter().chain(user_folder()).collect()
+}
+
+/// The user's folder of model folders, which may not be there yet.
+fn user_folder() -> Option<PathBuf> {
+    match std::env::var_os(MODELS_VARIABLE) {
         Some(named) => Some(PathBuf::from(named)),
         None => etcetera::choose_base_strategy()
             .ok()
             .map(|it| it.data_dir().join("slidelight").join("models")),
-    };
-    shipped.into_iter().chain(user).collect()
+    }
 }
 
 fn survey_of(folders: &[PathBuf]) -> Survey {
@@ -128,7 +134,10 @@ fn left_out(dir: &Path, error: &RegistryError) -> String {
 
 fn subfolders(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut dirs: Vec<PathBuf> = entries.map(|it| it.path()).filter(|it| it.is_dir()).collect();
+    let is_hidden =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+    let shown = entries.filter(|entry| !is_hidden(entry)).map(|it| it.path());
+    let mut dirs: Vec<PathBuf> = shown.filter(|it| it.is_dir()).collect();
     dirs.sort();
     dirs
 }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::adamw::AdamWConfig;
 use crate::bag::BagConfig;
+use crate::data::folder::FolderUse;
 use crate::fmamil::{FmamilConfig, Grid};
 use crate::loss::mil::LossConfig;
 use crate::mil::NetworkConfig;
-use crate::registry::{EncoderConfig, ModelConfig};
+use crate::registry::{EncoderConfig, ModelConfig, ModelEntry, RegistryError};
 
 /// How the finished model describes itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +107,9 @@ pub struct TrainConfig {
     pub augment: AugmentConfig,
     /// Whether features are kept on disk for the next training.
     pub cache_features: bool,
+    /// How the labelled folder is used.
+    #[serde(default)]
+    pub folder: FolderUse,
 }
 
 impl TrainConfig {
@@ -143,7 +147,29 @@ impl TrainConfig {
                 color_copies: 2,
             },
             cache_features: true,
+            folder: FolderUse::default(),
         }
+    }
+
+    /// These settings for going on from a trained model: its bags, encoder, network and *t*, and shorter steps.
+    ///
+    /// # Errors
+    /// If the model's configuration cannot be read.
+    pub fn starting_from(self, model: &ModelEntry) -> Result<Self, RegistryError> {
+        let manifest = &model.manifest;
+        let mut config = self.with_shorter_steps();
+        config.description.recommended_threshold = manifest.recommended_threshold;
+        config.description.threshold_note =
+            format!("That of {}, which training started from.", manifest.name);
+        config.model = model.config()?;
+        config.start_from = Some(manifest.name.clone());
+        Ok(config)
+    }
+
+    /// These settings with the learning rate of fine-tuning.
+    pub fn with_shorter_steps(self) -> Self {
+        let peak = FINE_TUNING_SHARE * self.learning_rate.peak;
+        Self { learning_rate: ScheduleConfig { peak, ..self.learning_rate }, ..self }
     }
 
     /// Reads a JSON object whose fields replace those of [`Self::shipped`], at any depth.
@@ -151,8 +177,15 @@ impl TrainConfig {
     /// # Errors
     /// If it is no JSON object, names an unknown field, or a value has the wrong type.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        let patch: serde_json::Value = serde_json::from_str(text)?;
-        let mut merged = serde_json::to_value(Self::shipped())?;
+        Self::shipped().changed(serde_json::from_str(text)?)
+    }
+
+    /// These settings with the fields that `patch` names, at any depth, replaced.
+    ///
+    /// # Errors
+    /// If `patch` is no JSON object, names an unknown field, or a value has the wrong type.
+    pub fn changed(&self, patch: serde_json::Value) -> Result<Self, serde_json::Error> {
+        let mut merged = serde_json::to_value(self)?;
         if let Some(word) = patch.pointer("/model/network/architecture").and_then(|it| it.as_str())
             && let Some(network) = NetworkConfig::of_architecture(word, SHIPPED_FEATURE_DIM)
         {
@@ -176,6 +209,7 @@ impl TrainConfig {
             ("label_smoothing", self.loss.label_smoothing),
             ("restart.faithfulness", self.restart.faithfulness),
             ("recommended_threshold", f64::from(self.description.recommended_threshold)),
+            ("folder.val_share", self.folder.val_share),
         ];
         let outside = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((name, value)) = outside {
@@ -193,6 +227,8 @@ impl TrainConfig {
     }
 }
 
+/// Learning rate of fine-tuning against that of a fresh start.
+const FINE_TUNING_SHARE: f64 = 0.2;
 /// Values per patch of the shipped encoder.
 const SHIPPED_FEATURE_DIM: usize = 1024;
 

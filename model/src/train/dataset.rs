@@ -10,14 +10,13 @@ use super::{TrainConfig, TrainError};
 use crate::analysis::AnalyzeError;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::features::{FeatureReader, FeatureRecipe};
-use crate::bag::grid::{PatchGrid, Window};
+use crate::bag::grid::PatchGrid;
 use crate::bag::scale::ModelScale;
-use crate::bag::tissue;
 use crate::data::folder::{LabelledImage, Split};
 use crate::data::jitter::PixelJitter;
 use crate::encoder::Encoder;
 use crate::fmamil::Grid;
-use crate::pipeline::slide_run::windows_with_tissue;
+use crate::pipeline::slide_run::windows_side_by_side;
 use crate::stopwatch::Stopwatch;
 
 /// One window with the label of its image.
@@ -95,7 +94,7 @@ impl Source<'_> {
         let bag = &self.config.model.bag;
         let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
         let grid = PatchGrid::cover(slide.size(), scale, bag);
-        let windows = self.windows(&slide, &grid, cancel)?;
+        let windows = windows_side_by_side(&slide, &grid, bag, cancel)?;
         let mut bags: Vec<Bag> = windows
             .iter()
             .map(|window| Bag {
@@ -116,25 +115,6 @@ impl Source<'_> {
             }
         }
         Ok(bags)
-    }
-
-    /// Windows side by side with enough tissue; the whole of an image that has none anywhere.
-    fn windows(
-        &self,
-        slide: &Slide,
-        grid: &PatchGrid,
-        cancel: &CancelToken,
-    ) -> Result<Vec<Window>, AnalyzeError> {
-        let bag = &self.config.model.bag;
-        let side_by_side =
-            crate::bag::BagConfig { stride_patches: bag.window_patches, ..bag.clone() };
-        let all = grid.windows_of(&side_by_side);
-        if all.len() == 1 {
-            return Ok(all);
-        }
-        let tissue = tissue::find(slide, &(), cancel)?;
-        let windows = windows_with_tissue(grid, &side_by_side, &tissue);
-        if windows.is_empty() { Err(AnalyzeError::NoTissue) } else { Ok(windows) }
     }
 
     fn recipe<'a>(&'a self, jitter: Option<&'a PixelJitter>) -> FeatureRecipe<'a> {

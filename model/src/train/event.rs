@@ -85,7 +85,8 @@ pub enum TrainEvent {
     Metric {
         /// Counted from 1.
         epoch: usize,
-        /// `val_accuracy`, `val_auc`, `val_loss`, `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`.
+        /// `val_accuracy`, `val_auc` and the bounds of its 95 % interval, `val_auc_low` and `val_auc_high`, `val_loss`,
+        /// `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`.
         name: String,
         /// The figure.
         value: f64,

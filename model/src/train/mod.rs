@@ -18,6 +18,9 @@ mod dataset;
 pub(crate) mod ema;
 mod event;
 mod learner;
+mod narrator;
+pub mod options;
+mod preset;
 mod promote;
 pub(crate) mod run_folder;
 mod schedule;
@@ -26,11 +29,15 @@ mod state;
 mod statistics;
 mod trainer;
 mod validate;
+mod written_run;
 
 pub(crate) use config::merge;
 pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
+pub use narrator::Narrator;
+pub use preset::Preset;
 pub(crate) use state::{Position, TrainState};
+pub use written_run::{Stage, WrittenRun, free_run_folder};
 
 use std::path::Path;
 
@@ -135,7 +142,7 @@ pub fn train(
     }
     let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?.device;
     let work = (control.progress, control.cancel);
-    let folder = check(job.folder, &config.model.bag, config.seed, work)?;
+    let folder = check(job.folder, &config.model.bag, &config.folder, config.seed, work)?;
     let encoder = encoder_for(&config)?;
     let start = start(&config)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;

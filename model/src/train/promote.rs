@@ -43,7 +43,12 @@ fn report(outcome: &Outcome, model_dir: PathBuf) -> TrainReport {
         best_epoch: outcome.best.epoch,
         n_epochs: outcome.n_epochs,
         stopped: outcome.stopped,
-        metrics: outcome.best.scores.named().map(|(name, value)| (name.to_owned(), value)).into(),
+        metrics: outcome
+            .best
+            .scores
+            .named()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         model_dir,
     }
 }

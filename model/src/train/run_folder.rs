@@ -18,6 +18,7 @@ use crate::registry::weights::{self, Tensors, one_line};
 /// Files of a run that its beginning and end are told by.
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const REPORT: &str = "report.json";
+pub(crate) const EVENTS: &str = "events.jsonl";
 const STATE: &str = "state.safetensors";
 /// What half-written files are called.
 const HALF_WRITTEN: &str = ".half-written-";
@@ -71,7 +72,7 @@ impl RunFolder {
         for folder in [dir, &checkpoints, &dir.join("model")] {
             remove_half_written(folder);
         }
-        let events = File::options().create(true).append(true).open(dir.join("events.jsonl"));
+        let events = File::options().create(true).append(true).open(dir.join(EVENTS));
         Ok(Self { dir: dir.to_owned(), events: events.map_err(|error| write_error(&error))? })
     }
 

@@ -8,6 +8,9 @@ pub(crate) struct ValScores {
     pub(crate) accuracy: f64,
     /// 0.5 if a class is missing.
     pub(crate) auc: f64,
+    /// Bounds of its 95 % interval; `None` if a class is missing.
+    #[serde(default)]
+    pub(crate) auc_interval: Option<[f64; 2]>,
     /// Mean negative log-likelihood of the labels.
     pub(crate) loss: f64,
     /// Mean probability kept with the patches under the map alone; 0 if nothing was predicted positive.
@@ -22,13 +25,17 @@ impl ValScores {
     }
 
     /// The figures under the names that events and reports use.
-    pub(crate) fn named(&self) -> [(&'static str, f64); 4] {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let bounds =
+            self.auc_interval.map(|[low, high]| [("val_auc_low", low), ("val_auc_high", high)]);
         [
             ("val_accuracy", self.accuracy),
             ("val_auc", self.auc),
             ("val_loss", self.loss),
             ("val_faithfulness", self.faithfulness),
         ]
+        .into_iter()
+        .chain(bounds.into_iter().flatten())
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
     use super::*;
 
     fn scored(epoch: usize, accuracy: f64, auc: f64, faithfulness: f64) -> Scored {
-        let scores = ValScores { accuracy, auc, loss: 1.0, faithfulness };
+        let scores = ValScores { accuracy, auc, auc_interval: None, loss: 1.0, faithfulness };
         Scored { attempt: 1, epoch, scores }
     }
 

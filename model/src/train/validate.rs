@@ -5,7 +5,7 @@ use candle_core::Device;
 use super::dataset::Bag;
 use super::selection::ValScores;
 use crate::cam::stitch::POSITIVE;
-use crate::eval::labels::{accuracy, auc};
+use crate::eval::labels::{accuracy, auc, auc_interval};
 use crate::mil::MilNetwork;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::pipeline::loaded_model::{BATCH, BagBatch, forward, kept_probabilities};
@@ -62,6 +62,7 @@ fn scores(images: &[(usize, bool, f64)], kept: &[f64]) -> ValScores {
     ValScores {
         accuracy: accuracy(&p, &labels),
         auc: auc(&p, &labels).unwrap_or(0.5),
+        auc_interval: auc_interval(&p, &labels),
         loss: mean(labels.iter().zip(&p).map(surprise).sum(), p.len()),
         faithfulness: mean(kept.iter().sum(), kept.len()),
     }

@@ -1,14 +1,13 @@
 //! `train`: a labelled folder in, a model out.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::progress::PauseToken;
 use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
 use model::train::{
-    StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
+    Narrator, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::find_model;
 use crate::Session;
@@ -17,9 +16,9 @@ use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
-    let mut figures = BTreeMap::new();
+    let mut narrator = Narrator::default();
     let mut on_event = |event: &TrainEvent| {
-        if let Some(line) = in_words(event, &mut figures) {
+        if let Some(line) = narrator.line(event) {
             session.progress.clear();
             say(&line);
         }
@@ -47,7 +46,7 @@ fn fmamil(
     let job = TrainJob {
         folder: &args.folder,
         run_dir: &args.out,
-        config: config(args.config.as_deref(), TrainConfig::from_json)?,
+        config: stage_1_settings(args)?,
         device: args.device.into(),
         resume: args.resume,
     };
@@ -69,7 +68,7 @@ fn camseg(
         masks: args.masks.as_deref(),
         model: &find_model(model)?,
         run_dir: &args.out,
-        config: config(args.config.as_deref(), CamsegConfig::from_json)?,
+        config: stage_2_settings(args)?,
         device: args.device.into(),
         resume: args.resume,
     };
@@ -92,77 +91,61 @@ fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
     }
 }
 
-/// The settings of a file; without one the run's own or the defaults.
-fn config<T>(
-    file: Option<&Path>,
-    parse: impl Fn(&str) -> Result<T, serde_json::Error>,
-) -> Result<Option<T>, Failure> {
-    let Some(file) = file else { return Ok(None) };
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::at(file)(&format!("cannot read the training configuration: {error}"))
-    })?;
-    let config = parse(&text).map_err(|error| {
-        Failure::at(file)(&format!("the training configuration cannot be used: {error}"))
-    })?;
-    Ok(Some(config))
+/// What was asked for; `None` for the run's own settings or the defaults.
+fn stage_1_settings(args: &TrainArgs) -> Result<Option<TrainConfig>, Failure> {
+    let patches = patches(args)?;
+    if patches.is_empty() && args.preset.is_none() && args.start_from.is_none() {
+        return Ok(None);
+    }
+    let usual = args.preset.map_or_else(TrainConfig::shipped, |it| TrainConfig::of(it.into()));
+    let base = match args.start_from.as_deref() {
+        Some(name) => usual.starting_from(&find_model(name)?).map_err(|it| Failure::new(&it))?,
+        None => usual,
+    };
+    changed(base, patches, |base, patch| base.changed(patch)).map(Some)
 }
 
-/// One line per epoch, said when its checkpoint is written; `figures` collects it until then.
-fn in_words(event: &TrainEvent, figures: &mut BTreeMap<String, f64>) -> Option<String> {
-    match event {
-        TrainEvent::Started { n_train, n_val, epochs, n_parameters } => Some(format!(
-            "training {n_parameters} parameters on {n_train} images or windows for {epochs} epochs, \
-             with a look at {n_val} others"
-        )),
-        TrainEvent::Warning { text } => Some(format!("warning: {text}")),
-        TrainEvent::Resumed { epoch, .. } => Some(format!("going on with epoch {epoch}")),
-        TrainEvent::Restarted { attempt, seed } => Some(format!(
-            "no map is faithful yet: attempt {attempt} from other first weights (seed {seed})"
-        )),
-        TrainEvent::Step { .. } => None,
-        TrainEvent::Epoch { loss, .. } => {
-            figures.clear();
-            figures.insert("loss".to_owned(), *loss);
-            None
-        }
-        TrainEvent::SegmentationEpoch { loss, changed_share, .. } => {
-            figures.clear();
-            figures.insert("loss".to_owned(), *loss);
-            figures.insert("relabelled".to_owned(), *changed_share);
-            None
-        }
-        TrainEvent::Metric { name, value, .. } => {
-            figures.insert(name.clone(), *value);
-            None
-        }
-        TrainEvent::Checkpoint { epoch, is_best } => {
-            let figures: Vec<String> =
-                figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-            let best = if *is_best { " (best so far)" } else { "" };
-            Some(format!("epoch {epoch}: {}{best}", figures.join(", ")))
-        }
-        TrainEvent::Stopped { reason } => Some(match reason {
-            StopReason::Finished => "all epochs are done".to_owned(),
-            StopReason::EarlyStop => "stopped early: no further gain".to_owned(),
-            StopReason::Cancelled => "stopped on request".to_owned(),
-        }),
+/// As [`stage_1_settings`], for stage 2.
+fn stage_2_settings(args: &TrainArgs) -> Result<Option<CamsegConfig>, Failure> {
+    let patches = patches(args)?;
+    if args.start_from.is_some() {
+        return Err(Failure::new(&"--start-from is for stage fmamil; stage camseg takes --model"));
     }
+    if patches.is_empty() && args.preset.is_none() {
+        return Ok(None);
+    }
+    let base = args.preset.map_or_else(CamsegConfig::paper, |it| CamsegConfig::of(it.into()));
+    changed(base, patches, |base, patch| base.changed(patch)).map(Some)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_epoch_is_one_line_with_its_figures() {
-        let mut figures = BTreeMap::new();
-        let metric = |value| TrainEvent::Metric { epoch: 2, name: "val_auc".to_owned(), value };
-        let epoch = TrainEvent::Epoch { epoch: 2, loss: 0.5, bag_loss: 0.3, instance_loss: 0.2 };
-        assert_eq!(in_words(&metric(0.1), &mut figures), None);
-        assert_eq!(in_words(&epoch, &mut figures), None);
-        assert_eq!(in_words(&metric(0.9), &mut figures), None);
-        let checkpoint = TrainEvent::Checkpoint { epoch: 2, is_best: true };
-        let line = in_words(&checkpoint, &mut figures).unwrap();
-        assert_eq!(line, "epoch 2: loss 0.5000, val_auc 0.9000 (best so far)");
+/// Changes to the settings in their order, each with the file it is from.
+fn patches(args: &TrainArgs) -> Result<Vec<(Option<&Path>, Value)>, Failure> {
+    let mut patches = Vec::new();
+    if let Some(file) = args.config.as_deref() {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::at(file)(&format!("cannot read the training configuration: {error}"))
+        })?;
+        let patch =
+            serde_json::from_str(&text).map_err(|error| Failure::at(file)(&refusal(&error)))?;
+        patches.push((Some(file), patch));
     }
+    patches.extend(args.changes.iter().map(|patch| (None, patch.clone())));
+    Ok(patches)
+}
+
+fn changed<T>(
+    base: T,
+    patches: Vec<(Option<&Path>, Value)>,
+    change: impl Fn(&T, Value) -> Result<T, serde_json::Error>,
+) -> Result<T, Failure> {
+    patches.into_iter().try_fold(base, |base, (file, patch)| {
+        change(&base, patch).map_err(|error| match file {
+            Some(file) => Failure::at(file)(&refusal(&error)),
+            None => Failure::new(&refusal(&error)),
+        })
+    })
+}
+
+fn refusal(error: &serde_json::Error) -> String {
+    format!("the training configuration cannot be used: {error}")
 }

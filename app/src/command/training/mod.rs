@@ -1,0 +1,235 @@
+//! Preparing, running and keeping a training.
+
+mod as_command;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use model::train::{Preset, Stage};
+use serde_json::Value;
+
+pub(crate) use as_command::train_as_command;
+
+use crate::command::Effect;
+use crate::state::State;
+use crate::state::jobs::JobKind;
+use crate::state::training::plan::{Aim, Plan};
+use crate::state::training::run_view::Standing;
+
+/// A wish about training.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TrainingCommand {
+    Show,
+    Hide,
+    SetFolderText(String),
+    PickFolder,
+    /// A folder was dropped or chosen: take and check it.
+    TakeFolder(PathBuf),
+    /// Check the folder that is typed.
+    Check,
+    StopCheck,
+    /// Train without what cannot be used.
+    SetConsent(bool),
+    SetValShare(f64),
+    SetSeed(u64),
+    SetAim(Aim),
+    SetFineTuning(bool),
+    SetPreset(Preset),
+    SetOption(Stage, &'static str, Value),
+    /// Take the preset's value again.
+    ResetOption(Stage, &'static str),
+    SetRunText(String),
+    Start,
+    SetPaused(bool),
+    /// Stop; the run can go on later.
+    Stop,
+    /// Go on with the run that the session remembers.
+    Resume,
+    /// Let the session forget its unfinished run; its folder stays.
+    Forget,
+    /// Show the plan again.
+    Plan,
+    SetOpenText(String),
+    PickRun,
+    /// Show the run folder that is typed.
+    OpenRun,
+    SetName(String),
+    SetTitle(String),
+    SetTrainedOn(String),
+    /// Make the finished run a model of the list.
+    Promote,
+}
+
+/// Changes the panel; threads and files are effects.
+pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> {
+    let training = &mut state.training;
+    match command {
+        TrainingCommand::Show => training.is_open = true,
+        TrainingCommand::Hide => training.is_open = false,
+        TrainingCommand::SetFolderText(text) => {
+            training.folder_text = text;
+            training.run_text.clear();
+            training.survey = None;
+        }
+        TrainingCommand::PickFolder => return vec![Effect::PickTrainingFolder],
+        TrainingCommand::TakeFolder(path) => {
+            training.folder_text = path.display().to_string();
+            training.run_text.clear();
+            return check(state);
+        }
+        TrainingCommand::Check => return check(state),
+        TrainingCommand::StopCheck => return stop(state, JobKind::CheckFolder),
+        TrainingCommand::SetConsent(is_given) => training.plan.how.leave_out = is_given,
+        TrainingCommand::SetValShare(share) => training.plan.how.val_share = share,
+        TrainingCommand::SetSeed(seed) => {
+            training.plan.seed = seed;
+            return check(state);
+        }
+        TrainingCommand::SetAim(aim) => training.plan.aim = aim,
+        TrainingCommand::SetFineTuning(is_chosen) => training.plan.is_fine_tuning = is_chosen,
+        TrainingCommand::SetPreset(preset) => training.plan.preset = preset,
+        TrainingCommand::SetOption(stage, path, value) => {
+            training.plan.changes_mut(stage).insert(path.to_owned(), value);
+        }
+        TrainingCommand::ResetOption(stage, path) => {
+            training.plan.changes_mut(stage).remove(path);
+        }
+        TrainingCommand::SetRunText(text) => training.run_text = text,
+        TrainingCommand::Start => return start(state),
+        TrainingCommand::SetPaused(is_paused) => return pause(state, is_paused),
+        TrainingCommand::Stop => return stop(state, JobKind::Train),
+        TrainingCommand::Resume => return resume(state),
+        TrainingCommand::Forget => {
+            state.session.training = None;
+            return vec![Effect::SaveSession];
+        }
+        TrainingCommand::Plan => return plan(state),
+        TrainingCommand::SetOpenText(text) => training.open_text = text,
+        TrainingCommand::PickRun => return vec![Effect::PickRun],
+        TrainingCommand::OpenRun => return open_run(state),
+        TrainingCommand::SetName(name) => training.note.name = name,
+        TrainingCommand::SetTitle(title) => training.note.title = title,
+        TrainingCommand::SetTrainedOn(words) => training.note.trained_on = words,
+        TrainingCommand::Promote => return promote(state),
+    }
+    Vec::new()
+}
+
+fn check(state: &mut State) -> Vec<Effect> {
+    let folder = state.training.folder_text.trim();
+    if folder.is_empty() {
+        state.notices.error("Type or choose a folder with labelled images first");
+        return Vec::new();
+    }
+    state.training.plan.folder = PathBuf::from(folder);
+    state.training.survey = None;
+    let mut effects = stop(state, JobKind::CheckFolder);
+    effects.push(Effect::CheckFolder(Box::new(chosen_plan(state))));
+    effects
+}
+
+/// The plan with the model that is chosen now.
+pub(crate) fn chosen_plan(state: &State) -> Plan {
+    let training = &state.training;
+    let model = training.plan.needs_model().then(|| state.models.selected.clone()).flatten();
+    Plan { model, run_dir: PathBuf::from(training.run_text.trim()), ..training.plan.clone() }
+}
+
+fn start(state: &mut State) -> Vec<Effect> {
+    if !state.training.can_start() {
+        state.notices.error("Check a folder that can be learned from before training");
+        return Vec::new();
+    }
+    let plan = chosen_plan(state);
+    if plan.needs_model() && plan.model.is_none() {
+        state.notices.error("Choose a model to start from");
+        return Vec::new();
+    }
+    state.training.note.name.clear();
+    begin(state, plan, false)
+}
+
+/// A run is remembered before it begins: the window may be killed at any moment.
+fn begin(state: &mut State, plan: Plan, is_resumed: bool) -> Vec<Effect> {
+    state.training.promoted = None;
+    state.training.is_open = true;
+    state.session.training = Some(plan.clone());
+    let train = Effect::Train { plan: Box::new(plan), is_resumed };
+    vec![Effect::SaveSession, Effect::PauseTraining(false), train]
+}
+
+fn resume(state: &mut State) -> Vec<Effect> {
+    if state.jobs.of_kind(JobKind::Train).is_some() {
+        return Vec::new();
+    }
+    match state.session.training.clone() {
+        Some(plan) => begin(state, plan, true),
+        None => resume_opened(state),
+    }
+}
+
+/// A run that another program began: its folder does not say where the images are.
+fn resume_opened(state: &mut State) -> Vec<Effect> {
+    let training = &state.training;
+    let Some(view) = &training.run else { return Vec::new() };
+    let folder = training.folder_text.trim();
+    if folder.is_empty() {
+        state.notices.error("Type or choose the labelled folder that the run was begun with");
+        return Vec::new();
+    }
+    let aim = if view.stage == Stage::Fmamil { Aim::Heatmaps } else { Aim::Masks };
+    let plan = Plan {
+        folder: PathBuf::from(folder),
+        run_dir: view.dir.clone(),
+        aim,
+        is_fine_tuning: false,
+        model: state.models.selected.clone().filter(|_| aim == Aim::Masks),
+        ..Plan::default()
+    };
+    begin(state, plan, true)
+}
+
+/// Back to the plan; the next training needs a run folder of its own.
+fn plan(state: &mut State) -> Vec<Effect> {
+    let training = &mut state.training;
+    if training.is_under_way() {
+        return Vec::new();
+    }
+    training.run = None;
+    training.run_text.clear();
+    if training.folder_text.trim().is_empty() { Vec::new() } else { check(state) }
+}
+
+fn pause(state: &mut State, is_paused: bool) -> Vec<Effect> {
+    let Some(view) = state.training.run.as_mut().filter(|view| view.is_under_way()) else {
+        return Vec::new();
+    };
+    view.standing = if is_paused { Standing::Paused } else { Standing::Running };
+    vec![Effect::PauseTraining(is_paused)]
+}
+
+fn stop(state: &mut State, kind: JobKind) -> Vec<Effect> {
+    let Some(id) = state.jobs.of_kind(kind).map(|job| job.id) else { return Vec::new() };
+    if let Some(job) = state.jobs.get_mut(id) {
+        job.is_stopping = true;
+    }
+    vec![Effect::CancelJob(id)]
+}
+
+fn open_run(state: &mut State) -> Vec<Effect> {
+    let path = state.training.open_text.trim();
+    if path.is_empty() || state.training.is_under_way() {
+        return Vec::new();
+    }
+    vec![Effect::OpenRun(PathBuf::from(path))]
+}
+
+fn promote(state: &mut State) -> Vec<Effect> {
+    let training = &state.training;
+    let Some(report) = training.run.as_ref().and_then(|view| view.report()) else {
+        return Vec::new();
+    };
+    let note = Box::new(training.note.clone());
+    vec![Effect::Promote { model_dir: report.model_dir.clone(), note }]
+}

@@ -1,0 +1,133 @@
+//! Training on threads that yield to the window: what it says goes to the panel, what it reaches into its run folder.
+
+use std::path::Path;
+
+use domain::progress::{CancelToken, PauseToken, Progress};
+use model::camseg::{CamsegJob, train_camseg};
+use model::device::DeviceChoice;
+use model::registry::ModelEntry;
+use model::threads::yielding;
+use model::train::{
+    Stage, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, WrittenRun, train,
+};
+
+use super::check_folder::chosen_model;
+use super::runner::{Runner, Teller};
+use super::{JobError, JobEvent, Outcome};
+use crate::state::State;
+use crate::state::jobs::JobKind;
+use crate::state::training::TrainingNews;
+use crate::state::training::plan::{Aim, Plan};
+
+/// Trains the stages of the plan one after the other; a resumed one goes on where it was broken off.
+pub(super) fn start(plan: Plan, is_resumed: bool, state: &mut State, runner: &mut Runner) {
+    let title = format!("Training on {}", plan.folder.display());
+    let (teller, pause) = (runner.teller(), state.training.pause.clone());
+    runner.start(state, JobKind::Train, "train", title, move |progress, cancel| {
+        let work =
+            Work { plan: &plan, is_resumed, teller: &teller, progress, cancel, pause: &pause };
+        yielding(|| work.run())
+    });
+}
+
+struct Work<'a> {
+    plan: &'a Plan,
+    is_resumed: bool,
+    teller: &'a Teller,
+    progress: &'a dyn Progress,
+    cancel: &'a CancelToken,
+    pause: &'a PauseToken,
+}
+
+impl Work<'_> {
+    fn run(&self) -> Result<Outcome, JobError> {
+        let mut model = chosen_model(self.plan).map_err(|error| self.failed(&error))?;
+        let mut last = None;
+        for stage in self.plan.aim.stages() {
+            let report = match stage {
+                Stage::Fmamil => self.heatmaps(model.as_ref()),
+                Stage::Camseg => self.masks(model.as_ref()),
+            }?;
+            if self.plan.aim == Aim::Both {
+                let trained = ModelEntry::open(&report.model_dir);
+                model = Some(trained.map_err(|error| self.failed(&error))?);
+            }
+            last = Some(report);
+        }
+        let report = last.ok_or_else(|| self.failed(&"there was nothing to train"))?;
+        Ok(Outcome::Trained(report))
+    }
+
+    fn heatmaps(&self, start_from: Option<&ModelEntry>) -> Result<TrainReport, JobError> {
+        let run_dir = self.plan.dir_of(Stage::Fmamil);
+        let config = self.plan.stage_1(start_from).map_err(|error| self.failed(&error))?;
+        let n_epochs = config.epochs;
+        let is_begun = self.begins(Stage::Fmamil, &run_dir, n_epochs);
+        let job = TrainJob {
+            folder: &self.plan.folder,
+            run_dir: &run_dir,
+            config: (!is_begun).then_some(config),
+            device: DeviceChoice::Auto,
+            resume: self.is_resumed,
+        };
+        train(&job, &mut |event| self.say(event), self.control())
+            .map_err(|error| self.ended(&error))
+    }
+
+    fn masks(&self, stage_1: Option<&ModelEntry>) -> Result<TrainReport, JobError> {
+        let model = stage_1.ok_or_else(|| self.failed(&"choose a model to refine"))?;
+        let run_dir = self.plan.dir_of(Stage::Camseg);
+        let config = self.plan.stage_2().map_err(|error| self.failed(&error))?;
+        let is_begun = self.begins(Stage::Camseg, &run_dir, config.epochs);
+        let job = CamsegJob {
+            folder: &self.plan.folder,
+            masks: None,
+            model,
+            run_dir: &run_dir,
+            config: (!is_begun).then_some(config),
+            device: DeviceChoice::Auto,
+            resume: self.is_resumed,
+        };
+        train_camseg(&job, &mut |event| self.say(event), self.control())
+            .map_err(|error| self.ended(&error))
+    }
+
+    fn control(&self) -> TrainControl<'_> {
+        TrainControl { progress: self.progress, cancel: self.cancel, pause: self.pause }
+    }
+
+    /// Shows the stage, with what its folder tells if it goes on. Whether it does.
+    fn begins(&self, stage: Stage, run_dir: &Path, n_epochs: usize) -> bool {
+        let written = self.is_resumed.then(|| WrittenRun::read(run_dir).ok()).flatten();
+        let is_begun = written.is_some();
+        let (n_epochs, so_far) =
+            written.map_or((n_epochs, Vec::new()), |run| (run.epochs, run.events));
+        let device = DeviceChoice::Auto.status().map_or("CPU", |status| status.name);
+        let dir = run_dir.to_owned();
+        let news = TrainingNews::Begins { stage, dir, n_epochs, device, so_far };
+        self.teller.say(JobEvent::Training(Box::new(news)));
+        is_begun
+    }
+
+    /// Steps are left to the progress bar: there may be hundreds a second.
+    fn say(&self, event: &TrainEvent) {
+        if !matches!(event, TrainEvent::Step { .. }) {
+            self.teller.say(JobEvent::Training(Box::new(TrainingNews::Said(event.clone()))));
+        }
+    }
+
+    fn ended(&self, error: &TrainError) -> JobError {
+        match error {
+            TrainError::Cancelled(_) => JobError::Cancelled,
+            error => self.failed(error),
+        }
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> JobError {
+        let run = self.plan.run_dir.display();
+        JobError::Failed(format!("The training did not finish: {error} ({run})"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

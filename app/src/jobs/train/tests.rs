@@ -1,0 +1,112 @@
+use super::*;
+use crate::jobs::inbox;
+use crate::state::training::run_view::Standing;
+use domain::coords::PixelSize;
+use domain::pixels::Pixels;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Sixteen images of 32 px, light or dark, each of its own patient.
+fn labelled_folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut table = String::from("file,label,patient,split\n");
+    let size = PixelSize { width: 32, height: 32 };
+    for i in 0..16_u8 {
+        let value = if i % 2 == 0 { 40 } else { 200 } + i;
+        let pixels = Pixels::filled(size, [value, value / 2, value, 255]);
+        let name = format!("{i}.png");
+        std::fs::write(dir.path().join(&name), slide::export::encode_png(&pixels).unwrap())
+            .unwrap();
+        let split = if i < 10 { "train" } else { "val" };
+        table += &format!("{name},{},P{i},{split}\n", 1 - i % 2);
+    }
+    std::fs::write(dir.path().join("labels.csv"), table).unwrap();
+    dir
+}
+
+/// Two patches of 16 px a side and a network of a few thousand numbers.
+fn tiny(folder: &Path, run: &str) -> Plan {
+    let mut plan = Plan { folder: folder.into(), run_dir: folder.join(run), ..Plan::default() };
+    for (path, value) in [
+        ("epochs", json!(3)),
+        ("batch", json!(4)),
+        ("cache_features", json!(false)),
+        ("model.bag.patch_px", json!(16)),
+        ("model.bag.window_patches", json!(2)),
+        ("model.bag.stride_patches", json!(1)),
+        ("model.encoder.input_px", json!(32)),
+        ("model.network.dim", json!(8)),
+        ("model.network.dt_rank", json!(1)),
+        ("model.network.head_dim", json!(8)),
+    ] {
+        plan.changes_of_stage_1.insert(path.to_owned(), value);
+    }
+    plan
+}
+
+/// Lets the window live until the training ends or `until` holds; answers with the state it leaves.
+fn live(state: &mut State, runner: &mut Runner, until: impl Fn(&State) -> bool) {
+    let started = Instant::now();
+    while state.jobs.of_kind(JobKind::Train).is_some() && !until(state) {
+        assert!(started.elapsed() < Duration::from_secs(120), "the training hangs");
+        match runner.next_event() {
+            Some(event) => drop(inbox::receive(state, event)),
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+fn window() -> (State, Runner) {
+    (State::default(), Runner::new(egui::Context::default()))
+}
+
+fn n_epochs(state: &State) -> usize {
+    state.training.run.as_ref().map_or(0, |view| view.epochs.len())
+}
+
+fn report(state: &State) -> &TrainReport {
+    let view = state.training.run.as_ref().unwrap();
+    view.report().unwrap_or_else(|| panic!("{:?} {:?}", view.standing, state.notices.shown))
+}
+
+#[test]
+fn a_stopped_training_goes_on_in_another_window_to_the_same_figures() {
+    if model::assets::assets_dir().is_none() {
+        println!("SKIPPED: there is no assets folder");
+        return;
+    }
+    let folder = labelled_folder();
+    let (mut state, mut runner) = window();
+    start(tiny(folder.path(), "whole"), false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |_| false);
+    let unbroken = report(&state).metrics.clone();
+
+    let (mut state, mut runner) = window();
+    start(tiny(folder.path(), "broken"), false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |state| 0 < n_epochs(state));
+    let id = state.jobs.of_kind(JobKind::Train).unwrap().id;
+    runner.cancel(id);
+    live(&mut state, &mut runner, |_| false);
+    assert_eq!(state.training.run.as_ref().unwrap().standing, Standing::Stopped);
+
+    let (mut state, mut runner) = window();
+    start(tiny(folder.path(), "broken"), true, &mut state, &mut runner);
+    live(&mut state, &mut runner, |_| false);
+    assert_eq!(report(&state).metrics, unbroken);
+    assert_eq!(n_epochs(&state), 3, "the curves of both windows are one");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_said_with_the_run() {
+    let (mut state, mut runner) = window();
+    let plan = Plan {
+        folder: PathBuf::from("/nowhere/at/all"),
+        run_dir: "/nowhere/run".into(),
+        ..Plan::default()
+    };
+    start(plan, false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |_| false);
+    let text = &state.notices.shown[0].text;
+    assert!(text.contains("there is no such folder") && text.contains("/nowhere/run"), "{text}");
+}

@@ -1,0 +1,91 @@
+//! The training panel: a folder that was checked, a plan, a run.
+
+pub(crate) mod plan;
+pub(crate) mod run_view;
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::progress::PauseToken;
+use model::data::check::FolderSurvey;
+use model::registry::InstallNote;
+use model::train::{Stage, TrainEvent};
+
+use plan::Plan;
+use run_view::{RunView, Standing};
+
+/// What a training says while it runs.
+#[derive(Clone, Debug)]
+pub(crate) enum TrainingNews {
+    /// A stage begins, or goes on after what its folder tells.
+    Begins {
+        stage: Stage,
+        dir: PathBuf,
+        n_epochs: usize,
+        device: &'static str,
+        so_far: Vec<TrainEvent>,
+    },
+    Said(TrainEvent),
+}
+
+/// The training panel.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrainingState {
+    pub(crate) is_open: bool,
+    /// Path of the labelled folder, as typed.
+    pub(crate) folder_text: String,
+    /// Path of the run folder to train into, as typed.
+    pub(crate) run_text: String,
+    /// Path of a run folder to look at, as typed.
+    pub(crate) open_text: String,
+    pub(crate) plan: Plan,
+    /// What the check of `plan.folder` found.
+    pub(crate) survey: Option<Arc<FolderSurvey>>,
+    /// The run that is shown instead of the plan.
+    pub(crate) run: Option<RunView>,
+    /// Holds the run between two steps.
+    pub(crate) pause: PauseToken,
+    /// How the finished model calls itself.
+    pub(crate) note: InstallNote,
+    /// Name of the model that the run became.
+    pub(crate) promoted: Option<String>,
+}
+
+impl TrainingState {
+    /// Whether a training could begin.
+    pub(crate) fn can_start(&self) -> bool {
+        let is_usable =
+            self.survey.as_ref().is_some_and(|it| it.can_train(self.plan.how.leave_out));
+        is_usable && !self.run_text.trim().is_empty() && !self.is_under_way()
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.run.as_ref().is_some_and(RunView::is_under_way)
+    }
+
+    /// Takes in what a training says.
+    pub(crate) fn take(&mut self, news: TrainingNews) {
+        match news {
+            TrainingNews::Begins { stage, dir, n_epochs, device, so_far } => {
+                let mut view = RunView::new(dir, stage, n_epochs, Standing::Running);
+                view.device = Some(device);
+                so_far.iter().for_each(|event| view.take(event));
+                self.run = Some(view);
+            }
+            TrainingNews::Said(event) => {
+                if let Some(view) = &mut self.run {
+                    view.take(&event);
+                }
+            }
+        }
+    }
+
+    /// The training ended before its time.
+    pub(crate) fn stopped(&mut self) {
+        if let Some(view) = self.run.as_mut().filter(|view| view.is_under_way()) {
+            view.standing = Standing::Stopped;
+        }
+    }
+}

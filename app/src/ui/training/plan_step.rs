@@ -1,0 +1,108 @@
+//! Step 2: what is trained, from what, for how long, and into which folder.
+
+use egui::{RichText, Ui};
+use model::train::Preset;
+
+use super::{options, path_row_ui, weak};
+use crate::command::{Commands, TrainingCommand, chosen_plan, train_as_command};
+use crate::state::State;
+use crate::state::jobs::JobKind;
+use crate::state::training::plan::{Aim, Plan};
+use crate::ui::{section_title, theme};
+
+pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    let plan = &state.training.plan;
+    section_title(ui, "2  What to train");
+    for aim in Aim::ALL {
+        if ui.radio(plan.aim == aim, aim.title()).clicked() {
+            commands.push(TrainingCommand::SetAim(aim));
+        }
+    }
+    beginning_ui(ui, state, commands);
+    preset_ui(ui, plan.preset, commands);
+    egui::CollapsingHeader::new("Advanced").id_salt("advanced").show(ui, |ui| {
+        options::options_ui(ui, plan, commands);
+    });
+    let hint = "Folder for this training; proposed by the check";
+    let (field, typed) = path_row_ui(ui, "Run folder", &state.training.run_text, hint, |_| {});
+    if field.changed() {
+        commands.push(TrainingCommand::SetRunText(typed));
+    }
+    start_ui(ui, state, commands);
+}
+
+/// A fresh start or the model that is chosen in the viewer.
+fn beginning_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    let plan = &state.training.plan;
+    let chosen = state.models.chosen().map(|entry| entry.manifest.title.as_str());
+    if plan.aim != Aim::Masks {
+        ui.horizontal_wrapped(|ui| {
+            ui.label("Start");
+            for (is_fine_tuning, text) in [(false, "fresh"), (true, "from the chosen model")] {
+                if ui.radio(plan.is_fine_tuning == is_fine_tuning, text).clicked() {
+                    commands.push(TrainingCommand::SetFineTuning(is_fine_tuning));
+                }
+            }
+        });
+    }
+    if plan.needs_model() {
+        match chosen {
+            Some(title) => weak(ui, &format!("The chosen model: {title}")),
+            None => {
+                let text = "No model is chosen: choose one in the panel Model.";
+                ui.label(RichText::new(text).color(theme::WARNING));
+            }
+        }
+    }
+}
+
+fn preset_ui(ui: &mut Ui, chosen: Preset, commands: &mut Commands) {
+    ui.horizontal(|ui| {
+        ui.label("How long");
+        for preset in Preset::ALL {
+            if ui.radio(preset == chosen, preset.title()).clicked() {
+                commands.push(TrainingCommand::SetPreset(preset));
+            }
+        }
+    });
+    weak(ui, chosen.says());
+    weak(
+        ui,
+        "How long that takes depends on the images and on this machine: it is measured and shown once training \
+         has begun, and you can pause or stop at any time.",
+    );
+}
+
+fn start_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    let training = &state.training;
+    let plan: Plan = chosen_plan(state);
+    let has_model = !plan.needs_model() || plan.model.is_some();
+    let is_busy = state.jobs.of_kind(JobKind::Train).is_some();
+    ui.horizontal(|ui| {
+        let button = theme::primary_button("Start training");
+        if ui.add_enabled(training.can_start() && has_model && !is_busy, button).clicked() {
+            commands.push(TrainingCommand::Start);
+        }
+        let copy = ui.add_enabled(training.can_start(), egui::Button::new("Copy as command"));
+        if copy.on_hover_text("The same training for a terminal").clicked() {
+            ui.ctx().copy_text(train_as_command(&plan));
+        }
+    });
+    if let Some(why_not) = why_not(state) {
+        weak(ui, why_not);
+    }
+}
+
+/// What has to be done before training can start.
+fn why_not(state: &State) -> Option<&'static str> {
+    let training = &state.training;
+    match training.survey.as_deref() {
+        None => Some("Check a labelled folder first."),
+        Some(survey) if !survey.can_train(true) => Some("Mend the folder and check it again."),
+        Some(survey) if !survey.can_train(training.plan.how.leave_out) => Some(
+            "Say that what cannot be used may be left out, or mend the folder and check it again.",
+        ),
+        Some(_) if training.run_text.trim().is_empty() => Some("Name a run folder."),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,102 @@
+//! A run: how far it is, its curves, and what it says.
+
+use egui::{RichText, Ui};
+use model::train::Stage;
+
+use super::{curves, job_ui, path_row_ui, result, weak};
+use crate::command::{Commands, TrainingCommand};
+use crate::state::State;
+use crate::state::jobs::JobKind;
+use crate::state::training::run_view::{RunView, Standing};
+use crate::ui::{section_title, theme};
+
+pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands) {
+    section_title(
+        ui,
+        match run.stage {
+            Stage::Fmamil => "FMaMIL: heatmaps from labels",
+            Stage::Camseg => "Cam-seg: masks from heatmaps",
+        },
+    );
+    ui.label(RichText::new(standing(run)).color(theme::TEXT_STRONG));
+    weak(ui, &format!("Run folder {}", run.dir.display()));
+    job_ui(ui, state, JobKind::Train);
+    actions_ui(ui, run, state, commands);
+    if run.epochs.is_empty() && run.is_under_way() {
+        weak(
+            ui,
+            "Curves begin with the first epoch; before it, every image is described once by the encoder.",
+        );
+    } else {
+        curves::curves_ui(ui, run);
+    }
+    if let Some(report) = run.report() {
+        result::result_ui(ui, report, &state.training, commands);
+    }
+    log_ui(ui, run);
+}
+
+/// `Epoch 3 of 6, attempt 2 · on CPU`.
+fn standing(run: &RunView) -> String {
+    let done = run.epochs.last().map_or(0, |it| it.epoch);
+    let attempt =
+        if 1 < run.attempt { format!(", attempt {}", run.attempt) } else { String::new() };
+    let device = run.device.map_or(String::new(), |device| format!(" · on {device}"));
+    let word = match &run.standing {
+        Standing::Running => "",
+        Standing::Paused => "Paused · ",
+        Standing::Stopped => "Not finished · ",
+        Standing::Finished(_) => "Finished · ",
+    };
+    format!("{word}{done} of {} epochs done{attempt}{device}", run.n_epochs)
+}
+
+fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands) {
+    let job = state.jobs.of_kind(JobKind::Train);
+    let is_stopping = job.is_some_and(|job| job.is_stopping);
+    let is_remembered = state.session.training.is_some();
+    if run.standing == Standing::Stopped && !is_remembered {
+        folder_of_run_ui(ui, state, commands);
+    }
+    ui.horizontal(|ui| match &run.standing {
+        Standing::Running | Standing::Paused => {
+            let is_paused = run.standing == Standing::Paused;
+            let text = if is_paused { "Go on" } else { "Pause" };
+            if ui.add_enabled(!is_stopping, egui::Button::new(text)).clicked() {
+                commands.push(TrainingCommand::SetPaused(!is_paused));
+            }
+            let text = if is_stopping { "Stopping…" } else { "Stop" };
+            let stop = ui.add_enabled(!is_stopping, egui::Button::new(text));
+            if stop.on_hover_text("The run can go on later").clicked() {
+                commands.push(TrainingCommand::Stop);
+            }
+        }
+        Standing::Stopped | Standing::Finished(_) => {
+            if ui.button("Another training").clicked() {
+                commands.push(TrainingCommand::Plan);
+            }
+        }
+    });
+}
+
+/// A run does not say where its images are: whoever opened it does.
+fn folder_of_run_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
+    let hint = "The labelled folder of this run";
+    let text = &state.training.folder_text;
+    let (field, typed) = path_row_ui(ui, "Images", text, hint, |ui| {
+        if ui.button("Go on with this run").clicked() {
+            commands.push(TrainingCommand::Resume);
+        }
+    });
+    if field.changed() {
+        commands.push(TrainingCommand::SetFolderText(typed));
+    }
+}
+
+fn log_ui(ui: &mut Ui, run: &RunView) {
+    egui::CollapsingHeader::new("Log").default_open(false).show(ui, |ui| {
+        for line in &run.log {
+            ui.add(egui::Label::new(RichText::new(line).small().monospace()).wrap());
+        }
+    });
+}

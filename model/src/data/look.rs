@@ -1,0 +1,73 @@
+//! One image of a labelled folder, opened and judged by itself.
+
+use domain::progress::{CancelToken, Cancelled};
+use domain::scale::Mpp;
+use slide::Slide;
+
+use super::finding::Finding;
+use super::folder::LabelledImage;
+use crate::analysis::AnalyzeError;
+use crate::bag::BagConfig;
+use crate::bag::grid::PatchGrid;
+use crate::bag::scale::ModelScale;
+use crate::pipeline::slide_run::windows_side_by_side;
+
+/// What an opened image tells about itself.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// Names the content, whatever the file is called.
+    pub(super) content: String,
+    pub(super) mpp: Option<Mpp>,
+    /// Why bags cannot be cut from it.
+    pub(super) problem: Option<Finding>,
+}
+
+/// Opens an image; the finding says why it cannot be opened.
+pub(super) fn look(
+    image: &LabelledImage,
+    bag: &BagConfig,
+    cancel: &CancelToken,
+) -> Result<Result<Seen, Finding>, Cancelled> {
+    let problem =
+        |what: &str| Finding::leave_out(format!("{}: {what}", image.file), "the image is left out");
+    let slide = match Slide::open(&image.path) {
+        Ok(slide) => slide,
+        Err(error) => return Ok(Err(problem(&error.to_string()))),
+    };
+    let why_not = match too_small(&slide, bag) {
+        Some(why) => Some(why),
+        None => without_windows(&slide, bag, cancel)?,
+    };
+    let content = slide.id().0.clone();
+    Ok(Ok(Seen { content, mpp: slide.mpp(), problem: why_not.map(|why| problem(&why)) }))
+}
+
+fn too_small(slide: &Slide, bag: &BagConfig) -> Option<String> {
+    let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
+    let side = f64::from(bag.patch_px);
+    let (width, height) = (side * scale.x, side * scale.y);
+    let size = slide.size();
+    // A thousandth of a pixel less is rounding.
+    let is_small = f64::from(size.width) + 1e-3 < width || f64::from(size.height) + 1e-3 < height;
+    is_small.then(|| {
+        format!(
+            "expected at least one patch of {width:.0} x {height:.0} px, found {} x {} px",
+            size.width, size.height
+        )
+    })
+}
+
+/// Why no window can be cut, of glass for instance.
+fn without_windows(
+    slide: &Slide,
+    bag: &BagConfig,
+    cancel: &CancelToken,
+) -> Result<Option<String>, Cancelled> {
+    let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
+    let grid = PatchGrid::cover(slide.size(), scale, bag);
+    match windows_side_by_side(slide, &grid, bag, cancel) {
+        Ok(_) => Ok(None),
+        Err(AnalyzeError::Cancelled(cancelled)) => Err(cancelled),
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}

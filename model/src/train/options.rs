@@ -1,0 +1,249 @@
+//! The settings that are worth a person's thought, with the paper's values and a sentence each.
+
+use serde_json::{Value, json};
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OptionKind {
+    /// A whole number.
+    Count {
+        /// Smallest.
+        least: u64,
+        /// Largest.
+        most: u64,
+    },
+    /// Any number.
+    Number {
+        /// Smallest.
+        least: f64,
+        /// Largest.
+        most: f64,
+    },
+    /// Yes or no.
+    Switch,
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainOption {
+    /// Its place in the configuration, names with dots between.
+    pub path: &'static str,
+    /// As read in the window.
+    pub title: &'static str,
+    /// What it does, one sentence.
+    pub says: &'static str,
+    /// What the paper uses; `None` if it does not say, or has nothing like it.
+    pub paper: Option<&'static str>,
+    /// What it may be.
+    pub kind: OptionKind,
+}
+
+const fn count(least: u64, most: u64) -> OptionKind {
+    OptionKind::Count { least, most }
+}
+
+const fn number(least: f64, most: f64) -> OptionKind {
+    OptionKind::Number { least, most }
+}
+
+const fn option(
+    (path, title): (&'static str, &'static str),
+    kind: OptionKind,
+    paper: Option<&'static str>,
+    says: &'static str,
+) -> TrainOption {
+    TrainOption { path, title, says, paper, kind }
+}
+
+/// Those of stage 1, FMaMIL.
+pub const STAGE_1: [TrainOption; 13] = [
+    option(
+        ("epochs", "Epochs"),
+        count(1, 1000),
+        Some("300"),
+        "How often every training image is learned from, at most.",
+    ),
+    option(
+        ("patience_epochs", "Patience"),
+        count(1, 1000),
+        None,
+        "Epochs without a better validation before training ends.",
+    ),
+    option(
+        ("batch", "Batch"),
+        count(1, 256),
+        Some("12"),
+        "Bags that are learned from at once; fewer need less memory.",
+    ),
+    option(
+        ("accumulate", "Batches in a step"),
+        count(1, 64),
+        None,
+        "Batches whose gradients are added up before the weights move.",
+    ),
+    option(
+        ("learning_rate.peak", "Learning rate"),
+        number(1e-6, 0.1),
+        Some("0.001"),
+        "How far a step moves the weights; too large a rate never settles.",
+    ),
+    option(
+        ("learning_rate.last", "Last learning rate"),
+        number(1e-8, 0.1),
+        Some("0.00001"),
+        "What the rate has fallen to in the last epoch.",
+    ),
+    option(
+        ("learning_rate.warmup_epochs", "Warm-up epochs"),
+        count(0, 100),
+        None,
+        "Epochs in which the rate rises from nearly nothing.",
+    ),
+    option(
+        ("loss.lambda", "Weight of the bag loss"),
+        number(0.0, 1.0),
+        Some("0.2"),
+        "Share of the loss that is about whole bags; the rest is about patches.",
+    ),
+    option(
+        ("loss.label_smoothing", "Label smoothing"),
+        number(0.0, 0.5),
+        Some("0"),
+        "Doubt in the labels, which keeps the network from being too sure.",
+    ),
+    option(
+        ("augment.color_copies", "Changed colorings"),
+        count(0, 16),
+        None,
+        "Copies of each image with changed colors, against the stain of one laboratory.",
+    ),
+    option(
+        ("augment.mixup", "Mixup"),
+        number(0.0, 1.0),
+        None,
+        "How often two bags are blended into one.",
+    ),
+    option(
+        ("restart.most", "Further attempts"),
+        count(0, 5),
+        None,
+        "Trainings from other first weights, while no map is faithful.",
+    ),
+    option(
+        ("average_weights", "Average weights"),
+        OptionKind::Switch,
+        Some("on"),
+        "Measure and keep a running average of the weights.",
+    ),
+];
+
+/// Those of stage 2, Cam-seg.
+pub const STAGE_2: [TrainOption; 7] = [
+    option(
+        ("epochs", "Epochs"),
+        count(1, 1000),
+        Some("150"),
+        "How often every tile is learned from.",
+    ),
+    option(
+        ("early_epochs", "Early epochs"),
+        count(0, 1000),
+        Some("20"),
+        "Epochs on the heatmaps as they are, before labels are refined.",
+    ),
+    option(
+        ("batch", "Batch"),
+        count(1, 256),
+        None,
+        "Tiles that are learned from at once; fewer need less memory.",
+    ),
+    option(
+        ("pseudo_threshold", "t of pseudo-masks"),
+        number(0.01, 0.99),
+        Some("0.5"),
+        "Where heatmaps are cut to become labels.",
+    ),
+    option(
+        ("loss.alpha", "Weight of the soft label"),
+        number(0.0, 1.0),
+        Some("0.3"),
+        "Share of the loss against the heatmap; the rest is against the cut mask.",
+    ),
+    option(
+        ("network.base", "Width of the network"),
+        count(2, 64),
+        None,
+        "Channels of the first layer; time grows with the square.",
+    ),
+    option(
+        ("is_gated", "Only where stage 1 responds"),
+        OptionKind::Switch,
+        None,
+        "Whether the finished network may find lesions that the heatmap does not show.",
+    ),
+];
+
+/// The value at `path`, names with dots between.
+pub fn value_at<'a>(settings: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(settings, |inner, name| inner.get(name))
+}
+
+/// Settings that name nothing but `path`.
+pub fn only(path: &str, value: Value) -> Value {
+    path.rsplit('.').fold(value, |inner, name| json!({ name: inner }))
+}
+
+/// As typed on a command line: `epochs=20`, `average_weights=false`. Words that are no JSON are text.
+///
+/// # Errors
+/// If there is no name or no `=`, in one line.
+pub fn parse(typed: &str) -> Result<Value, String> {
+    match typed.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => {
+            let text = || Value::String(value.to_owned());
+            Ok(only(path.trim(), serde_json::from_str(value).unwrap_or_else(|_| text())))
+        }
+        _ => Err(format!("expected NAME=VALUE, found `{typed}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camseg::CamsegConfig;
+    use crate::train::TrainConfig;
+
+    fn fits(option: &TrainOption, value: &Value) -> bool {
+        match option.kind {
+            OptionKind::Count { least, most } => {
+                value.as_u64().is_some_and(|it| (least..=most).contains(&it))
+            }
+            OptionKind::Number { least, most } => {
+                // A shortest decimal of f32 is a little off as f64.
+                value.as_f64().is_some_and(|it| (least - 1e-6..=most + 1e-6).contains(&it))
+            }
+            OptionKind::Switch => value.is_boolean(),
+        }
+    }
+
+    #[test]
+    fn every_option_names_a_setting_whose_usual_value_it_allows() {
+        let one = serde_json::to_value(TrainConfig::shipped()).unwrap();
+        let two = serde_json::to_value(CamsegConfig::paper()).unwrap();
+        for (options, settings) in [(&STAGE_1[..], &one), (&STAGE_2[..], &two)] {
+            for option in options {
+                let value = value_at(settings, option.path);
+                assert!(value.is_some_and(|it| fits(option, it)), "{}: {value:?}", option.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_typed_setting_is_a_tree_of_names() {
+        assert_eq!(parse("a.b=3").unwrap(), json!({ "a": { "b": 3 } }));
+        assert_eq!(parse("on=true").unwrap(), json!({ "on": true }));
+        assert_eq!(parse("name=my model").unwrap(), json!({ "name": "my model" }));
+        assert_eq!(parse("=3").unwrap_err(), "expected NAME=VALUE, found `=3`");
+        assert!(parse("epochs").is_err());
+    }
+}

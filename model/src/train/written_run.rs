@@ -1,0 +1,121 @@
+//! A run folder as it lies on the disk, whoever wrote it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::event::{TrainEvent, TrainReport};
+use super::run_folder::{CONFIG, EVENTS, Found, REPORT, RunFolder};
+use super::{TrainConfig, TrainError};
+use crate::camseg::CamsegConfig;
+
+/// Which of the two networks a run trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Stage 1: from labels to heatmaps.
+    Fmamil,
+    /// Stage 2: from heatmaps to sharper masks.
+    Camseg,
+}
+
+/// What a run folder tells.
+#[derive(Clone, Debug)]
+pub struct WrittenRun {
+    /// What is trained.
+    pub stage: Stage,
+    /// Epochs planned.
+    pub epochs: usize,
+    /// What it has said so far.
+    pub events: Vec<TrainEvent>,
+    /// What it reached, once it is finished.
+    pub report: Option<TrainReport>,
+}
+
+impl WrittenRun {
+    /// Reads the run in `dir`, which may be under way. A last line that is half written is left out.
+    ///
+    /// # Errors
+    /// If `dir` holds no run, or one that cannot be read.
+    pub fn read(dir: &Path) -> Result<Self, TrainError> {
+        let found = RunFolder::look(dir);
+        if found == Found::Nothing {
+            return Err(TrainError::Resume(format!(
+                "expected a run folder with {CONFIG}, found none"
+            )));
+        }
+        let (stage, epochs) = stage(dir)?;
+        let report = match found {
+            Found::Finished => Some(TrainReport {
+                // The folder may have been moved since.
+                model_dir: dir.join("model"),
+                ..RunFolder::read_json(dir, REPORT)?
+            }),
+            _ => None,
+        };
+        Ok(Self { stage, epochs, events: events(dir)?, report })
+    }
+}
+
+/// The first of `NAME-1`, `NAME-2`, … in `folder` that is not there yet.
+pub fn free_run_folder(folder: &Path, name: &str) -> PathBuf {
+    let numbered = |i: u32| folder.join(format!("{name}-{i}"));
+    (1..=u32::MAX).map(numbered).find(|dir| !dir.exists()).unwrap_or_else(|| numbered(0))
+}
+
+/// A configuration says by its fields which network it is for.
+fn stage(dir: &Path) -> Result<(Stage, usize), TrainError> {
+    match RunFolder::read_json::<TrainConfig>(dir, CONFIG) {
+        Ok(config) => Ok((Stage::Fmamil, config.epochs)),
+        Err(error) => match RunFolder::read_json::<CamsegConfig>(dir, CONFIG) {
+            Ok(config) => Ok((Stage::Camseg, config.epochs)),
+            Err(_) => Err(error),
+        },
+    }
+}
+
+fn events(dir: &Path) -> Result<Vec<TrainEvent>, TrainError> {
+    let unreadable = |error: std::io::Error| {
+        TrainError::Resume(format!("{EVENTS} of the run cannot be read: {error}"))
+    };
+    let file = match std::fs::File::open(dir.join(EVENTS)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut events = Vec::new();
+    for line in BufReader::new(file).lines() {
+        match serde_json::from_str(&line.map_err(unreadable)?) {
+            Ok(event) => events.push(event),
+            Err(_) => break,
+        }
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::run_folder::write_json;
+
+    #[test]
+    fn a_run_of_either_stage_is_told_by_its_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(WrittenRun::read(dir.path()).is_err());
+        write_json(&dir.path().join(CONFIG), &CamsegConfig::paper()).unwrap();
+        assert_eq!(WrittenRun::read(dir.path()).unwrap().stage, Stage::Camseg);
+        write_json(&dir.path().join(CONFIG), &TrainConfig::shipped()).unwrap();
+        let lines = "{\"event\":\"warning\",\"text\":\"a\"}\n{\"event\":\"wa";
+        std::fs::write(dir.path().join(EVENTS), lines).unwrap();
+        let run = WrittenRun::read(dir.path()).unwrap();
+        assert_eq!((run.stage, run.epochs, run.events.len()), (Stage::Fmamil, 12, 1));
+        assert!(run.report.is_none());
+    }
+
+    #[test]
+    fn run_folders_are_numbered() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = free_run_folder(dir.path(), "biopsies");
+        std::fs::create_dir(&first).unwrap();
+        assert_eq!(first, dir.path().join("biopsies-1"));
+        assert_eq!(free_run_folder(dir.path(), "biopsies"), dir.path().join("biopsies-2"));
+    }
+}
