@@ -4,7 +4,7 @@
 #
 #   cargo build --release -p app && tests/walkthrough/frames.sh SLIDE OUT
 #
-# SLIDELIGHT_BIN names another folder of binaries. The slide needs tissue in its middle.
+# SLIDELIGHT_BIN names another folder of binaries. The slide needs tissue in its middle, at the resolution of the model or finer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 slide=$(realpath "${1:?a slide}") out=$(realpath -m "${2:?a folder for the figures}")
@@ -35,9 +35,17 @@ mark
 keys r
 wait_for_job analyze 900
 wait_for_job read-layers 120 || true
-# Heatmap and refined mask are shown; a third layer is chosen by its name.
-click 1040 437
+# The heatmap is shown; two further layers are chosen, then the heatmap again.
+layers=(1018 348) pseudo_mask=(960 379) instances=(960 439) heatmap=(960 409)
+for layer in pseudo_mask instances heatmap; do
+  declare -n place=$layer
+  click "${layers[@]}"
+  click "${place[@]}"
+done
+keys 5
+check "three layers are shown" test "$(n_said 'Overlay\(Choose')" -eq 3
 picture frames-layers
+mark
 stamp() { echo "doing $1 at $(date -u +%Y-%m-%dT%H:%M:%S.%N | cut -c1-26)" >>"$out/doings.txt"; }
 : >"$out/doings.txt"
 
@@ -47,11 +55,11 @@ moved() {
   for _ in $(seq "$3"); do moves+=(mousemove_relative -- "$1" "$2" sleep 0.0166); done
   xdotool "${moves[@]}"
 }
-t_slider=(905 474)
+t_slider=(968 440)
 
 stamp pan
 pointer 400 400
-for _ in 1 2 3 4 5; do
+for _ in $(seq 10); do
   xdotool mousedown 1
   moved 3 2 30
   moved -3 -2 30
@@ -59,14 +67,14 @@ for _ in 1 2 3 4 5; do
 done
 stamp zoom
 pointer 455 400
-for _ in 1 2 3 4 5; do
+for _ in $(seq 8); do
   xdotool click --repeat 40 --delay 16 4
   xdotool click --repeat 40 --delay 16 5
 done
 stamp t
 pointer "${t_slider[@]}"
 xdotool mousedown 1
-for _ in 1 2 3 4 5; do
+for _ in $(seq 6); do
   moved 3 0 50
   moved -3 0 50
 done
@@ -74,6 +82,7 @@ xdotool mouseup 1
 stamp end
 picture frames-end
 check "the window is still there" is_running
+check "t was moved" test "$(n_said 'SetThreshold')" -gt 50
 python3 "$here/frame_times.py" "$log" "$out/doings.txt"
 mark
 pause 5

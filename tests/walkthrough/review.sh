@@ -34,7 +34,7 @@ open_display
 # Where things are in the window at its first size, with a heatmap and the panel of annotations.
 typed_t=(1199 474)
 # The right panel when it is scrolled to its end: the lens closed, open, and after a look at the bands.
-lens=(987 524) look_at_bands=(1026 521) low_band_alone=(1080 179)
+lens=(987 494) look_at_bands=(1026 491) low_band_alone=(1080 149)
 # In the dialog of exports, beside what is chosen at first.
 asap_xml=(247 326) imagescope_xml=(247 412) coco=(631 270) csv=(631 300) folder_field=(600 494)
 

@@ -62,6 +62,8 @@ fn prepared(
 ) -> (SlideResult, Vec<Layer>) {
     let manifest = &entry.manifest;
     let recommended = Some(BinaryThreshold::clamped(manifest.recommended_threshold));
+    #[expect(clippy::cast_possible_truncation, reason = "a share of 1")]
+    let youden = manifest.youden_threshold().map(|t| BinaryThreshold::clamped(t as f32));
     let cam = Arc::new(analysis.heatmap);
     let readout = Some(Arc::new(Readout::of(&cam, &analysis.tissue)));
     let mut layers = Vec::new();
@@ -74,7 +76,7 @@ fn prepared(
     );
     for kind in [LayerKind::Cam, LayerKind::PseudoMask] {
         let layer = Layer::new(kind, Arc::clone(&cam), recommended);
-        layers.push(Layer { readout: readout.clone(), ..layer });
+        layers.push(Layer { readout: readout.clone(), youden, ..layer });
     }
     layers.extend(analysis.refined.map(|heatmap| {
         let own = refiner.map(|it| BinaryThreshold::clamped(it.recommended_threshold));

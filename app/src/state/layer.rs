@@ -176,6 +176,8 @@ pub(crate) struct Layer {
     pub(crate) heatmap: Arc<Heatmap>,
     /// The model's best *t*, for the marker on the slider; few layers have one.
     pub(crate) recommended: Option<BinaryThreshold>,
+    /// The *t* of the largest sensitivity plus specificity on the model's validation slides, where it was measured.
+    pub(crate) youden: Option<BinaryThreshold>,
     /// `None` until a job has prepared it.
     pub(crate) readout: Option<Arc<Readout>>,
     /// Below or at it the layer is fully clear.
@@ -192,7 +194,7 @@ impl Layer {
     ) -> Self {
         let threshold = recommended.unwrap_or_default();
         let look = kind.first_look();
-        Self { kind, heatmap, recommended, readout: None, threshold, look }
+        Self { kind, heatmap, recommended, youden: None, readout: None, threshold, look }
     }
 
     /// As the renderer takes it.

@@ -97,9 +97,9 @@ impl OverlayState {
         let is_other = self.result.as_ref()?.model_name != next.model_name;
         let kept = if is_other { LayerKind::Cam } else { LayerKind::Earlier };
         let layer = self.layers.iter().find(|layer| layer.kind == kept)?;
-        let Layer { heatmap, recommended, readout, threshold, .. } = layer.clone();
+        let Layer { heatmap, recommended, youden, readout, threshold, .. } = layer.clone();
         let layer = Layer::new(LayerKind::Earlier, heatmap, recommended);
-        Some(Layer { readout, threshold, ..layer })
+        Some(Layer { youden, readout, threshold, ..layer })
     }
 
     /// Cuts layers where they were cut when the slide was last looked at, by their titles.

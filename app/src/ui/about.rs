@@ -25,3 +25,16 @@ pub(crate) fn about_ui(ui: &mut Ui) {
          assets/LICENSES.md.",
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui_kittest::{Harness, kittest::Queryable as _};
+
+    #[test]
+    fn the_purpose_and_the_version_are_stated() {
+        let harness = Harness::new_ui(about_ui);
+        harness.get_by_label(RESEARCH_USE_ONLY);
+        harness.get_by_label(&format!("Version {}", env!("CARGO_PKG_VERSION")));
+    }
+}

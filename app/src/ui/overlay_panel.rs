@@ -117,7 +117,7 @@ fn threshold_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
     proposals_ui(ui, layer, commands);
 }
 
-/// The model's own *t* and Otsu's, in the colours of their ticks.
+/// The model's own *t*, Otsu's and Youden's, in the colours of their ticks.
 fn proposals_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
     let button = |text: String, color| egui::Button::new(RichText::new(text).color(color)).small();
     ui.horizontal(|ui| {
@@ -132,6 +132,14 @@ fn proposals_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
             let button = button(format!("Otsu's t = {:.2}", otsu.get()), theme::ACCENT);
             if ui.add_enabled(layer.threshold != otsu, button).clicked() {
                 commands.push(OverlayCommand::SetThreshold(otsu));
+            }
+        }
+        if let Some(youden) = layer.youden {
+            let button = button(format!("Youden's t = {:.2}", youden.get()), theme::DONE);
+            let hint = "Largest sensitivity plus specificity on the model's validation slides";
+            let button = ui.add_enabled(layer.threshold != youden, button);
+            if button.on_hover_text(hint).clicked() {
+                commands.push(OverlayCommand::SetThreshold(youden));
             }
         }
     });
@@ -279,6 +287,19 @@ mod tests {
         harness.run();
         drop(harness);
         let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.6));
+        assert_eq!(commands.take(), [Command::Overlay(moved)]);
+    }
+
+    #[test]
+    fn youdens_t_is_offered_where_the_model_has_it() {
+        let mut overlay = overlay();
+        overlay.change(|layer| layer.youden = Some(BinaryThreshold::clamped(0.3)));
+        let mut commands = Commands::default();
+        let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
+        harness.get_by_label("Youden's t = 0.30").click();
+        harness.run();
+        drop(harness);
+        let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.3));
         assert_eq!(commands.take(), [Command::Overlay(moved)]);
     }
 

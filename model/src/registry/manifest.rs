@@ -42,6 +42,9 @@ pub struct Manifest {
     pub metrics: BTreeMap<String, f64>,
 }
 
+/// The entry of [`Manifest::metrics`] with Youden's *t*.
+const YOUDEN: &str = "youden_threshold";
+
 /// The two words that decide whether the rest can be understood.
 #[derive(Deserialize)]
 struct Head {
@@ -50,6 +53,11 @@ struct Head {
 }
 
 impl Manifest {
+    /// The *t* of the largest sensitivity plus specificity on the validation split's masks (Youden), where it was measured.
+    pub fn youden_threshold(&self) -> Option<f64> {
+        self.metrics.get(YOUDEN).copied().filter(|t| (0.0..=1.0).contains(t))
+    }
+
     /// Reads a manifest; layout and architecture are looked at before anything else.
     pub(super) fn parse(text: &str) -> Result<Self, RegistryError> {
         let damaged = |error: serde_json::Error| RegistryError::File {
@@ -116,6 +124,14 @@ pub(super) mod tests {
         let mut json = serde_json::to_value(example()).unwrap();
         change(&mut json);
         Manifest::parse(&json.to_string()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn youdens_t_is_one_of_the_figures_if_it_is_a_t_at_all() {
+        let with = |t| Manifest { metrics: [(YOUDEN.to_owned(), t)].into(), ..example() };
+        assert_eq!(example().youden_threshold(), None);
+        assert_eq!(with(0.3).youden_threshold(), Some(0.3));
+        assert_eq!(with(f64::NAN).youden_threshold(), None);
     }
 
     #[test]

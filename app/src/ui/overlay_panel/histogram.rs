@@ -28,10 +28,13 @@ pub(super) fn histogram_ui(ui: &mut Ui, rail: Rangef, layer: &Layer) {
     if let Some(otsu) = layer.readout.as_ref().and_then(|readout| readout.otsu) {
         tick(otsu.get(), theme::ACCENT);
     }
+    if let Some(youden) = layer.youden {
+        tick(youden.get(), theme::DONE);
+    }
     if let Some(recommended) = layer.recommended {
         tick(recommended.get(), theme::WARNING);
     }
     response.on_hover_text(
-        "Pixels of the layer by value (square root). Ticks: the model's t, Otsu's t.",
+        "Pixels of the layer by value (square root). Ticks: the model's t, Otsu's t, Youden's t.",
     );
 }
