@@ -207,7 +207,8 @@ impl eframe::App for App {
         self.schedule_repaint(ctx);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        tracing::trace!(cpu_seconds = frame.info().cpu_usage, "frame");
         let mut commands = Commands::default();
         shortcuts::read(ui.ctx(), &self.state, &mut commands);
         push_dropped_files(ui.ctx(), &self.state, &mut commands);
