@@ -36,13 +36,27 @@ open_display
 
 # Where things are in the window at its first size, in the training panel where it opens.
 images_field=(270 194) panel=(300 400) start_button=(95 591) name_field=(380 535) title_field=(380 565)
-add_button=(112 628) close_panel=(621 78) another_button=(106 202) go_on_button=(100 190)
+add_button=(112 628) close_panel=(621 78) another_button=(106 202) go_on_button=(100 214)
 
 scroll_panel() {
   local _
   pointer "${panel[@]}"
   for _ in $(seq "$1"); do xdotool click "$2" && pause 0.03; done
   pause 0.6
+}
+
+# Moves the slide beside the panel for a while; says what frames took of the processor.
+frames() {
+  local _
+  mark
+  for _ in 1 2 3 4 5 6; do
+    drag 680 140 860 620
+    drag 860 620 680 140
+  done
+  said | sed -nE 's/.* frame cpu_seconds=([0-9.e-]+).*/\1/p' | python3 -c '
+import sys
+ms = sorted(1000 * float(line) for line in sys.stdin)
+print(f"      {sys.argv[1]}: {len(ms)} frames, median {ms[len(ms) // 2]:.1f} ms, p99 {ms[int(len(ms) * 0.99)]:.1f} ms")' "$1"
 }
 
 echo "== a folder"
@@ -54,17 +68,23 @@ type_text "$folder"
 mark
 keys Return
 check "the folder is checked" wait_for_job check-folder 120
+check "the pace is measured" wait_for_job measure-pace 120
+pause 0.6
 picture 02-checked
 scroll_panel 40 5
 picture 03-plan
 
 echo "== the quick preset"
+frames "frames at rest"
 mark
 click "${start_button[@]}"
 wait_for 'job starts job=[0-9]+ name="train"' 10
 began=$(date +%s)
 pause 4
 picture 04-features
+started=$marked
+frames "frames while it trains"
+marked=$started
 check "the quick preset trains to its end" wait_for_job train 1200
 echo "      the training took $(($(date +%s) - began)) s"
 pause 1
