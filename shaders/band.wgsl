@@ -6,6 +6,8 @@ struct BandUniform {
     clip: vec4f,
     // The same corners in texels.
     texels: vec4f,
+    // As `turned` takes it.
+    turn: vec4f,
     // A value is drawn as `offset + gain * value`.
     gain: f32,
     offset: f32,
@@ -23,7 +25,7 @@ struct VertexOut {
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32) -> VertexOut {
     var out: VertexOut;
-    out.position = vec4f(corner_of(band_uniform.clip, corner), 0.0, 1.0);
+    out.position = turned(corner_of(band_uniform.clip, corner), band_uniform.turn);
     out.texel = corner_of(band_uniform.texels, corner);
     return out;
 }

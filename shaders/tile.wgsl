@@ -2,7 +2,7 @@
 // Space: clip space and texels of the tile in, opaque colors out.
 
 struct TileInstance {
-    // Corners of the visible part of the tile: top-left and bottom-right in clip space.
+    // Corners of the visible part of the tile: top-left and bottom-right in clip space of the upright canvas.
     @location(0) clip: vec4f,
     // The same corners in texels of the tile.
     @location(1) texels: vec4f,
@@ -13,6 +13,8 @@ struct TileInstance {
     // Distance of four taps from the pixel center in texels, across and down; 0 = one tap.
     @location(4) tap_offset: f32,
     @location(5) layer: u32,
+    // As `turned` takes it.
+    @location(6) turn: vec4f,
 }
 
 struct VertexOut {
@@ -41,7 +43,7 @@ const TABLE_SIDE: f32 = 33.0;
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32, tile: TileInstance) -> VertexOut {
     var out: VertexOut;
-    out.position = vec4f(corner_of(tile.clip, corner), 0.0, 1.0);
+    out.position = turned(corner_of(tile.clip, corner), tile.turn);
     out.texel = corner_of(tile.texels, corner);
     out.texel_limit = tile.texel_limit;
     out.crispness = tile.crispness;

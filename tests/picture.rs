@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use domain::color::ColorTable;
-use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn};
 use domain::heatmap::Heatmap;
 use domain::id::{LevelIndex, TileKey};
 use domain::mask::BinaryThreshold;
@@ -31,6 +31,7 @@ fn camera(side: f64, level0_per_pt: f64) -> Camera {
         center: Level0Px { x: middle, y: middle },
         level0_per_pt,
         canvas: ScreenPt { x: side, y: side },
+        turn: Turn::NONE,
     }
 }
 
@@ -43,6 +44,7 @@ fn frame(camera: Camera, tiles: Vec<TileQuad>) -> Frame {
         color_table: None,
         band: None,
         overlays: Vec::new(),
+        beside: None,
     }
 }
 
@@ -78,6 +80,7 @@ fn overlay(t: f32, style: OverlayStyle) -> OverlayFrame {
         opacity: 1.0,
         colormap: Colormap::Cividis,
         style,
+        columns: (0.0, 1.0),
     }
 }
 
@@ -126,7 +129,7 @@ fn no_seam_opens_between_neighbors_at_any_zoom() {
         let level0_per_pt = 2.0 + f64::from(step) * 0.0731;
         let center = Level0Px { x: 511.3 + f64::from(step) * 0.017, y: 512.9 };
         let canvas = ScreenPt { x: 101.0, y: 77.0 };
-        let camera = Camera { center, level0_per_pt, canvas };
+        let camera = Camera { center, level0_per_pt, canvas, turn: Turn::NONE };
         let picture = headless.render(&mut renderer, &frame(camera, tiles.clone())).unwrap();
         assert!(picture.rgba().chunks_exact(4).all(|pixel| pixel == GREEN), "{level0_per_pt}");
     }
@@ -212,6 +215,7 @@ fn a_full_atlas_keeps_what_the_frame_shows() {
             center: Level0Px { x: 1024.0, y: 256.0 },
             level0_per_pt: 16.0,
             canvas: ScreenPt { x: 128.0, y: 32.0 },
+            turn: Turn::NONE,
         };
         headless.render(&mut renderer, &frame(view, tiles.collect())).unwrap()
     };
@@ -247,6 +251,7 @@ fn a_tile_made_anew_takes_the_place_of_the_old_one_and_never_leaves_a_gap() {
             center: Level0Px { x: 512.0, y: 256.0 },
             level0_per_pt: 16.0,
             canvas: ScreenPt { x: 64.0, y: 32.0 },
+            turn: Turn::NONE,
         };
         frame(view, tiles.into())
     };
@@ -319,6 +324,112 @@ fn layers_lie_over_each_other_each_at_its_own_t_and_in_its_own_color() {
     assert_eq!([50, 90].map(|x| picture.get(x, 60).unwrap()), [CLEAR, orange]);
 }
 
+/// The pixel of an upright picture that a turn by so many quarters brings to (x, y).
+fn before_quarters(picture: &Pixels, quarters: u32, (x, y): (u32, u32)) -> [u8; 4] {
+    let PixelSize { width, height } = picture.size();
+    let (x, y) = match quarters {
+        1 => (y, height - 1 - x),
+        2 => (width - 1 - x, height - 1 - y),
+        _ => (width - 1 - y, x),
+    };
+    picture.get(x, y).unwrap()
+}
+
+#[test]
+fn a_quarter_turn_moves_pixels_and_changes_none() {
+    let Some(headless) = headless() else { return };
+    let tiles = vec![tile(0, 0, 0, PixelSize { width: 70, height: 40 }, RED)];
+    let parted = OverlayFrame { opacity: 0.5, ..overlay(0.4, OverlayStyle::FillAndContour) };
+    let upright = Frame { overlays: vec![parted], ..frame(camera(120.0, 1.0), tiles) };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let picture = headless.render(&mut renderer, &upright).unwrap();
+    for quarters in [1, 2, 3] {
+        let turn = Turn::degrees(90.0 * f64::from(quarters));
+        let turned = Frame { camera: Camera { turn, ..upright.camera }, ..upright.clone() };
+        let turned = headless.render(&mut renderer, &turned).unwrap();
+        let all = (0..120).flat_map(|y| (0..120).map(move |x| (x, y)));
+        let n_other = all
+            .filter(|at| {
+                let (a, b) =
+                    (turned.get(at.0, at.1).unwrap(), before_quarters(&picture, quarters, *at));
+                a.iter().zip(b).any(|(a, b)| 1 < a.abs_diff(b))
+            })
+            .count();
+        assert_eq!(n_other, 0, "{quarters} quarters");
+    }
+}
+
+#[test]
+fn any_turn_leaves_slide_and_layer_on_each_other_and_a_swipe_upright() {
+    let Some(headless) = headless() else { return };
+    let left = OverlayFrame {
+        colormap: Colormap::Blue,
+        columns: (0.0, 0.5),
+        ..overlay(0.5, OverlayStyle::Fill)
+    };
+    let tiles = vec![tile(0, 0, 0, FULL, WHITE)];
+    let upright = Frame { overlays: vec![left], ..frame(camera(120.0, 1.0), tiles) };
+    let camera = Camera { turn: Turn::degrees(30.0), ..upright.camera };
+    let turned = Frame { camera, ..upright };
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &turned).unwrap();
+    let mut n_blue = 0;
+    for (x, y) in (0..120).flat_map(|y| (0..120).map(move |x| (x, y))) {
+        let point = ScreenPt { x: f64::from(x) + 0.5, y: f64::from(y) + 0.5 };
+        let at = camera.level0_from_screen(point);
+        // The ramp exceeds 0.5 right of 60; what lies within a pixel of an edge may be either.
+        let inside = [60.0, 110.0]
+            .map(|edge| (at.x - edge).abs())
+            .into_iter()
+            .chain([10.0, 110.0].map(|edge| (at.y - edge).abs()));
+        if inside.chain([point.x - 60.0]).any(|distance| distance.abs() < 1.0) {
+            continue;
+        }
+        let is_blue = (60.0..110.0).contains(&at.x) && (10.0..110.0).contains(&at.y) && x < 60;
+        let on_slide = 1.0 < at.x && 1.0 < at.y;
+        n_blue += u32::from(is_blue);
+        let expected = if is_blue { [86, 180, 233, 255] } else { WHITE };
+        if on_slide {
+            assert_eq!(picture.get(x, y), Some(expected), "at {x}, {y}");
+        }
+    }
+    assert!(500 < n_blue, "{n_blue} pixels of the layer are in view");
+}
+
+#[test]
+fn two_layers_are_parted_at_a_line_of_the_canvas() {
+    let Some(headless) = headless() else { return };
+    let left = OverlayFrame {
+        colormap: Colormap::Blue,
+        columns: (0.0, 0.5),
+        ..overlay(0.1, OverlayStyle::Fill)
+    };
+    let right = OverlayFrame { colormap: Colormap::Orange, columns: (0.5, 1.0), ..left.clone() };
+    let frame = Frame { overlays: vec![left, right], ..frame(camera(120.0, 1.0), Vec::new()) };
+    let picture = headless.render(&mut headless.renderer(SMALL_ATLAS), &frame).unwrap();
+    let (blue, orange) = ([86, 180, 233, 255], [230, 159, 0, 255]);
+    let pixels = [59, 60, 90].map(|x| picture.get(x, 60).unwrap());
+    assert_eq!(pixels, [blue, orange, orange]);
+}
+
+#[test]
+fn a_second_canvas_shows_the_same_place_under_layers_of_its_own() {
+    let Some(headless) = headless() else { return };
+    let blue = OverlayFrame { colormap: Colormap::Blue, ..overlay(0.25, OverlayStyle::Fill) };
+    let orange = OverlayFrame { colormap: Colormap::Orange, ..overlay(0.75, OverlayStyle::Fill) };
+    let tiles = vec![tile(0, 0, 0, FULL, WHITE)];
+    let frame = Frame {
+        overlays: vec![blue],
+        beside: Some(vec![orange]),
+        ..frame(camera(120.0, 1.0), tiles)
+    };
+    let mut renderer = headless.renderer(SMALL_ATLAS);
+    let first = headless.render(&mut renderer, &frame).unwrap();
+    let second = headless.paint_beside(&renderer, &frame).unwrap();
+    let (blue, orange) = ([86, 180, 233, 255], [230, 159, 0, 255]);
+    assert_eq!([30, 50, 90].map(|x| first.get(x, 60).unwrap()), [WHITE, blue, blue]);
+    assert_eq!([30, 50, 90].map(|x| second.get(x, 60).unwrap()), [WHITE, WHITE, orange]);
+}
+
 #[test]
 fn the_fill_is_as_opaque_as_asked() {
     let Some(headless) = headless() else { return };
@@ -374,6 +485,7 @@ fn the_contour_is_as_wide_at_every_zoom() {
             center: Level0Px { x: 60.0, y: 60.0 },
             level0_per_pt,
             canvas: ScreenPt { x: 100.0, y: 20.0 },
+            turn: Turn::NONE,
         };
         let overlays = vec![overlay(0.5, OverlayStyle::Contour)];
         let frame = Frame { overlays, ..frame(camera, Vec::new()) };

@@ -81,6 +81,7 @@ fn the_field_uniform_has_one_layout() {
         ("clip", offset_of!(FieldUniform, clip)),
         ("canvas", offset_of!(FieldUniform, canvas)),
         ("frame", offset_of!(FieldUniform, frame)),
+        ("turn", offset_of!(FieldUniform, turn)),
         ("cells_per_px", offset_of!(FieldUniform, cells_per_px)),
         ("threshold", offset_of!(FieldUniform, threshold)),
         ("colormap", offset_of!(FieldUniform, colormap)),
@@ -101,6 +102,7 @@ fn the_band_uniform_has_one_layout() {
     let expected = vec![
         ("clip", offset_of!(BandUniform, clip)),
         ("texels", offset_of!(BandUniform, texels)),
+        ("turn", offset_of!(BandUniform, turn)),
         ("gain", offset_of!(BandUniform, gain)),
         ("offset", offset_of!(BandUniform, offset)),
         ("pad", offset_of!(BandUniform, pad)),
@@ -159,6 +161,7 @@ fn the_tile_instance_feeds_the_inputs_of_its_shader() {
         ("crispness", offset_of!(TileInstance, crispness)),
         ("tap_offset", offset_of!(TileInstance, tap_offset)),
         ("layer", offset_of!(TileInstance, layer)),
+        ("turn", offset_of!(TileInstance, turn)),
     ];
     assert_eq!((inputs.len(), TileInstance::ATTRIBUTES.len()), (fields.len(), fields.len()));
     for ((name, offset), attribute) in fields.into_iter().zip(TileInstance::ATTRIBUTES) {

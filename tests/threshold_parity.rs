@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn};
 use domain::heatmap::Heatmap;
 use domain::mask::{BinaryMask, BinaryThreshold, mask_raster};
 use render::RendererConfig;
@@ -76,6 +76,7 @@ fn the_colored_pixels_on_the_screen_are_those_whose_centers_exceed_t() {
             center: Level0Px { x: frame.x + frame.width * 0.4, y: frame.y + frame.height * 0.6 },
             level0_per_pt: frame.width / 170.3,
             canvas: ScreenPt { x: 201.0, y: 133.0 },
+            turn: Turn::NONE,
         };
         for t in [0.0, 0.2, 0.35, 0.5, 0.77, 1.0] {
             let threshold = BinaryThreshold::clamped(t);
@@ -97,6 +98,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         opacity: 1.0,
         colormap: Colormap::Cividis,
         style: OverlayStyle::Fill,
+        columns: (0.0, 1.0),
     };
     Frame {
         camera,
@@ -106,6 +108,7 @@ fn fill(heatmap: &Arc<Heatmap>, camera: Camera, threshold: BinaryThreshold) -> F
         color_table: None,
         band: None,
         overlays: vec![overlay],
+        beside: None,
     }
 }
 

@@ -124,7 +124,8 @@ impl App {
         let state = &self.state;
         Panel::top("menu").show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
         let n_damaged = self.tiles.damaged(&state.view).len();
-        Panel::bottom("status").show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged));
+        Panel::bottom("status")
+            .show(ui, |ui| status_bar::status_bar_ui(ui, state, n_damaged, commands));
         if let Some(facts) = &state.view.facts {
             if state.review.is_panel_open {
                 let left = Panel::left("review").default_size(336.0).size_range(336.0..=520.0);
@@ -185,6 +186,10 @@ impl App {
         if let Some(due) = self.state.notices.expire(Instant::now()) {
             ctx.request_repaint_after(due);
         }
+        let comparison = self.state.overlay.comparison.as_mut();
+        if let Some(due) = comparison.and_then(|it| it.blink(Instant::now())) {
+            ctx.request_repaint_after(due);
+        }
         if journal::follow(&mut self.state) {
             ctx.request_repaint_after(Duration::from_millis(300));
         }
@@ -208,7 +213,8 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
-        tracing::trace!(cpu_seconds = frame.info().cpu_usage, "frame");
+        let work_ms = frame.info().cpu_usage.map(|seconds| 1000.0 * seconds);
+        tracing::trace!(work_ms, "frame before");
         let mut commands = Commands::default();
         shortcuts::read(ui.ctx(), &self.state, &mut commands);
         push_dropped_files(ui.ctx(), &self.state, &mut commands);
@@ -220,7 +226,7 @@ impl eframe::App for App {
 
         let before = self.state.view.camera;
         let center = CentralPanel::default()
-            .frame(Frame::new().fill(theme::CANVAS))
+            .frame(Frame::new().fill(theme::backdrop(self.state.session.backdrop)))
             .show(ui, |ui| self.center_ui(ui, &mut commands))
             .inner;
         is_changed |= before != self.state.view.camera;
@@ -230,7 +236,7 @@ impl eframe::App for App {
         is_changed |= !asked_by_canvas.is_empty();
         self.apply(asked_by_canvas);
         let missing = command::lens::follow(&mut self.state);
-        self.perform(missing.into_iter().collect());
+        self.perform(missing);
         if is_changed {
             // Panels that were drawn before the change show it in the next frame.
             ui.ctx().request_repaint();
@@ -248,7 +254,10 @@ impl eframe::App for App {
 /// What a person keeps of an open slide.
 fn review_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Commands) {
     let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
-    scroll.show(ui, |ui| lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, commands));
+    let keys = state.session.key_set;
+    scroll.show(ui, |ui| {
+        lesion_list::lesion_list_ui(ui, &state.review, facts.mpp, keys, commands);
+    });
 }
 
 /// What is beside an open slide: model, result, overlay, facts.
@@ -273,7 +282,7 @@ fn push_dropped_files(ctx: &egui::Context, state: &State, commands: &mut Command
     let is_planning = state.training.is_open && state.training.run.is_none();
     match path.extension() {
         None if is_planning => commands.push(TrainingCommand::TakeFolder(path)),
-        _ => commands.push(FileCommand::Open(path)),
+        _ => commands.push(FileCommand::Drop(path)),
     }
 }
 

@@ -9,3 +9,8 @@ fn corner_of(rectangle: vec4f, corner: u32) -> vec2f {
         select(rectangle.y, rectangle.w, is_bottom),
     );
 }
+
+// From the clip space of the upright canvas to that of the screen's, which the slide is turned on: by a matrix, row by row.
+fn turned(clip: vec2f, turn: vec4f) -> vec4f {
+    return vec4f(dot(turn.xy, clip), dot(turn.zw, clip), 0.0, 1.0);
+}

@@ -1,5 +1,5 @@
 // The heatmap field of `domain::heatmap` in whole numbers: equal to the CPU on every driver.
-// Space: clip space in, canvas pixels (device pixels, origin top-left, y down) to the fragment stage.
+// Space: clip space in, pixels of the upright canvas (device pixels, origin top-left, y down) to the fragment stage.
 
 struct FieldUniform {
     // Top-left and bottom-right of the drawn rectangle in clip space.
@@ -8,6 +8,8 @@ struct FieldUniform {
     canvas: vec4f,
     // Top-left and bottom-right of the heatmap's frame in canvas pixels.
     frame: vec4f,
+    // As `turned` takes it.
+    turn: vec4f,
     // Cells across and down that one canvas pixel covers.
     cells_per_px: vec2f,
     // Cut-off in multiples of 1 / FIELD_ONE.
@@ -52,7 +54,7 @@ const STEP: u32 = 0x10000u;
 @vertex
 fn vs_main(@builtin(vertex_index) corner: u32) -> VertexOut {
     var out: VertexOut;
-    out.position = vec4f(corner_of(field_uniform.clip, corner), 0.0, 1.0);
+    out.position = turned(corner_of(field_uniform.clip, corner), field_uniform.turn);
     out.canvas_px = corner_of(field_uniform.canvas, corner);
     return out;
 }

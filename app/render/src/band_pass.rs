@@ -73,6 +73,7 @@ impl BandPass {
         let uniform = BandUniform {
             clip: canvas.clip_from_canvas(visible),
             texels: texels(band.picture.size(), frame, visible),
+            turn: canvas.turn(),
             gain: band.gain,
             offset: band.offset,
             pad: [0.0; 2],

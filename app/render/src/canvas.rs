@@ -1,14 +1,19 @@
 //! The canvas in device pixels, and how the slide falls onto it.
+//!
+//! Everything is laid out on an *upright* canvas, on which columns and rows of the slide are columns and rows of pixels. Where the
+//! slide is turned, that is the upright rectangle around the screen's canvas, and the vertex stages turn it last.
 
-use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn, turned_size};
 
 use crate::frame::Frame;
 
-/// A camera and the whole number of device pixels that its canvas has.
+/// An upright camera, the whole number of device pixels that its canvas has, and how it falls onto the screen's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Canvas {
     camera: Camera,
     size: PixelSize,
+    on_screen: PixelSize,
+    turn: Turn,
 }
 
 /// A rectangle in canvas pixels.
@@ -24,27 +29,64 @@ impl Canvas {
     /// `None` where nothing can be seen: no pixels, or a camera that maps nowhere.
     pub(crate) fn of(frame: &Frame) -> Option<Self> {
         let camera = frame.camera;
-        let size = PixelSize {
+        let on_screen = PixelSize {
             width: device_pixels(camera.canvas.x, frame.pixels_per_pt),
             height: device_pixels(camera.canvas.y, frame.pixels_per_pt),
         };
         let scale = camera.level0_per_pt;
-        let is_drawable = size.area() != 0
+        let is_drawable = on_screen.area() != 0
             && scale.is_finite()
             && 0.0 < scale
             && camera.center.x.is_finite()
             && camera.center.y.is_finite();
-        is_drawable.then_some(Self { camera, size })
+        let turn = camera.turn;
+        let upright = Self { camera, size: on_screen, on_screen, turn };
+        is_drawable.then(|| if turn == Turn::NONE { upright } else { upright.around() })
     }
 
-    pub(crate) fn size(&self) -> PixelSize {
-        self.size
+    /// The upright rectangle around a turned canvas.
+    fn around(self) -> Self {
+        let sides = (f64::from(self.on_screen.width), f64::from(self.on_screen.height));
+        let (width, height) = turned_size(sides, self.turn);
+        let size = PixelSize { width: width.ceil() as u32, height: height.ceil() as u32 };
+        let px_per_pt = sides.0 / self.camera.canvas.x;
+        let canvas = ScreenPt {
+            x: f64::from(size.width) / px_per_pt,
+            y: f64::from(size.height) / px_per_pt,
+        };
+        Self { camera: Camera { canvas, turn: Turn::NONE, ..self.camera }, size, ..self }
+    }
+
+    /// The screen's canvas.
+    pub(crate) fn on_screen(&self) -> PixelSize {
+        self.on_screen
+    }
+
+    /// From the clip space of the upright canvas to that of the screen's: a 2 x 2 matrix, row by row.
+    pub(crate) fn turn(&self) -> [f32; 4] {
+        let (sin, cos) = self.turn.sin_cos();
+        let upright = (f64::from(self.size.width), f64::from(self.size.height));
+        let screen = (f64::from(self.on_screen.width), f64::from(self.on_screen.height));
+        [
+            cos * upright.0 / screen.0,
+            sin * upright.1 / screen.0,
+            -sin * upright.0 / screen.1,
+            cos * upright.1 / screen.1,
+        ]
+        .map(|it| it as f32)
     }
 
     /// The whole canvas.
     pub(crate) fn rect(&self) -> CanvasRect {
         let (right, bottom) = (f64::from(self.size.width), f64::from(self.size.height));
         CanvasRect { left: 0.0, top: 0.0, right, bottom }
+    }
+
+    /// The pixels of the screen's canvas between two shares of its width: where they begin, and how many.
+    pub(crate) fn columns(&self, (from, to): (f32, f32)) -> (u32, u32) {
+        let width = self.on_screen.width;
+        let at = |share: f32| (f64::from(share.clamp(0.0, 1.0)) * f64::from(width)).round() as u32;
+        (at(from), at(to).saturating_sub(at(from)))
     }
 
     pub(crate) fn canvas_from_level0(&self, area: Level0Rect) -> CanvasRect {
@@ -163,6 +205,7 @@ mod tests {
             center: Level0Px { x: 3e9, y: 50.0 },
             level0_per_pt: 3.0,
             canvas: ScreenPt { x: points, y: points },
+            turn: Turn::NONE,
         };
         Canvas::of(&Frame {
             camera,
@@ -172,6 +215,7 @@ mod tests {
             color_table: None,
             band: None,
             overlays: Vec::new(),
+            beside: None,
         })
     }
 

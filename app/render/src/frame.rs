@@ -70,6 +70,8 @@ pub struct OverlayFrame {
     pub colormap: Colormap,
     /// Fill, contour or both.
     pub style: OverlayStyle,
+    /// Where it begins and ends across the canvas, each a share of `0.0..=1.0`; `(0.0, 1.0)` is all of it.
+    pub columns: (f32, f32),
 }
 
 /// Color values of any sign over a part of the slide: one band of the picture.
@@ -121,6 +123,17 @@ pub struct BandFrame {
     pub offset: f32,
 }
 
+/// Where a canvas lies in the target of a pass, in device pixels; wholly inside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CanvasPlace {
+    /// Of its left edge.
+    pub left: u32,
+    /// Of its top edge.
+    pub top: u32,
+    /// Of the canvas.
+    pub size: PixelSize,
+}
+
 /// One picture.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -138,4 +151,6 @@ pub struct Frame {
     pub band: Option<BandFrame>,
     /// Layers over the slide, the lowest first.
     pub overlays: Vec<OverlayFrame>,
+    /// Layers over the same part of the slide on a second canvas, as large as the first; `None` where there is one canvas.
+    pub beside: Option<Vec<OverlayFrame>>,
 }

@@ -18,17 +18,20 @@ pub struct TileInstance {
     pub tap_offset: f32,
     /// Layer of the atlas.
     pub layer: u32,
+    /// From the upright canvas to the screen's: a 2 x 2 matrix in clip space, row by row.
+    pub turn: [f32; 4],
 }
 
 impl TileInstance {
     /// As vertex attributes: location, format, offset.
-    pub const ATTRIBUTES: [wgpu::VertexAttribute; 6] = [
+    pub const ATTRIBUTES: [wgpu::VertexAttribute; 7] = [
         attribute(0, wgpu::VertexFormat::Float32x4, offset_of!(Self, clip)),
         attribute(1, wgpu::VertexFormat::Float32x4, offset_of!(Self, texels)),
         attribute(2, wgpu::VertexFormat::Float32x2, offset_of!(Self, texel_limit)),
         attribute(3, wgpu::VertexFormat::Float32, offset_of!(Self, crispness)),
         attribute(4, wgpu::VertexFormat::Float32, offset_of!(Self, tap_offset)),
         attribute(5, wgpu::VertexFormat::Uint32, offset_of!(Self, layer)),
+        attribute(6, wgpu::VertexFormat::Float32x4, offset_of!(Self, turn)),
     ];
 }
 
@@ -40,6 +43,9 @@ const fn attribute(
     wgpu::VertexAttribute { format, offset: offset as wgpu::BufferAddress, shader_location }
 }
 
+/// The turn of a canvas that is not turned.
+pub const UPRIGHT: [f32; 4] = [1.0, 0.0, 0.0, 1.0];
+
 /// Mirror of `FieldUniform` in `shaders/shared/field.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -50,6 +56,8 @@ pub struct FieldUniform {
     pub canvas: [f32; 4],
     /// Frame of the heatmap: left, top, right, bottom in canvas pixels.
     pub frame: [f32; 4],
+    /// From the upright canvas to the screen's: a 2 x 2 matrix in clip space, row by row.
+    pub turn: [f32; 4],
     /// Cells across and down that one canvas pixel covers.
     pub cells_per_px: [f32; 2],
     /// Cut-off in multiples of `1 /` [`domain::heatmap::FIELD_ONE`].
@@ -72,6 +80,8 @@ pub struct BandUniform {
     pub clip: [f32; 4],
     /// The same in texels.
     pub texels: [f32; 4],
+    /// From the upright canvas to the screen's: a 2 x 2 matrix in clip space, row by row.
+    pub turn: [f32; 4],
     /// A value is drawn as `offset + gain * value`.
     pub gain: f32,
     /// What 0 is drawn as.

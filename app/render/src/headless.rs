@@ -10,8 +10,8 @@ use domain::pixels::Pixels;
 use crate::canvas::Canvas;
 use crate::error::{RenderError, check_size};
 use crate::field_textures::{self, FieldTextures};
-use crate::frame::Frame;
-use crate::gpu_data::FieldUniform;
+use crate::frame::{CanvasPlace, Frame};
+use crate::gpu_data::{FieldUniform, UPRIGHT};
 use crate::pipeline::PassPipeline;
 use crate::readback;
 use crate::renderer::{Renderer, RendererConfig};
@@ -100,12 +100,29 @@ impl Headless {
     /// # Errors
     /// If the canvas is larger than a texture may be, or the picture cannot be read back.
     pub fn paint(&self, renderer: &Renderer, frame: &Frame) -> Result<Pixels, RenderError> {
-        let size = Canvas::of(frame).map_or(PixelSize::default(), |canvas| canvas.size());
+        self.picture(frame, |pass, place| renderer.paint(pass, place))
+    }
+
+    /// As [`Self::paint`], the second canvas.
+    ///
+    /// # Errors
+    /// As [`Self::paint`].
+    pub fn paint_beside(&self, renderer: &Renderer, frame: &Frame) -> Result<Pixels, RenderError> {
+        self.picture(frame, |pass, place| renderer.paint_beside(pass, place))
+    }
+
+    fn picture(
+        &self,
+        frame: &Frame,
+        paint: impl FnOnce(&mut wgpu::RenderPass<'static>, CanvasPlace),
+    ) -> Result<Pixels, RenderError> {
+        let size = Canvas::of(frame).map_or(PixelSize::default(), |canvas| canvas.on_screen());
         if size.area() == 0 {
             return Ok(Pixels::filled(size, [0; 4]));
         }
         check_size(&self.device, "a picture", size)?;
-        let rgba = self.draw(size, PICTURE_FORMAT, |pass| renderer.paint(pass))?;
+        let place = CanvasPlace { left: 0, top: 0, size };
+        let rgba = self.draw(size, PICTURE_FORMAT, |pass| paint(pass, place))?;
         Pixels::new(size, rgba)
             .ok_or_else(|| RenderError::Readback("its size changed on the way".to_owned()))
     }
@@ -243,6 +260,7 @@ impl MaskPass<'_> {
         let uniform = FieldUniform {
             clip: [-1.0, 1.0, 1.0, -1.0],
             canvas: [0.0, 0.0, width, height],
+            turn: UPRIGHT,
             threshold: threshold.quantized(),
             ..Default::default()
         };

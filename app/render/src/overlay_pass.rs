@@ -11,7 +11,7 @@ use crate::canvas::{Canvas, CanvasRect};
 use crate::colormap;
 use crate::error::RenderError;
 use crate::field_textures::{self, FieldTextures};
-use crate::frame::{OverlayFrame, OverlayStyle};
+use crate::frame::{CanvasPlace, Frame, OverlayFrame, OverlayStyle};
 use crate::gpu_data::{FieldUniform, heatmap_override};
 use crate::pipeline::PassPipeline;
 use crate::shaders;
@@ -29,8 +29,20 @@ pub(crate) struct OverlayPass {
     pipelines: Pipelines,
     colormaps: wgpu::TextureView,
     slots: Vec<Slot>,
-    /// Indices of slots in the order in which they are drawn.
-    shown: Vec<(usize, OverlayStyle)>,
+    /// In the order in which they are drawn.
+    shown: Vec<Shown>,
+    /// As many of them are on the first canvas, the others on the second.
+    n_first: usize,
+}
+
+/// A layer of this frame.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    /// Of its slot.
+    index: usize,
+    style: OverlayStyle,
+    /// The first pixel across that it is drawn on, and how many.
+    columns: (u32, u32),
 }
 
 /// Room for one layer.
@@ -86,6 +98,7 @@ impl OverlayPass {
             colormaps: colormap::create_texture(device, queue),
             slots: Vec::new(),
             shown: Vec::new(),
+            n_first: 0,
         }
     }
 
@@ -98,12 +111,17 @@ impl OverlayPass {
         device: &wgpu::Device,
         queue: &wgpu::Queue,
         canvas: &Canvas,
-        overlays: &[OverlayFrame],
-        pixels_per_pt: f32,
+        frame: &Frame,
     ) -> Result<(), RenderError> {
         self.clear();
         let mut result = Ok(());
-        for overlay in overlays {
+        let pixels_per_pt = frame.pixels_per_pt;
+        for overlay in &frame.overlays {
+            let layer = self.prepare_layer(device, queue, canvas, overlay, pixels_per_pt);
+            result = result.and(layer);
+        }
+        self.n_first = self.shown.len();
+        for overlay in frame.beside.iter().flatten() {
             let layer = self.prepare_layer(device, queue, canvas, overlay, pixels_per_pt);
             result = result.and(layer);
         }
@@ -139,7 +157,8 @@ impl OverlayPass {
         let line_px = LINE_PT * pixels_per_pt;
         slot.field.write_uniform(queue, &uniform(canvas, overlay, frame, visible, line_px));
         slot.is_taken = true;
-        self.shown.push((index, overlay.style));
+        let columns = canvas.columns(overlay.columns);
+        self.shown.push(Shown { index, style: overlay.style, columns });
         Ok(())
     }
 
@@ -158,10 +177,27 @@ impl OverlayPass {
         })
     }
 
-    /// Draws what was prepared.
-    pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>) {
-        for (index, style) in &self.shown {
+    /// Draws what was prepared for the first canvas.
+    pub(crate) fn paint(&self, pass: &mut wgpu::RenderPass<'_>, place: CanvasPlace) {
+        self.paint_slots(pass, &self.shown[..self.n_first], place);
+    }
+
+    /// Draws what was prepared for the second canvas.
+    pub(crate) fn paint_beside(&self, pass: &mut wgpu::RenderPass<'_>, place: CanvasPlace) {
+        self.paint_slots(pass, &self.shown[self.n_first..], place);
+    }
+
+    fn paint_slots(&self, pass: &mut wgpu::RenderPass<'_>, shown: &[Shown], place: CanvasPlace) {
+        for Shown { index, style, columns } in shown {
             let Some(bind_group) = &self.slots[*index].bind_group else { continue };
+            let (width, height) = (place.size.width, place.size.height);
+            let left = columns.0.min(width);
+            pass.set_scissor_rect(
+                place.left + left,
+                place.top,
+                columns.1.min(width - left),
+                height,
+            );
             pass.set_pipeline(match style {
                 OverlayStyle::Fill => &self.pipelines.fill,
                 OverlayStyle::Contour => &self.pipelines.contour,
@@ -175,6 +211,7 @@ impl OverlayPass {
     /// Draws nothing until the next `prepare`.
     pub(crate) fn clear(&mut self) {
         self.shown.clear();
+        self.n_first = 0;
         self.slots.iter_mut().for_each(|slot| slot.is_taken = false);
     }
 }
@@ -193,6 +230,7 @@ fn uniform(
         clip: canvas.clip_from_canvas(drawn),
         canvas: drawn.to_array(),
         frame: frame.to_array(),
+        turn: canvas.turn(),
         cells_per_px: [
             (f64::from(cells.width) / frame.width()) as f32,
             (f64::from(cells.height) / frame.height()) as f32,

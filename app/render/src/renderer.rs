@@ -3,7 +3,7 @@
 use crate::band_pass::BandPass;
 use crate::canvas::Canvas;
 use crate::error::RenderError;
-use crate::frame::Frame;
+use crate::frame::{CanvasPlace, Frame};
 use crate::overlay_pass::OverlayPass;
 use crate::tile_pass::TilePass;
 
@@ -89,15 +89,22 @@ impl Renderer {
             self.upload_budget,
         );
         let band = self.band.prepare(device, queue, &canvas, frame.band.as_ref());
-        let overlays = &frame.overlays;
-        let overlay = self.overlay.prepare(device, queue, &canvas, overlays, frame.pixels_per_pt);
+        let overlay = self.overlay.prepare(device, queue, &canvas, frame);
         Prepared { pending_uploads, overlay_error: overlay.and(band).err() }
     }
 
-    /// Draws what was prepared last. The viewport of `pass` must be the canvas.
-    pub fn paint(&self, pass: &mut wgpu::RenderPass<'static>) {
+    /// Draws what was prepared last. The viewport of `pass` must be the canvas, which lies at `place`; its scissor is
+    /// another one afterwards.
+    pub fn paint(&self, pass: &mut wgpu::RenderPass<'static>, place: CanvasPlace) {
         self.tiles.paint(pass);
         self.band.paint(pass);
-        self.overlay.paint(pass);
+        self.overlay.paint(pass, place);
+    }
+
+    /// As [`Self::paint`], the second canvas.
+    pub fn paint_beside(&self, pass: &mut wgpu::RenderPass<'static>, place: CanvasPlace) {
+        self.tiles.paint(pass);
+        self.band.paint(pass);
+        self.overlay.paint_beside(pass, place);
     }
 }

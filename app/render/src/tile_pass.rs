@@ -198,6 +198,7 @@ impl TilePass {
         let instance = TileInstance {
             clip: canvas.clip_from_canvas(visible),
             layer,
+            turn: canvas.turn(),
             ..sampling(area, visible, tile.pixels.size())
         };
         Some(Placed { shown: Shown { level: tile.key.level, visible }, instance })

@@ -1,9 +1,9 @@
 //! Pointer, wheel and pinch to commands.
 
-use domain::coords::ScreenPt;
-use egui::{CursorIcon, Key, PointerButton, Response, Sense, Ui};
+use domain::coords::{Level0Px, ScreenPt};
+use egui::{CursorIcon, Key, PointerButton, Pos2, Response, Sense, Ui};
 
-use super::canvas_point;
+use super::{Panes, canvas_point};
 use crate::command::{Commands, ReviewCommand, ViewCommand};
 use crate::state::State;
 use crate::state::review::Tool;
@@ -22,12 +22,17 @@ pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Resp
     let view = &state.view;
     let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::click_and_drag());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Slide"));
-    let canvas = ScreenPt { x: f64::from(rect.width()), y: f64::from(rect.height()) };
+    let panes = Panes::of(rect, state);
+    let size = panes.first.size();
+    let canvas = ScreenPt { x: f64::from(size.x), y: f64::from(size.y) };
     let pixels_per_pt = ui.pixels_per_point();
     if canvas != view.camera.canvas || pixels_per_pt != view.pixels_per_pt {
         commands.push(ViewCommand::SetCanvas { canvas, pixels_per_pt });
     }
-    let pointer = response.hover_pos().map(|pos| canvas_point(rect, pos));
+    // What was begun on one canvas goes on there.
+    let origin = ui.input(|input| input.pointer.press_origin());
+    let pane = |pos: Pos2| panes.at(origin.unwrap_or(pos));
+    let pointer = response.hover_pos().map(|pos| canvas_point(pane(pos), pos));
     if pointer != view.pointer {
         commands.push(ViewCommand::SetPointer(pointer));
     }
@@ -41,7 +46,7 @@ pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Resp
     if let Some(anchor) = pointer {
         zoom(ui, &response, anchor, !is_tool_on, commands);
     }
-    let place = response.interact_pointer_pos().map(|pos| canvas_point(rect, pos));
+    let place = response.interact_pointer_pos().map(|pos| canvas_point(pane(pos), pos));
     let place = place.map(|place| view.camera.level0_from_screen(place));
     if !is_tool_on {
         if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
@@ -51,7 +56,10 @@ pub(crate) fn sense(ui: &mut Ui, state: &State, commands: &mut Commands) -> Resp
     } else if state.review.tool == Tool::Polygon {
         corner(&response, place, commands);
     } else {
-        lead(ui, &response, place.filter(|_| !is_primary_panning), state, commands);
+        let place = place.filter(|_| !is_primary_panning);
+        let origin = origin.map(|origin| canvas_point(panes.at(origin), origin));
+        let origin = origin.map(|origin| view.camera.level0_from_screen(origin));
+        lead(ui, &response, (origin, place), state, commands);
     }
     response
 }
@@ -86,7 +94,7 @@ fn zoom(
 }
 
 /// A click sets a corner, a double click closes.
-fn corner(response: &Response, place: Option<domain::coords::Level0Px>, commands: &mut Commands) {
+fn corner(response: &Response, place: Option<Level0Px>, commands: &mut Commands) {
     if response.double_clicked() {
         commands.push(ReviewCommand::Finish);
     } else if let (true, Some(place)) = (response.clicked_by(PointerButton::Primary), place) {
@@ -98,7 +106,7 @@ fn corner(response: &Response, place: Option<domain::coords::Level0Px>, commands
 fn lead(
     ui: &Ui,
     response: &Response,
-    place: Option<domain::coords::Level0Px>,
+    (origin, place): (Option<Level0Px>, Option<Level0Px>),
     state: &State,
     commands: &mut Commands,
 ) {
@@ -106,10 +114,7 @@ fn lead(
     let is_clicked = response.clicked_by(PointerButton::Primary);
     if let (true, Some(place)) = (is_down || is_clicked, place) {
         // A slow frame may come when the pointer has already moved on.
-        let origin = ui.input(|input| input.pointer.press_origin());
         if let (true, Some(origin)) = (state.review.way.is_empty(), origin) {
-            let origin = canvas_point(response.rect, origin);
-            let origin = state.view.camera.level0_from_screen(origin);
             commands.push(ReviewCommand::Lead(origin));
         }
         commands.push(ReviewCommand::Lead(place));

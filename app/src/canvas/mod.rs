@@ -7,14 +7,16 @@ mod annotations;
 mod callback;
 mod input;
 mod overview;
+mod panes;
 mod scale_bar;
 
 use domain::coords::{Level0Px, Level0Rect, ScreenPt};
-use egui::{Pos2, Rect, StrokeKind, Ui, pos2};
+use egui::{Painter, Pos2, Rect, StrokeKind, Ui, pos2};
 use render::frame::Frame;
 
 pub(crate) use callback::install;
 pub(crate) use input::sense;
+pub(crate) use panes::Panes;
 pub(crate) use scale_bar::magnification;
 
 use crate::command::Commands;
@@ -52,34 +54,47 @@ impl Canvas {
             color_table: view.color_table().cloned(),
             band: state.picture_lens.frame(view.generation),
             overlays: state.overlay.frames(),
+            beside: state.overlay.frames_beside(),
         };
         let chosen = state.overlay.layer().filter(|it| state.overlay.is_seen() && it.look.is_shown);
         let threshold = chosen.map(|layer| layer.threshold.get());
         tracing::trace!(threshold, tiles = frame.tiles.len(), "frame");
-        ui.painter().rect_filled(rect, 0.0, theme::CANVAS);
-        ui.painter().add(callback::shape(rect, frame, ui.ctx().clone()));
-        for area in tiles.damaged(view) {
-            let place = on_screen(state, rect, area);
-            let stroke = egui::Stroke::new(1.0, theme::WARNING);
-            ui.painter_at(rect).rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
+        ui.painter().rect_filled(rect, 0.0, theme::backdrop(state.session.backdrop));
+        let panes = Panes::of(rect, state);
+        ui.painter().add(callback::shape(panes.first, frame, ui.ctx().clone()));
+        ui.painter().extend(panes.second.map(callback::shape_beside));
+        for pane in panes.iter() {
+            self.paint_marks(&ui.painter_at(pane), pane, state, tiles);
         }
-        if let Some(stop) = state.overlay.tour().and_then(Tour::stop) {
-            let place = on_screen(state, rect, stop.bounds).expand(LESION_MARGIN_PT);
-            let stroke = egui::Stroke::new(2.0, theme::ACCENT);
-            ui.painter_at(rect).rect_stroke(place, 3.0, stroke, StrokeKind::Outside);
-        }
-        self.annotations.paint(&ui.painter_at(rect), rect, state);
+        panes::show(ui, panes, state, commands);
         scale_bar::paint(ui, rect, view);
         self.overview.show(ui, rect, view, tiles, commands);
     }
+
+    /// What is drawn over the picture of one canvas.
+    fn paint_marks(&mut self, painter: &Painter, pane: Rect, state: &State, tiles: &Tiles) {
+        for area in tiles.damaged(&state.view) {
+            let place = on_screen(state, pane, area);
+            let stroke = egui::Stroke::new(1.0, theme::WARNING);
+            painter.rect_stroke(place, 0.0, stroke, StrokeKind::Inside);
+        }
+        if let Some(stop) = state.overlay.tour().and_then(Tour::stop) {
+            let place = on_screen(state, pane, stop.bounds).expand(LESION_MARGIN_PT);
+            let stroke = egui::Stroke::new(2.0, theme::ACCENT);
+            painter.rect_stroke(place, 3.0, stroke, StrokeKind::Outside);
+        }
+        self.annotations.paint(painter, pane, state);
+    }
 }
 
-/// Where a part of the slide lies in the window.
+/// Where a part of the slide lies in the window; if it is turned, the upright rectangle around it.
 fn on_screen(state: &State, canvas: Rect, area: Level0Rect) -> Rect {
     let corner = |x: f64, y: f64| {
         window_pos(canvas, state.view.camera.screen_from_level0(Level0Px { x, y }))
     };
-    Rect::from_two_pos(corner(area.x, area.y), corner(area.x + area.width, area.y + area.height))
+    let (right, bottom) = (area.x + area.width, area.y + area.height);
+    let corners = [(area.x, area.y), (right, area.y), (right, bottom), (area.x, bottom)];
+    Rect::from_points(&corners.map(|(x, y)| corner(x, y)))
 }
 
 /// A canvas position to a window position.

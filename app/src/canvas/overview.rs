@@ -1,9 +1,9 @@
 //! The whole slide, small, in the corner: shows where the canvas looks, and takes it elsewhere.
 
 use domain::color::ColorTable;
-use domain::coords::{Level0Px, Level0Rect};
+use domain::coords::{Camera, Level0Px, Level0Rect, ScreenPt};
 use domain::pixels::Pixels;
-use egui::{Color32, ColorImage, Rect, Sense, StrokeKind, TextureHandle, Ui, pos2, vec2};
+use egui::{Color32, ColorImage, Pos2, Rect, Sense, Shape, TextureHandle, Ui, pos2, vec2};
 
 use crate::command::{Commands, ViewCommand};
 use crate::state::view::ViewState;
@@ -61,9 +61,9 @@ impl Overview {
             let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
             ui.painter().image(texture.id(), place, whole, Color32::WHITE);
         }
-        let seen = on_overview(place, bounds, view.camera.visible()).intersect(place);
         let stroke = egui::Stroke::new(2.0, theme::ACCENT);
-        ui.painter().rect_stroke(seen, 0.0, stroke, StrokeKind::Middle);
+        let seen = corners(&view.camera).map(|corner| on_overview(place, bounds, corner));
+        ui.painter_at(place.expand(1.0)).add(Shape::closed_line(seen.to_vec(), stroke));
 
         let response = ui.interact(place, ui.scope_id().with("overview"), Sense::click_and_drag());
         response.widget_info(|| {
@@ -114,14 +114,21 @@ fn placed(canvas: Rect, bounds: Level0Rect) -> Rect {
     Rect::from_min_size(pos2(corner.x - size.x, corner.y), size)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a few hundred points")]
-fn on_overview(place: Rect, bounds: Level0Rect, area: Level0Rect) -> Rect {
-    let scale = f64::from(place.width()) / bounds.width.max(1.0);
-    let at = |x: f64, y: f64| place.min + vec2((x * scale) as f32, (y * scale) as f32);
-    Rect::from_min_max(at(area.x, area.y), at(area.x + area.width, area.y + area.height))
+/// The corners of what is seen, one after the other.
+fn corners(camera: &Camera) -> [Level0Px; 4] {
+    let ScreenPt { x, y } = camera.canvas;
+    [(0.0, 0.0), (x, 0.0), (x, y), (0.0, y)]
+        .map(|(x, y)| camera.level0_from_screen(ScreenPt { x, y }))
 }
 
-fn level0_at(place: Rect, bounds: Level0Rect, pos: egui::Pos2) -> Level0Px {
+/// Kept inside the overview, as far as an outline can be.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred points")]
+fn on_overview(place: Rect, bounds: Level0Rect, point: Level0Px) -> Pos2 {
+    let scale = f64::from(place.width()) / bounds.width.max(1.0);
+    place.clamp(place.min + vec2((point.x * scale) as f32, (point.y * scale) as f32))
+}
+
+fn level0_at(place: Rect, bounds: Level0Rect, pos: Pos2) -> Level0Px {
     let scale = bounds.width / f64::from(place.width()).max(1.0);
     Level0Px {
         x: f64::from(pos.x - place.min.x) * scale,

@@ -9,9 +9,6 @@ use crate::ui::theme;
 /// The bar is at most this long.
 const BAR_MAX_PT: f64 = 160.0;
 
-/// Magnification times micrometres per pixel of a common scanner: 20x at 0.5 um, 40x at 0.25 um.
-const POWER_TIMES_MPP: f64 = 10.0;
-
 /// A bar of a round length.
 #[derive(Clone, Debug, PartialEq)]
 struct ScaleBar {
@@ -57,13 +54,10 @@ pub(super) fn paint(ui: &Ui, rect: Rect, view: &ViewState) {
 /// The magnification on screen, in the words of a microscope, and whether it goes beyond what was
 /// scanned: `5.0x`, `40x, beyond native`.
 pub(crate) fn magnification(facts: &SlideFacts, level0_per_device_px: f64) -> String {
-    let known = facts.objective_power;
-    let native = known.or_else(|| facts.mpp.map(|mpp| POWER_TIMES_MPP / mpp.mean()));
-    let about = if known.is_some() { "" } else { "about " };
-    let text = match native {
-        Some(native) => format!("{about}{}x", three_digits(native / level0_per_device_px)),
-        None => format!("{} %", three_digits(100.0 / level0_per_device_px)),
-    };
+    let (native, unit) = facts.native_magnification();
+    let is_estimated = facts.objective_power.is_none() && facts.mpp.is_some();
+    let about = if is_estimated { "about " } else { "" };
+    let text = format!("{about}{}{unit}", three_digits(native / level0_per_device_px));
     // A hair of tolerance: one to one is native.
     if level0_per_device_px < 0.999 { format!("{text}, beyond native") } else { text }
 }

@@ -1,4 +1,4 @@
-//! The one list of named commands: the menu, the key sheet and the shortcuts all derive from it.
+//! The one list of named commands: menu, key sheet, command list and shortcuts all derive from it.
 
 use std::sync::LazyLock;
 
@@ -7,10 +7,11 @@ use egui::{Key, Modifiers};
 
 use super::{
     Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand,
-    TrainingCommand, ViewCommand, WindowCommand,
+    TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
+use crate::state::session::{Backdrop, KeySet};
 
 /// Magnification of one press of `+`.
 const ZOOM_STEP: f64 = 1.5;
@@ -63,11 +64,11 @@ pub(crate) struct Shortcut {
     pub(crate) label: &'static str,
 }
 
-const fn key(key: Key, label: &'static str) -> Shortcut {
+pub(super) const fn key(key: Key, label: &'static str) -> Shortcut {
     Shortcut { modifiers: Modifiers::NONE, key, label }
 }
 
-const fn shift(key: Key, label: &'static str) -> Shortcut {
+pub(super) const fn shift(key: Key, label: &'static str) -> Shortcut {
     Shortcut { modifiers: Modifiers::SHIFT, key, label }
 }
 
@@ -79,9 +80,31 @@ const fn ctrl_shift(key: Key, label: &'static str) -> Shortcut {
     Shortcut { modifiers: Modifiers::COMMAND.plus(Modifiers::SHIFT), key, label }
 }
 
-/// In menu order.
-pub(crate) static ENTRIES: LazyLock<Vec<Entry>> =
-    LazyLock::new(|| [file(), view(), model(), train(), heatmap(), review(), help()].concat());
+/// One list for each set of keys, in the order of [`KeySet::ALL`].
+static ENTRIES: LazyLock<[Vec<Entry>; 3]> = LazyLock::new(|| KeySet::ALL.map(listed));
+
+/// All named commands with the keys of a set, in menu order.
+pub(crate) fn entries(set: KeySet) -> &'static [Entry] {
+    let lists = KeySet::ALL.into_iter().zip(ENTRIES.iter());
+    lists.into_iter().find(|(other, _)| *other == set).map_or(&[], |(_, list)| list)
+}
+
+/// The first key of a command in a set, as it is printed; empty if it has none.
+pub(crate) fn key_label(set: KeySet, command: impl Into<Command>) -> &'static str {
+    let command = command.into();
+    let entry = entries(set).iter().find(|entry| entry.command == command);
+    entry.and_then(|entry| entry.keys.first()).map_or("", |shortcut| shortcut.label)
+}
+
+fn listed(set: KeySet) -> Vec<Entry> {
+    let mut entries = [file(), view(), model(), train(), heatmap(), review(), help()].concat();
+    for entry in &mut entries {
+        if let Some(keys) = key_set::keys_in(set, &entry.command) {
+            entry.keys = keys;
+        }
+    }
+    entries
+}
 
 fn entry(menu: Menu, text: &'static str, command: impl Into<Command>, keys: &[Shortcut]) -> Entry {
     Entry { command: command.into(), text, menu, keys: keys.to_vec() }
@@ -98,6 +121,11 @@ fn file() -> Vec<Entry> {
             &[ctrl(Key::L, "Ctrl+L")],
         ),
         item("Open the demo slide", FileCommand::OpenDemo.into(), &[]),
+        item(
+            "Import annotations…",
+            WindowCommand::Show(Dialog::Import).into(),
+            &[ctrl(Key::I, "Ctrl+I")],
+        ),
         item("Export…", FileCommand::ShowExport.into(), &[ctrl(Key::E, "Ctrl+E")]),
         item("Clear recent slides", FileCommand::ForgetRecent.into(), &[]),
         item("Quit", WindowCommand::Quit.into(), &[ctrl(Key::Q, "Ctrl+Q")]),
@@ -107,6 +135,7 @@ fn file() -> Vec<Entry> {
 fn view() -> Vec<Entry> {
     let item =
         |text, command, keys: &[Shortcut]| entry(Menu::View, text, Command::View(command), keys);
+    let window = |text, command: WindowCommand| entry(Menu::View, text, command, &[]);
     let step = |right, down| ViewCommand::Step { right, down };
     vec![
         item("Fit the slide", ViewCommand::Fit, &[key(Key::F, "F"), key(Key::Home, "Home")]),
@@ -122,10 +151,26 @@ fn view() -> Vec<Entry> {
             ViewCommand::ToggleColorCorrection,
             &[key(Key::I, "I")],
         ),
+        item("Magnify to 2.5x", ViewCommand::Magnify(2.5), &[key(Key::Num2, "2")]),
+        item("Magnify to 5x", ViewCommand::Magnify(5.0), &[key(Key::Num3, "3")]),
+        item("Magnify to 10x", ViewCommand::Magnify(10.0), &[key(Key::Num4, "4")]),
+        item("Magnify to 20x", ViewCommand::Magnify(20.0), &[key(Key::Num5, "5")]),
+        item("Magnify to 40x", ViewCommand::Magnify(40.0), &[key(Key::Num6, "6")]),
         item("Move left", step(-1, 0), &[key(Key::ArrowLeft, "Left"), key(Key::A, "A")]),
         item("Move right", step(1, 0), &[key(Key::ArrowRight, "Right"), key(Key::D, "D")]),
         item("Move up", step(0, -1), &[key(Key::ArrowUp, "Up"), key(Key::W, "W")]),
         item("Move down", step(0, 1), &[key(Key::ArrowDown, "Down"), key(Key::S, "S")]),
+        item("Turn clockwise by 90°", ViewCommand::Turn(90.0), &[shift(Key::R, "Shift+R")]),
+        item(
+            "Turn right by 15°",
+            ViewCommand::Turn(15.0),
+            &[shift(Key::ArrowRight, "Shift+Right")],
+        ),
+        item("Turn left by 15°", ViewCommand::Turn(-15.0), &[shift(Key::ArrowLeft, "Shift+Left")]),
+        item("Turn back upright", ViewCommand::Upright, &[key(Key::Num0, "0")]),
+        window("Dark behind the slide", WindowCommand::SetBackdrop(Backdrop::Dark)),
+        window("Gray behind the slide", WindowCommand::SetBackdrop(Backdrop::Gray)),
+        window("White behind the slide", WindowCommand::SetBackdrop(Backdrop::White)),
     ]
 }
 
@@ -162,6 +207,8 @@ fn heatmap() -> Vec<Entry> {
         item("Choose the next layer", OverlayCommand::ChooseNext, &[shift(Key::L, "Shift+L")]),
         lesion("Go to the next lesion", LesionCommand::Next, &[key(Key::N, "N")]),
         lesion("Go to the lesion before", LesionCommand::Previous, &[shift(Key::N, "Shift+N")]),
+        item("Compare two layers: next way", OverlayCommand::NextComparison, &[key(Key::V, "V")]),
+        item("Swap the two layers", OverlayCommand::Swap, &[shift(Key::V, "Shift+V")]),
         item("Fill, contour, both", OverlayCommand::NextStyle, &[key(Key::C, "C")]),
         item(
             "Raise t by 0.05",
@@ -214,6 +261,7 @@ fn review() -> Vec<Entry> {
             ReviewCommand::TogglePanel,
             &[key(Key::G, "G")],
         ),
+        item("Bookmark this place", ReviewCommand::AddBookmark, &[ctrl(Key::B, "Ctrl+B")]),
         item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
     ]
     .into_iter()
@@ -243,6 +291,7 @@ fn help() -> Vec<Entry> {
         entry(Menu::Help, text, WindowCommand::Show(dialog), keys)
     };
     vec![
+        item("List of commands…", Dialog::Palette, &[ctrl(Key::K, "Ctrl+K")]),
         item("Keys", Dialog::Shortcuts, &[key(Key::Questionmark, "?"), key(Key::F1, "F1")]),
         item("About Slidelight", Dialog::About, &[]),
     ]
@@ -253,20 +302,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_commands_share_a_key() {
-        let mut seen = Vec::new();
-        for shortcut in ENTRIES.iter().flat_map(|entry| &entry.keys) {
-            let pressed = (shortcut.modifiers, shortcut.key);
-            assert!(!seen.contains(&pressed), "{} is taken twice", shortcut.label);
-            seen.push(pressed);
+    fn no_two_commands_share_a_key_in_any_set() {
+        for set in KeySet::ALL {
+            let mut seen = Vec::new();
+            for shortcut in entries(set).iter().flat_map(|entry| &entry.keys) {
+                let pressed = (shortcut.modifiers, shortcut.key);
+                assert!(!seen.contains(&pressed), "{set:?}: {} is taken twice", shortcut.label);
+                seen.push(pressed);
+            }
         }
     }
 
     #[test]
     fn no_two_commands_share_a_name() {
-        let mut names: Vec<_> = ENTRIES.iter().map(|entry| entry.text).collect();
+        let mut names: Vec<_> = entries(KeySet::QuPath).iter().map(|entry| entry.text).collect();
+        let n = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), ENTRIES.len());
+        assert_eq!(names.len(), n);
+    }
+
+    #[test]
+    fn a_set_binds_the_keys_that_its_users_know() {
+        let measure = || ReviewCommand::SetTool(Tool::Line);
+        let keys = KeySet::ALL.map(|set| key_label(set, measure()));
+        assert_eq!(keys, ["L", "F5", "M"]);
+        assert_eq!(key_label(KeySet::Asap, ReviewCommand::Judge(Verdict::Rejected)), "Shift+X");
     }
 }

@@ -7,8 +7,9 @@ use slide::export::{ExportFormat, FrameChoice};
 
 use crate::command::Effect;
 use crate::state::State;
-use crate::state::dialogs::Dialog;
+use crate::state::dialogs::{Dialog, ImportOrigin};
 use crate::state::jobs::JobKind;
+use crate::state::view::Associated;
 
 /// A wish about files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,18 @@ pub(crate) enum FileCommand {
     /// Open what is typed there.
     OpenTyped,
     ForgetRecent,
+    /// Show the picture of this name that lies beside the slide.
+    ShowAssociated(String),
+    /// Ask the system for a file of annotations.
+    PickAnnotations,
+    /// What is typed as the file of annotations.
+    SetImportText(String),
+    /// Count its coordinates from here.
+    SetImportOrigin(ImportOrigin),
+    /// Read the annotations of the file that is typed.
+    Import,
+    /// Take a file that was dropped: annotations are imported, all else is opened.
+    Drop(PathBuf),
     /// Show the export dialog.
     ShowExport,
     SetExportFolder(String),
@@ -50,6 +63,21 @@ pub(super) fn apply(state: &mut State, command: FileCommand) -> Vec<Effect> {
             state.session.recent.clear();
             return vec![Effect::SaveSession];
         }
+        FileCommand::ShowAssociated(name) => {
+            state.view.associated.insert(name.clone(), Associated::Reading);
+            return vec![Effect::ReadAssociated(name)];
+        }
+        FileCommand::PickAnnotations => return vec![Effect::PickAnnotations],
+        FileCommand::SetImportText(text) => state.dialogs.import_text = text,
+        FileCommand::SetImportOrigin(origin) => state.dialogs.import_origin = origin,
+        FileCommand::Import => {
+            let typed = unquoted(&state.dialogs.import_text);
+            return import(state, typed);
+        }
+        FileCommand::Drop(path) if is_of_annotations(&path) => {
+            return import(state, path.display().to_string());
+        }
+        FileCommand::Drop(path) => return open(state, path),
         FileCommand::ShowExport => show_export(state),
         FileCommand::SetExportFolder(folder) => state.dialogs.export_folder = folder,
         FileCommand::PickExportFolder => return vec![Effect::PickExportFolder],
@@ -73,20 +101,46 @@ fn open(state: &mut State, path: PathBuf) -> Vec<Effect> {
     older.into_iter().chain([Effect::OpenSlide(path)]).collect()
 }
 
-/// Quotes and blanks around a path come along when it is copied from elsewhere.
 fn open_typed(state: &mut State) -> Vec<Effect> {
-    let typed = state.dialogs.path_text.trim().trim_matches(['"', '\'']).to_owned();
+    let typed = unquoted(&state.dialogs.path_text);
     if typed.is_empty() {
         return Vec::new();
     }
     open(state, PathBuf::from(typed))
 }
 
+/// Quotes and blanks around a path come along when it is copied from elsewhere.
+fn unquoted(typed: &str) -> String {
+    typed.trim().trim_matches(['"', '\'']).to_owned()
+}
+
+/// Ends of the names of files of annotations.
+pub(crate) const ANNOTATION_EXTENSIONS: [&str; 3] = ["geojson", "json", "xml"];
+
+fn is_of_annotations(path: &Path) -> bool {
+    let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
+    end.is_some_and(|end| ANNOTATION_EXTENSIONS.contains(&end.as_str()))
+}
+
+fn import(state: &mut State, path: String) -> Vec<Effect> {
+    if path.is_empty() {
+        return Vec::new();
+    }
+    if !state.review.can_edit() {
+        state
+            .notices
+            .error("Annotations can only be imported onto an open slide that can be changed");
+        return Vec::new();
+    }
+    state.dialogs.open = Dialog::None;
+    vec![Effect::Import(PathBuf::from(path), state.dialogs.import_origin)]
+}
+
 fn show_export(state: &mut State) {
     if !ExportFormat::ALL.into_iter().any(|format| can_export(state, format)) {
         state.notices.error(match state.overlay.layer() {
             None => "There is nothing to export yet: run a model or draw annotations first",
-            Some(_) => "Tissue is no lesion: choose another layer to export",
+            Some(_) => "This layer is not one of lesions of the model: choose another to export",
         });
         return;
     }
@@ -137,6 +191,25 @@ mod tests {
             matches!(&effects[..], [Effect::OpenSlide(path)] if path == Path::new("/data/a b.svs"))
         );
         assert_eq!(state.dialogs.open, Dialog::None);
+    }
+
+    #[test]
+    fn a_file_of_annotations_that_is_dropped_is_imported_and_a_slide_is_opened() {
+        let mut state = samples::reviewed();
+        let effects = apply(&mut state, FileCommand::Drop(PathBuf::from("/a/case.GeoJSON")));
+        assert!(
+            matches!(&effects[..], [Effect::Import(path, ImportOrigin::Likely)] if path == Path::new("/a/case.GeoJSON"))
+        );
+        let effects = apply(&mut state, FileCommand::Drop(PathBuf::from("/a/case.svs")));
+        assert!(matches!(&effects[..], [Effect::OpenSlide(_)]));
+    }
+
+    #[test]
+    fn annotations_need_a_slide_that_can_be_changed() {
+        let mut state = State::default();
+        apply(&mut state, FileCommand::SetImportText("/a/case.xml".to_owned()));
+        assert!(apply(&mut state, FileCommand::Import).is_empty());
+        assert_eq!(state.notices.shown.len(), 1);
     }
 
     #[test]

@@ -11,12 +11,18 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::layer::LayerKind;
-use crate::state::lens::Field;
+use crate::state::lens::{Field, Patch};
 use crate::state::view::ViewState;
 use crate::tiles::demand::{covering, target_level};
 
 /// Longest side of a field in pixels of its level: a large screen.
 const SIDE_MAX_PX: f64 = 2560.0;
+
+/// Side of the patch under the pointer, in pixels of the displayed level.
+const PATCH_PX: u32 = 128;
+
+/// The patch follows the pointer in steps, not with every tremor of the hand.
+const PATCH_STEP_PX: i64 = 8;
 
 /// A wish of the frequency lens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +33,8 @@ pub(crate) enum LensCommand {
     SetLowEdge(f64),
     /// Move where the high band begins.
     SetHighEdge(f64),
+    /// Show the spectrum of the patch under the pointer or not.
+    ShowSpectrum(bool),
     /// Have the model say what it makes of each band.
     LookAtBands,
     /// Show what the model says of these bands, and no other choice; `None` shows what it says of all.
@@ -46,6 +54,7 @@ pub(super) fn apply(state: &mut State, command: LensCommand) -> Vec<Effect> {
             let edges = &mut state.picture_lens.edges;
             *edges = BandEdges { high, low: edges.low.min(high), ..*edges };
         }
+        LensCommand::ShowSpectrum(is_shown) => state.picture_lens.is_spectrum_shown = is_shown,
         LensCommand::LookAtBands => return look_at_bands(state),
         LensCommand::Hear(heard) => {
             let wanted = heard.map_or(LayerKind::Cam, LayerKind::Heard);
@@ -63,9 +72,40 @@ pub(super) fn apply(state: &mut State, command: LensCommand) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The field whose bands are missing, if there is one: asked once a frame. One field at a time, so that a moving camera is followed as
-/// fast as fields can be taken apart, and no faster.
-pub(crate) fn follow(state: &mut State) -> Option<Effect> {
+/// What the lens lacks of the visible field and of the patch under the pointer: asked once a frame. One of each at a time, so that
+/// camera and pointer are followed as fast as pictures can be taken apart, and no faster.
+pub(crate) fn follow(state: &mut State) -> Vec<Effect> {
+    let field = follow_field(state);
+    field.into_iter().chain(follow_pointer(state)).collect()
+}
+
+fn follow_pointer(state: &mut State) -> Option<Effect> {
+    let lens = &state.picture_lens;
+    if !lens.is_spectrum_shown || state.jobs.of_kind(JobKind::ReadSpectrum).is_some() {
+        return None;
+    }
+    let wanted = patch(&state.view)?;
+    if lens.patch_asked == Some(wanted) {
+        return None;
+    }
+    state.picture_lens.patch_asked = Some(wanted);
+    Some(Effect::ReadSpectrum(wanted))
+}
+
+/// Around the pointer, in pixels of the displayed level.
+#[expect(clippy::cast_possible_truncation, reason = "the pointer is on the slide")]
+fn patch(view: &ViewState) -> Option<Patch> {
+    let facts = view.facts.as_ref()?;
+    let level = target_level(&facts.levels, view.level0_per_device_px());
+    let downsample = facts.levels.get(usize::from(level.0))?.downsample;
+    let middle = downsample.level_from_level0(view.position()?);
+    let corner = |at: f64| (at as i64 / PATCH_STEP_PX) * PATCH_STEP_PX - i64::from(PATCH_PX / 2);
+    let size = PixelSize { width: PATCH_PX, height: PATCH_PX };
+    let rect = LevelRect { x: corner(middle.x), y: corner(middle.y), size };
+    Some(Patch { generation: view.generation, level, rect })
+}
+
+fn follow_field(state: &mut State) -> Option<Effect> {
     state.picture_lens.band?;
     if state.jobs.of_kind(JobKind::SplitField).is_some() {
         return None;
@@ -148,15 +188,19 @@ mod tests {
     #[test]
     fn a_field_is_taken_apart_once_and_again_when_it_has_changed() {
         let mut state = samples::state();
-        assert!(follow(&mut state).is_none(), "no band is shown");
+        assert!(follow_field(&mut state).is_none(), "no band is shown");
         apply(&mut state, LensCommand::ShowBand(Some(Band::High)));
-        let Some(Effect::SplitField(first)) = follow(&mut state) else { unreachable!("a band") };
+        let Some(Effect::SplitField(first)) = follow_field(&mut state) else {
+            unreachable!("a band")
+        };
         assert!(0 < first.rect.size.area() && !first.tiles.is_empty());
-        assert!(follow(&mut state).is_none(), "it was asked for");
+        assert!(follow_field(&mut state).is_none(), "it was asked for");
         apply(&mut state, LensCommand::SetLowEdge(0.9));
         let edges = state.picture_lens.edges;
         assert_eq!((edges.low, edges.high), (0.9, 0.9), "edges keep their order");
-        let Some(Effect::SplitField(second)) = follow(&mut state) else { unreachable!("edges") };
+        let Some(Effect::SplitField(second)) = follow_field(&mut state) else {
+            unreachable!("edges")
+        };
         assert_eq!((second.rect, second.edges.low), (first.rect, 0.9));
     }
 

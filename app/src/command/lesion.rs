@@ -61,9 +61,10 @@ pub(super) fn camera_on(view: &ViewState, bounds: Level0Rect) -> Camera {
     let center = bounds.center();
     let around =
         Level0Rect { x: center.x - width * 0.5, y: center.y - height * 0.5, width, height };
-    let fitted = Camera::fit(around, view.camera.canvas);
+    let Camera { canvas, turn, .. } = view.camera;
+    let fitted = Camera::fit(around, canvas, turn);
     let native = f64::from(view.pixels_per_pt);
-    let whole = view.facts.as_ref().map(|it| Camera::fit(it.bounds(), view.camera.canvas));
+    let whole = view.facts.as_ref().map(|it| Camera::fit(it.bounds(), canvas, turn));
     let most = whole.map_or(f64::INFINITY, |it| it.level0_per_pt);
     Camera { level0_per_pt: fitted.level0_per_pt.min(most).max(native), ..fitted }
 }
@@ -73,6 +74,7 @@ mod tests {
     use super::*;
     use crate::command::{OverlayCommand, samples};
     use crate::state::layer::LayerKind;
+    use domain::coords::Turn;
     use std::sync::Arc;
 
     fn state() -> State {
@@ -96,7 +98,7 @@ mod tests {
         let stop = state.overlay.tour().unwrap().stop().unwrap();
         let (seen, center) = (state.view.camera.center, stop.bounds.center());
         assert!((seen.x - center.x).abs() < 1.0 && (seen.y - center.y).abs() < 1.0);
-        let whole = Camera::fit(samples::facts().bounds(), state.view.camera.canvas);
+        let whole = Camera::fit(samples::facts().bounds(), state.view.camera.canvas, Turn::NONE);
         assert!(state.view.camera.level0_per_pt <= whole.level0_per_pt);
         assert!(apply(&mut state, LesionCommand::Previous).is_empty());
         let t = domain::mask::BinaryThreshold::clamped(0.8);

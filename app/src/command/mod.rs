@@ -7,6 +7,7 @@ mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod key_set;
 pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
@@ -22,12 +23,14 @@ use std::path::PathBuf;
 
 use ::model::registry::{InstallNote, ModelEntry};
 use ::review::Entry;
+use domain::annotation::AnnotationId;
+use domain::coords::Level0Rect;
 use domain::mask::BinaryThreshold;
 use slide::export::{ExportFormat, FrameChoice};
 
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
-pub(crate) use file::{FileCommand, can_export};
+pub(crate) use file::{ANNOTATION_EXTENSIONS, FileCommand, can_export};
 pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
@@ -38,8 +41,9 @@ pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
 use crate::state::State;
+use crate::state::dialogs::ImportOrigin;
 use crate::state::jobs::JobId;
-use crate::state::lens::Field;
+use crate::state::lens::{Field, Patch};
 use crate::state::training::plan::Plan;
 
 /// One change, by family.
@@ -65,6 +69,13 @@ pub(crate) enum Effect {
     PickSlide,
     PickSlideFolder,
     PickExportFolder,
+    /// Look at these places, for the list of annotations.
+    ReadThumbnails(Vec<(AnnotationId, Level0Rect)>),
+    /// Read the picture of this name that lies beside the slide.
+    ReadAssociated(String),
+    PickAnnotations,
+    /// Read annotations of this file, whose coordinates count from here.
+    Import(PathBuf, ImportOrigin),
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
@@ -72,6 +83,8 @@ pub(crate) enum Effect {
     LookAtBands(Box<ModelEntry>),
     /// Take a field of the slide apart.
     SplitField(Box<Field>),
+    /// Read this patch and its spectrum.
+    ReadSpectrum(Patch),
     /// Trace the lesions of the chosen layer at its *t*.
     FindLesions,
     /// Read what was kept of the open slide.

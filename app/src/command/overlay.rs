@@ -4,6 +4,7 @@ use domain::mask::BinaryThreshold;
 use render::frame::{Colormap, OverlayStyle};
 
 use crate::command::Effect;
+use crate::state::comparison::{Comparison, ComparisonWay};
 use crate::state::layer::LayerKind;
 use crate::state::overlay::OverlayState;
 
@@ -19,6 +20,14 @@ pub(crate) enum OverlayCommand {
     Choose(LayerKind),
     /// Choose the next one of those that are shown.
     ChooseNext,
+    /// Compare the chosen layer with another one in this way, or no longer.
+    Compare(Option<ComparisonWay>),
+    /// Compare the chosen layer with this one.
+    CompareWith(LayerKind),
+    /// From one way of comparing to the next, and to none.
+    NextComparison,
+    /// Let the two that are compared change places.
+    Swap,
     /// Make the layer part of the picture or not.
     SetShown(bool),
     SetThreshold(BinaryThreshold),
@@ -42,8 +51,25 @@ pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) -> Vec<
         OverlayCommand::ToggleVisible => overlay.is_visible = !overlay.is_visible,
         OverlayCommand::Peek(is_peeking) => overlay.is_peeking = is_peeking,
         OverlayCommand::Choose(kind) => {
+            if let Some(comparison) = overlay.comparison.as_mut().filter(|it| it.with == kind) {
+                comparison.with = overlay.chosen;
+            }
             overlay.chosen = kind;
             overlay.change(|it| it.look.is_shown = true);
+        }
+        OverlayCommand::Compare(way) => compare(overlay, way),
+        OverlayCommand::CompareWith(kind) => {
+            if let Some(comparison) = &mut overlay.comparison {
+                comparison.with = kind;
+            }
+        }
+        OverlayCommand::NextComparison => {
+            compare(overlay, next_way(overlay.comparison.map(|it| it.way)));
+        }
+        OverlayCommand::Swap => {
+            if let Some(comparison) = &mut overlay.comparison {
+                std::mem::swap(&mut comparison.with, &mut overlay.chosen);
+            }
         }
         OverlayCommand::ChooseNext => choose_next(overlay),
         OverlayCommand::SetShown(is_shown) => overlay.change(|it| it.look.is_shown = is_shown),
@@ -65,6 +91,23 @@ pub(super) fn apply(overlay: &mut OverlayState, command: OverlayCommand) -> Vec<
         .layer()
         .filter(|layer| before.is_some_and(|(kind, t)| kind == layer.kind && t != layer.threshold));
     moved.map(|it| Effect::KeepThreshold(it.kind.title(), it.threshold)).into_iter().collect()
+}
+
+/// With the layer of before, else with the topmost other one that is shown, else with the topmost other one.
+fn compare(overlay: &mut OverlayState, way: Option<ComparisonWay>) {
+    let others = || overlay.layers.iter().rev().filter(|layer| layer.kind != overlay.chosen);
+    let shown = || others().find(|layer| layer.look.is_shown).or_else(|| others().next());
+    let with = overlay.comparison.map(|it| it.with).or_else(|| shown().map(|layer| layer.kind));
+    overlay.comparison = way.zip(with).map(|(way, with)| Comparison::new(with, way));
+}
+
+fn next_way(way: Option<ComparisonWay>) -> Option<ComparisonWay> {
+    match way {
+        None => Some(ComparisonWay::Swipe(0.5)),
+        Some(ComparisonWay::Swipe(_)) => Some(ComparisonWay::Blink),
+        Some(ComparisonWay::Blink) => Some(ComparisonWay::SideBySide),
+        Some(ComparisonWay::SideBySide) => None,
+    }
 }
 
 fn choose_next(overlay: &mut OverlayState) {
@@ -189,6 +232,57 @@ mod tests {
         overlay.open(next.result.unwrap(), next.layers);
         let cam = layer(&overlay, LayerKind::Cam);
         assert_eq!((cam.look.colormap, cam.threshold), (Colormap::Magma, t(0.4)));
+    }
+
+    #[test]
+    fn a_comparison_goes_through_its_ways_and_ends() {
+        let mut overlay = overlay();
+        apply(&mut overlay, OverlayCommand::NextComparison);
+        let (chosen, other, _) = overlay.compared().unwrap();
+        assert_eq!((chosen.kind, other.kind), (LayerKind::Cam, LayerKind::Refined));
+        let parted: Vec<_> = overlay.frames().iter().map(|frame| frame.columns).collect();
+        assert_eq!(parted, [(0.0, 0.5), (0.5, 1.0)]);
+        apply(&mut overlay, OverlayCommand::NextComparison);
+        assert_eq!((overlay.frames().len(), overlay.frames_beside().is_some()), (1, false));
+        apply(&mut overlay, OverlayCommand::NextComparison);
+        assert_eq!((overlay.frames().len(), overlay.frames_beside().unwrap().len()), (1, 1));
+        apply(&mut overlay, OverlayCommand::Peek(true));
+        assert!(overlay.frames().is_empty() && overlay.frames_beside().is_none());
+        apply(&mut overlay, OverlayCommand::Peek(false));
+        apply(&mut overlay, OverlayCommand::NextComparison);
+        assert!(overlay.comparison.is_none());
+    }
+
+    #[test]
+    fn the_two_that_are_compared_stay_two() {
+        let mut overlay = overlay();
+        apply(&mut overlay, OverlayCommand::Compare(Some(ComparisonWay::SideBySide)));
+        apply(&mut overlay, OverlayCommand::Choose(LayerKind::Refined));
+        let with = |overlay: &OverlayState| overlay.comparison.unwrap().with;
+        assert_eq!((overlay.chosen, with(&overlay)), (LayerKind::Refined, LayerKind::Cam));
+        apply(&mut overlay, OverlayCommand::Swap);
+        assert_eq!((overlay.chosen, with(&overlay)), (LayerKind::Cam, LayerKind::Refined));
+        apply(&mut overlay, OverlayCommand::CompareWith(LayerKind::Tissue));
+        assert_eq!(with(&overlay), LayerKind::Tissue);
+    }
+
+    #[test]
+    fn the_map_of_another_model_is_kept_to_compare_with() {
+        let mut overlay = overlay();
+        apply(&mut overlay, OverlayCommand::SetThreshold(t(0.8)));
+        let again = samples::overlay(false);
+        overlay.open(again.result.unwrap(), again.layers);
+        assert!(overlay.find(LayerKind::Earlier).is_none(), "it is the same model");
+        apply(&mut overlay, OverlayCommand::SetThreshold(t(0.8)));
+        for name in ["another", "another"] {
+            let next = samples::overlay(false);
+            let mut result = next.result.unwrap().as_ref().clone();
+            result.model_name = name.to_owned();
+            overlay.open(std::sync::Arc::new(result), next.layers);
+            let earlier = overlay.find(LayerKind::Earlier).unwrap();
+            assert_eq!((earlier.threshold, earlier.look.is_shown), (t(0.8), false));
+        }
+        assert!(!LayerKind::Earlier.is_of_lesions(), "it would be exported in the wrong name");
     }
 
     #[test]

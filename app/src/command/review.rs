@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::annotation::{AnnotationId, Shape, Verdict};
+use domain::annotation::{AnnotationClass, AnnotationId, Shape, Verdict};
 use domain::contour::Ring;
 use domain::coords::Level0Px;
 use review::change::{Detail, drawn};
@@ -12,7 +12,11 @@ use review::{Deed, Edit, Entry, ReviewStatus, outline};
 use super::lesion::camera_on;
 use crate::command::Effect;
 use crate::state::State;
+use crate::state::jobs::JobKind;
 use crate::state::review::{Keeping, Reshape, ReviewState, Shaping, Tool};
+
+mod bookmarks;
+mod classes;
 
 /// How far from an outline a click still selects it.
 const REACH_PT: f64 = 6.0;
@@ -46,6 +50,20 @@ pub(crate) enum ReviewCommand {
     Judge(Verdict),
     /// The class of this index: of the selection, and of what is drawn next.
     SetClass(usize),
+    /// What is typed about the class of this index; kept by [`Self::KeepClasses`].
+    SetClassDraft(usize, AnnotationClass),
+    /// Keep the classes as they were typed; annotations follow theirs.
+    KeepClasses,
+    AddClass,
+    /// Offer the class of this index no longer; annotations keep it.
+    RemoveClass(usize),
+    /// Look at these annotations for their list.
+    Illustrate(Vec<AnnotationId>),
+    /// Remember the place that is seen.
+    AddBookmark,
+    /// Go to the bookmark of this index.
+    GoToBookmark(usize),
+    RemoveBookmark(usize),
     /// Take the last corner back, else delete the selection.
     Delete,
     Merge,
@@ -87,6 +105,18 @@ pub(super) fn apply(state: &mut State, command: ReviewCommand) -> Vec<Effect> {
             return edit_selected(state, |id| Edit::SetVerdict(id, verdict));
         }
         ReviewCommand::SetClass(index) => return set_class(state, index),
+        ReviewCommand::SetClassDraft(index, class) => {
+            if let Some(draft) = review.class_drafts.get_mut(index) {
+                *draft = class;
+            }
+        }
+        ReviewCommand::KeepClasses => return classes::keep_drafts(state),
+        ReviewCommand::AddClass => return classes::add(state),
+        ReviewCommand::RemoveClass(index) => return classes::remove(state, index),
+        ReviewCommand::Illustrate(ids) => return illustrate(state, ids),
+        ReviewCommand::AddBookmark => return bookmarks::add(state),
+        ReviewCommand::GoToBookmark(index) => bookmarks::go_to(state, index),
+        ReviewCommand::RemoveBookmark(index) => return bookmarks::remove(state, index),
         ReviewCommand::Delete => {
             if review.way.pop().is_none() {
                 return edit_selected(state, Edit::Remove);
@@ -141,6 +171,20 @@ pub(crate) fn committed(state: &mut State, edits: Vec<Edit>) -> Vec<Effect> {
     reshaped(state, edits)
 }
 
+/// Takes the annotations of a file as one step, and says what is to be known of it.
+pub(crate) fn imported(state: &mut State, edits: Vec<Edit>, notes: &[String]) -> Vec<Effect> {
+    let text = match edits.len() {
+        0 => "No annotation was imported".to_owned(),
+        1 => "1 annotation was imported".to_owned(),
+        n => format!("{n} annotations were imported"),
+    };
+    let told: Vec<&str> =
+        std::iter::once(text.as_str()).chain(notes.iter().map(String::as_str)).collect();
+    state.notices.done(told.join(".\n"));
+    state.review.is_panel_open = true;
+    reshaped(state, edits)
+}
+
 /// Does a deed and hands it to the journal. The first change begins the review.
 pub(super) fn keep(state: &mut State, did: Deed) -> Vec<Effect> {
     if let Some(reason) = refusal(&state.review.keeping) {
@@ -149,7 +193,7 @@ pub(super) fn keep(state: &mut State, did: Deed) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     let is_begun = state.review.review.status() != ReviewStatus::Unseen;
-    if !is_begun && !matches!(did, Deed::Status(_)) {
+    if !is_begun && !matches!(did, Deed::Status(_) | Deed::Bookmarks(_)) {
         effects.extend(keep(state, Deed::Status(ReviewStatus::InProgress)));
     }
     let is_status = matches!(did, Deed::Status(_));
@@ -235,7 +279,7 @@ fn commit(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     if !layer.kind.is_of_lesions() {
-        state.notices.error("Tissue is no lesion: choose another layer");
+        state.notices.error("This layer is not one of lesions: choose another");
         return Vec::new();
     }
     let what = Shaping::Commit {
@@ -283,6 +327,15 @@ fn keep_draft(state: &mut State) -> Vec<Effect> {
         edits.push(Edit::SetComment(draft.id, draft.comment.clone()));
     }
     if edits.is_empty() { Vec::new() } else { keep(state, Deed::Step(edits)) }
+}
+
+/// One job at a time: what it leaves is asked for again by the next frame.
+fn illustrate(state: &State, ids: Vec<AnnotationId>) -> Vec<Effect> {
+    if state.jobs.of_kind(JobKind::Thumbnails).is_some() {
+        return Vec::new();
+    }
+    let unseen = state.review.unseen(ids.into_iter());
+    if unseen.is_empty() { Vec::new() } else { vec![Effect::ReadThumbnails(unseen)] }
 }
 
 fn select_at(state: &mut State, point: Level0Px, is_more: bool) -> Vec<Effect> {

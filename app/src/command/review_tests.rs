@@ -157,3 +157,19 @@ fn what_a_job_worked_out_is_one_step_and_the_next_one_follows() {
     crate::command::apply(&mut state, Command::Review(ReviewCommand::Undo));
     assert_eq!(state.review.review.annotations().len(), 2);
 }
+
+#[test]
+fn thumbnails_are_read_once_and_again_when_the_outline_has_changed() {
+    let mut state = samples::reviewed();
+    let ids = state.review.listed().to_vec();
+    let ask = |state: &mut State| apply(state, ReviewCommand::Illustrate(ids.clone()));
+    let effects = ask(&mut state);
+    let [Effect::ReadThumbnails(wanted)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(wanted.len(), 2);
+    state.review.take_thumbnails(wanted.iter().map(|(id, at)| (*id, *at, None)).collect());
+    assert!(ask(&mut state).is_empty());
+    let line = Shape::Line(vec![Level0Px { x: 0.0, y: 0.0 }, Level0Px { x: 9.0, y: 9.0 }]);
+    keep(&mut state, Deed::Step(vec![Edit::SetShape(ids[0], line)]));
+    let effects = ask(&mut state);
+    assert!(matches!(&effects[..], [Effect::ReadThumbnails(wanted)] if wanted.len() == 1));
+}

@@ -46,6 +46,7 @@ pub(crate) fn facts() -> SlideFacts {
         color_profile: ColorProfile::Missing,
         channels: Arc::default(),
         properties: BTreeMap::from([("openslide.vendor".to_owned(), "aperio".to_owned())]),
+        associated: vec!["label".to_owned(), "thumbnail".to_owned()],
     }
 }
 

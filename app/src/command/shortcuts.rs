@@ -2,11 +2,12 @@
 
 use egui::{Event, Key, Modifiers};
 
-use super::entries::{ENTRIES, Entry, Shortcut};
+use super::entries::{Entry, Shortcut, entries};
 use super::{Command, Commands, OverlayCommand};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
+use crate::state::session::KeySet;
 
 /// Hides all layers while it is held.
 const PEEK_KEY: Key = Key::Space;
@@ -33,13 +34,14 @@ pub(crate) fn read(ctx: &egui::Context, state: &State, commands: &mut Commands) 
     let is_click = |event: &Event| matches!(event, Event::PointerButton { .. });
     ctx.input(|input| {
         if !input.events.iter().any(is_click) {
-            let asked = input.events.iter().filter_map(|it| asked_by(it, is_widget_focused));
+            let set = state.session.key_set;
+            let asked = input.events.iter().filter_map(|it| asked_by(it, is_widget_focused, set));
             asked.for_each(|command| commands.push(command));
         }
     });
 }
 
-fn asked_by(event: &Event, is_widget_focused: bool) -> Option<Command> {
+fn asked_by(event: &Event, is_widget_focused: bool, set: KeySet) -> Option<Command> {
     let Event::Key { key, physical_key, pressed: true, modifiers, .. } = event else {
         return None;
     };
@@ -50,11 +52,16 @@ fn asked_by(event: &Event, is_widget_focused: bool) -> Option<Command> {
     if is_widget_focused && is_the_widgets {
         return None;
     }
-    command_for(*modifiers, *key, *physical_key)
+    command_for(set, *modifiers, *key, *physical_key)
 }
 
 /// The command of a key press. A key with Shift of its own goes before the same key without.
-fn command_for(modifiers: Modifiers, key: Key, physical_key: Option<Key>) -> Option<Command> {
+fn command_for(
+    set: KeySet,
+    modifiers: Modifiers,
+    key: Key,
+    physical_key: Option<Key>,
+) -> Option<Command> {
     let fits = |shortcut: &Shortcut| {
         let is_key =
             shortcut.key == key || (shortcut.modifiers.shift && Some(shortcut.key) == physical_key);
@@ -63,21 +70,22 @@ fn command_for(modifiers: Modifiers, key: Key, physical_key: Option<Key>) -> Opt
     let has = |entry: &&Entry, shifted: bool| {
         entry.keys.iter().any(|shortcut| shortcut.modifiers.shift == shifted && fits(shortcut))
     };
-    ENTRIES
+    let entries = entries(set);
+    entries
         .iter()
         .find(|entry| has(entry, true))
-        .or_else(|| ENTRIES.iter().find(|entry| has(entry, false)))
+        .or_else(|| entries.iter().find(|entry| has(entry, false)))
         .map(|entry| entry.command.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{FileCommand, ViewCommand};
+    use crate::command::{FileCommand, ReviewCommand, ViewCommand};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     fn pressed(modifiers: Modifiers, key: Key, physical: Key) -> Option<Command> {
-        command_for(modifiers, key, Some(physical))
+        command_for(KeySet::QuPath, modifiers, key, Some(physical))
     }
 
     #[test]
@@ -96,6 +104,18 @@ mod tests {
         assert_eq!(pressed(Modifiers::COMMAND, Key::F, Key::F), None);
         assert_eq!(pressed(Modifiers::COMMAND, Key::O, Key::O), Some(FileCommand::Pick.into()));
         assert_eq!(pressed(Modifiers::NONE, Key::O, Key::O), None);
+    }
+
+    #[test]
+    fn another_set_of_keys_takes_effect_at_once() {
+        let mut state = State::default();
+        let mut commands = Commands::default();
+        state.session.key_set = KeySet::Asap;
+        let mut harness = Harness::new_ui(|ui| read(ui.ctx(), &state, &mut commands));
+        harness.key_press(Key::M);
+        harness.run_steps(2);
+        drop(harness);
+        assert_eq!(commands.take(), [ReviewCommand::SetTool(Tool::Line).into()]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Moving about the slide, and how its colors are shown.
 
-use domain::coords::{Camera, Level0Px, ScreenPt};
+use domain::coords::{Camera, Level0Px, ScreenPt, Turn};
 
 use crate::state::view::ViewState;
 
@@ -26,6 +26,12 @@ pub(crate) enum ViewCommand {
     Fit,
     /// One scanned pixel on one pixel of the screen.
     OneToOne,
+    /// Magnify so much, in the unit of the slide's native magnification.
+    Magnify(f64),
+    /// Turn by so many degrees, clockwise.
+    Turn(f64),
+    /// Turn back to how the slide was scanned.
+    Upright,
     /// Bring a slide position to the middle.
     Center(Level0Px),
     /// Correct colors with the scanner's profile, or show them as they were scanned.
@@ -56,9 +62,19 @@ pub(super) fn apply(view: &mut ViewState, command: ViewCommand) {
         ViewCommand::OneToOne => {
             view.look(Camera { level0_per_pt: f64::from(view.pixels_per_pt), ..camera });
         }
+        ViewCommand::Magnify(wanted) => magnify(view, wanted),
+        ViewCommand::Turn(degrees) => view.turn(Turn::degrees(camera.turn.get() + degrees)),
+        ViewCommand::Upright => view.turn(Turn::NONE),
         ViewCommand::ToggleColorCorrection => view.is_color_corrected = !view.is_color_corrected,
         ViewCommand::Center(center) => view.look(Camera { center, ..camera }),
     }
+}
+
+fn magnify(view: &mut ViewState, wanted: f64) {
+    let Some(facts) = &view.facts else { return };
+    let (native, _) = facts.native_magnification();
+    let level0_per_pt = native / wanted.max(f64::MIN_POSITIVE) * f64::from(view.pixels_per_pt);
+    view.look(Camera { level0_per_pt, ..view.camera });
 }
 
 #[cfg(test)]
@@ -91,6 +107,25 @@ mod tests {
         let view = after(&[dense, ViewCommand::OneToOne]);
         assert_eq!(view.camera.level0_per_pt, 2.0);
         assert_eq!(view.level0_per_device_px(), 1.0);
+    }
+
+    #[test]
+    fn a_turned_slide_still_fits_until_it_is_moved_and_is_turned_back() {
+        let view = after(&[ViewCommand::Turn(90.0)]);
+        assert!((view.camera.level0_per_pt - 4000.0 / 600.0 * 1.02).abs() < 1e-9);
+        let view =
+            after(&[ViewCommand::OneToOne, ViewCommand::Turn(-15.0), ViewCommand::Turn(-15.0)]);
+        assert_eq!((view.camera.turn.get(), view.camera.level0_per_pt), (330.0, 1.0));
+        let view = after(&[ViewCommand::Turn(-15.0), ViewCommand::Upright]);
+        assert_eq!(view.camera.turn, Turn::NONE);
+    }
+
+    #[test]
+    fn a_magnification_is_reached_whatever_the_screen() {
+        let dense =
+            ViewCommand::SetCanvas { canvas: ScreenPt { x: 800.0, y: 600.0 }, pixels_per_pt: 2.0 };
+        let view = after(&[dense, ViewCommand::Magnify(5.0)]);
+        assert_eq!(view.level0_per_device_px(), 4.0, "the sample was scanned at 20x");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::command::Effect;
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::JobId;
+use crate::state::session::{Backdrop, KeySet};
 
 /// A wish about the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +14,21 @@ pub(crate) enum WindowCommand {
     CloseWelcome,
     DismissNotice(u64),
     CancelJob(JobId),
+    /// Read keys as the users of this viewer press them.
+    SetKeySet(KeySet),
+    SetBackdrop(Backdrop),
+    /// What is typed into the list of commands.
+    SetPaletteText(String),
     Quit,
 }
 
 /// Changes what lies over the window.
 pub(super) fn apply(state: &mut State, command: WindowCommand) -> Vec<Effect> {
     match command {
-        WindowCommand::Show(dialog) => state.dialogs.open = dialog,
+        WindowCommand::Show(dialog) => {
+            state.dialogs.open = dialog;
+            state.dialogs.palette_text.clear();
+        }
         WindowCommand::CloseDialog => state.dialogs.open = Dialog::None,
         WindowCommand::CloseWelcome => state.dialogs.is_welcome_shown = false,
         WindowCommand::DismissNotice(id) => state.notices.dismiss(id),
@@ -29,6 +38,15 @@ pub(super) fn apply(state: &mut State, command: WindowCommand) -> Vec<Effect> {
             }
             return vec![Effect::CancelJob(id)];
         }
+        WindowCommand::SetKeySet(set) => {
+            state.session.key_set = set;
+            return vec![Effect::SaveSession];
+        }
+        WindowCommand::SetBackdrop(backdrop) => {
+            state.session.backdrop = backdrop;
+            return vec![Effect::SaveSession];
+        }
+        WindowCommand::SetPaletteText(text) => state.dialogs.palette_text = text,
         WindowCommand::Quit => return vec![Effect::Quit],
     }
     Vec::new()
@@ -37,6 +55,7 @@ pub(super) fn apply(state: &mut State, command: WindowCommand) -> Vec<Effect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::session::Session;
 
     #[test]
     fn a_dialog_replaces_the_one_before_and_closes() {
@@ -46,5 +65,16 @@ mod tests {
         assert_eq!(state.dialogs.open, Dialog::Shortcuts);
         apply(&mut state, WindowCommand::CloseDialog);
         assert_eq!(state.dialogs.open, Dialog::None);
+    }
+
+    #[test]
+    fn keys_and_backdrop_are_chosen_for_good() {
+        let mut state = State::default();
+        let effects = apply(&mut state, WindowCommand::SetKeySet(KeySet::Asap));
+        assert!(matches!(effects[..], [Effect::SaveSession]));
+        let effects = apply(&mut state, WindowCommand::SetBackdrop(Backdrop::White));
+        assert!(matches!(effects[..], [Effect::SaveSession]));
+        let Session { key_set, backdrop, .. } = state.session;
+        assert_eq!((key_set, backdrop), (KeySet::Asap, Backdrop::White));
     }
 }

@@ -22,7 +22,7 @@ use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
 use crate::state::training::plan::Aim;
 use crate::state::training::run_view::{RunView, Standing};
-use crate::state::view::SlideFacts;
+use crate::state::view::{Associated, SlideFacts};
 
 /// Takes in one event; answers with what has to follow.
 pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
@@ -83,12 +83,31 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Reshaped { edits, is_commit: true, .. } => return review::committed(state, edits),
         Outcome::Reshaped { edits, .. } => return review::reshaped(state, edits),
         Outcome::FieldSplit(seen) => state.picture_lens.seen = Some(seen),
+        Outcome::SpectrumRead(spectrum) => {
+            state.picture_lens.spectrum = Some(Arc::new(spectrum));
+        }
         Outcome::LesionsFound(tour) => lesion::begin(state, tour),
         Outcome::LayersRead(readouts) => {
             for (heatmap, readout) in &readouts {
                 state.overlay.take_readout(heatmap, readout);
             }
         }
+        Outcome::ThumbnailsSeen { generation, seen } if generation == state.view.generation => {
+            state.review.take_thumbnails(seen);
+        }
+        Outcome::AssociatedRead { generation, name, picture }
+            if generation == state.view.generation =>
+        {
+            state
+                .view
+                .associated
+                .insert(name, picture.map_or_else(Associated::Failed, Associated::Read));
+        }
+        Outcome::ThumbnailsSeen { .. } | Outcome::AssociatedRead { .. } => {}
+        Outcome::Imported { generation, imported } if generation == state.view.generation => {
+            return review::imported(state, imported.edits, &imported.notes);
+        }
+        Outcome::Imported { .. } => {}
         Outcome::Exported(paths) => {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
@@ -99,6 +118,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => folder_picked(state, picked),
+        Outcome::AnnotationsPicked(picked) => annotations_picked(state, picked),
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
@@ -203,6 +223,16 @@ fn folder_picked(state: &mut State, picked: Picked) {
         Picked::Nothing => {}
         Picked::NoDialog => {
             state.notices.error("This system offers no folder dialog: type the folder's path");
+        }
+    }
+}
+
+fn annotations_picked(state: &mut State, picked: Picked) {
+    match picked {
+        Picked::Path(path) => state.dialogs.import_text = path.display().to_string(),
+        Picked::Nothing => {}
+        Picked::NoDialog => {
+            state.notices.error("This system offers no file dialog: type the file's path");
         }
     }
 }

@@ -4,13 +4,16 @@ mod analyze;
 mod check_folder;
 mod export;
 mod find_lesions;
+mod import;
 pub(crate) mod inbox;
 pub(crate) mod journal;
 pub(crate) mod load_tile;
 mod look_at_bands;
+mod look_small;
 mod open_slide;
 mod pick;
 mod read_layers;
+mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
 pub(crate) mod session_file;
@@ -21,8 +24,11 @@ mod written_run;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::annotation::AnnotationId;
+use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
+use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
 use review::Edit;
@@ -34,6 +40,7 @@ use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::lens::{BandFigures, SeenBands};
 use crate::state::overlay::SlideResult;
+use crate::state::picture::Picture;
 use crate::state::tour::Tour;
 use crate::state::training::TrainingNews;
 use crate::state::view::SlideFacts;
@@ -75,8 +82,21 @@ pub(crate) enum Outcome {
         figures: BandFigures,
         layers: Vec<Layer>,
     },
+    /// Thumbnails of annotations, each with the place that it shows.
+    ThumbnailsSeen {
+        generation: u64,
+        seen: Vec<(AnnotationId, Level0Rect, Option<Arc<Picture>>)>,
+    },
+    /// A picture that lies beside the slide, or why it cannot be read.
+    AssociatedRead {
+        generation: u64,
+        name: String,
+        picture: Result<Arc<Picture>, String>,
+    },
     /// The bands of the field that was asked for.
     FieldSplit(SeenBands),
+    /// The spectrum of the patch under the pointer.
+    SpectrumRead(RadialSpectrum),
     /// Figures of layers, each with the values it is of.
     LayersRead(Vec<(Arc<Heatmap>, Arc<Readout>)>),
     /// The lesions of a layer at the *t* it had when they were asked for.
@@ -93,11 +113,17 @@ pub(crate) enum Outcome {
         /// They make annotations of what a model found.
         is_commit: bool,
     },
+    /// Annotations of a file; `generation` is that of the slide that they are placed on.
+    Imported {
+        generation: u64,
+        imported: import::Imported,
+    },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
     ModelsListed(Survey),
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
+    AnnotationsPicked(pick::Picked),
     TrainingFolderPicked(pick::Picked),
     RunPicked(pick::Picked),
     /// What a check of a labelled folder found, and a free run folder.
@@ -143,10 +169,15 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickSlide => pick::start_slide(state, runner),
         Effect::PickSlideFolder => pick::start_slide_folder(state, runner),
         Effect::PickExportFolder => pick::start_folder(state, runner),
+        Effect::ReadThumbnails(wanted) => look_small::start_thumbnails(wanted, state, runner),
+        Effect::ReadAssociated(name) => look_small::start_associated(name, state, runner),
+        Effect::PickAnnotations => pick::start_annotations(state, runner),
+        Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
         Effect::SplitField(field) => split_field::start(*field, state, runner),
+        Effect::ReadSpectrum(patch) => read_spectrum::start(patch, state, runner),
         Effect::FindLesions => find_lesions::start(state, runner),
         Effect::OpenJournal => journal::start_open(state, runner),
         Effect::Keep(entry) => journal::hand_over(*entry, state),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Outcome;
 use super::runner::Runner;
+use crate::command::ANNOTATION_EXTENSIONS;
 use crate::state::State;
 use crate::state::jobs::JobKind;
 
@@ -42,6 +43,17 @@ pub(super) fn start_slide_folder(state: &mut State, runner: &mut Runner) {
     runner.start(state, JobKind::Silent, "pick-slide", String::new(), |_progress, _cancel| {
         let dialog = rfd::FileDialog::new().set_title("Open the folder of a DICOM series");
         Ok(Outcome::SlidePicked(ask(|| dialog.pick_folder())))
+    });
+}
+
+/// A file of annotations.
+pub(super) fn start_annotations(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-file", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new()
+            .set_title("Import annotations")
+            .add_filter("Annotations", &ANNOTATION_EXTENSIONS)
+            .add_filter("All files", &["*"]);
+        Ok(Outcome::AnnotationsPicked(ask(|| dialog.pick_file())))
     });
 }
 

@@ -11,11 +11,27 @@ pub(crate) enum Dialog {
     None,
     /// Type the path of a slide.
     OpenPath,
+    /// Read annotations from a file.
+    Import,
     Export,
+    /// Find a command by its name.
+    Palette,
     Shortcuts,
     About,
     /// The window is about to be closed while it trains.
     QuitWhileTraining,
+}
+
+/// Where the coordinates of a file of annotations are counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ImportOrigin {
+    /// As the file says, or as is likely where it does not.
+    #[default]
+    Likely,
+    /// The corner of level 0.
+    Slide,
+    /// The corner of the scanned part.
+    ScannedPart,
 }
 
 /// Dialogs and their text.
@@ -26,6 +42,12 @@ pub(crate) struct Dialogs {
     pub(crate) is_welcome_shown: bool,
     /// Path of a slide, as typed.
     pub(crate) path_text: String,
+    /// What is typed into the list of commands.
+    pub(crate) palette_text: String,
+    /// File of annotations, as typed.
+    pub(crate) import_text: String,
+    /// Where its coordinates are counted from.
+    pub(crate) import_origin: ImportOrigin,
     /// Folder for exports, as typed.
     pub(crate) export_folder: String,
     /// Which files an export writes.
@@ -40,6 +62,9 @@ impl Default for Dialogs {
             open: Dialog::None,
             is_welcome_shown: false,
             path_text: String::new(),
+            palette_text: String::new(),
+            import_text: String::new(),
+            import_origin: ImportOrigin::default(),
             export_folder: String::new(),
             export_formats: BTreeSet::from(ExportFormat::USUAL),
             export_frame: FrameChoice::default(),

@@ -12,6 +12,7 @@ pub(crate) enum JobKind {
     OpenSlide,
     Analyze,
     Export,
+    Import,
     FindLesions,
     LookAtBands,
     /// Looks at a labelled folder.
@@ -19,8 +20,12 @@ pub(crate) enum JobKind {
     Train,
     /// Takes the visible field apart.
     SplitField,
+    /// Reads the patch under the pointer.
+    ReadSpectrum,
     /// Over before the eye sees it.
     Reshape,
+    /// Looks at annotations for their list.
+    Thumbnails,
     /// Short or waiting for the user: not worth a line in the tray.
     Silent,
 }

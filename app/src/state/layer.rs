@@ -29,6 +29,8 @@ pub(crate) enum LayerKind {
     BandEnergy(Band),
     /// The model's own map with bands left out.
     Heard(Heard),
+    /// The own map of the model that was run before this one, to compare with.
+    Earlier,
     /// The model's own map.
     Cam,
     /// The CAM cut at a *t* of its own, as the label that stage 2 learns from.
@@ -42,6 +44,7 @@ impl LayerKind {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Tissue => "Tissue",
+            Self::Earlier => "Heatmap of the model before",
             Self::Cam => "Heatmap",
             Self::PseudoMask => "Pseudo-mask",
             Self::Refined => "Refined mask",
@@ -67,7 +70,7 @@ impl LayerKind {
     pub(crate) fn units(self) -> &'static str {
         match self {
             Self::Tissue => "glass to tissue",
-            Self::Cam | Self::PseudoMask => "Raw values, up to the slide's maximum",
+            Self::Earlier | Self::Cam | Self::PseudoMask => "Raw values, up to the slide's maximum",
             Self::Refined => "Lesion probability of stage 2",
             Self::Further(_) | Self::Heard(_) => "Raw values, up to the slide's maximum",
             Self::BandEnergy(_) => "RMS of the features, up to its 99th percentile",
@@ -78,6 +81,7 @@ impl LayerKind {
     pub(crate) fn file_word(self) -> Option<&'static str> {
         match self {
             Self::Cam => None,
+            Self::Earlier => Some("earlier-model"),
             Self::Tissue => Some("tissue"),
             Self::PseudoMask => Some("pseudo-mask"),
             Self::Refined => Some("refined"),
@@ -99,9 +103,9 @@ impl LayerKind {
         }
     }
 
-    /// Whether what exceeds *t* is lesion.
+    /// Whether what exceeds *t* is lesion by the model of the result: it can be committed and exported then.
     pub(crate) fn is_of_lesions(self) -> bool {
-        !matches!(self, Self::Tissue | Self::BandEnergy(_))
+        !matches!(self, Self::Tissue | Self::BandEnergy(_) | Self::Earlier)
     }
 
     /// How it is shown until someone chooses otherwise.
@@ -117,6 +121,7 @@ impl LayerKind {
             Self::Further(_) => look(false, Colormap::Cividis, OverlayStyle::Fill),
             Self::BandEnergy(_) => look(false, Colormap::Viridis, OverlayStyle::Fill),
             Self::Heard(_) => look(false, Colormap::Cividis, OverlayStyle::FillAndContour),
+            Self::Earlier => look(false, Colormap::Magma, OverlayStyle::FillAndContour),
             Self::Cam => look(true, Colormap::Cividis, OverlayStyle::FillAndContour),
             Self::PseudoMask => look(false, Colormap::Orange, OverlayStyle::Fill),
             Self::Refined => look(true, Colormap::Blue, OverlayStyle::FillAndContour),
@@ -198,6 +203,7 @@ impl Layer {
             opacity: self.look.opacity,
             colormap: self.look.colormap,
             style: self.look.style,
+            columns: (0.0, 1.0),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use domain::bands::BandEdges;
 use domain::coords::{Level0Rect, LevelRect};
-use domain::id::TileKey;
+use domain::id::{LevelIndex, TileKey};
 use model::lens::Band;
 use model::lens::filter_curve::FilterCurve;
 use model::lens::model_bands::Heard;
+use model::lens::radial_spectrum::RadialSpectrum;
 use render::frame::{BandFrame, BandPicture};
 use slide::Channel;
 
@@ -71,12 +72,34 @@ pub(crate) struct PictureLens {
     /// What was asked for last.
     pub(crate) asked: Option<Field>,
     pub(crate) seen: Option<SeenBands>,
+    /// The spectrum of the patch under the pointer is shown.
+    pub(crate) is_spectrum_shown: bool,
+    /// The patch whose spectrum was asked for last.
+    pub(crate) patch_asked: Option<Patch>,
+    pub(crate) spectrum: Option<Arc<RadialSpectrum>>,
+}
+
+/// A square of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patch {
+    /// Of the slide.
+    pub(crate) generation: u64,
+    pub(crate) level: LevelIndex,
+    pub(crate) rect: LevelRect,
 }
 
 impl Default for PictureLens {
     fn default() -> Self {
         let edges = BandEdges { soft: SOFT, ..BandEdges::default() };
-        Self { band: None, edges, asked: None, seen: None }
+        Self {
+            band: None,
+            edges,
+            asked: None,
+            seen: None,
+            is_spectrum_shown: false,
+            patch_asked: None,
+            spectrum: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the window shows. Plain data: changed only by [`crate::command`] and [`crate::jobs::inbox`].
 
+pub(crate) mod comparison;
 pub(crate) mod dialogs;
 pub(crate) mod jobs;
 pub(crate) mod layer;
@@ -7,6 +8,7 @@ pub(crate) mod lens;
 pub(crate) mod models;
 pub(crate) mod notices;
 pub(crate) mod overlay;
+pub(crate) mod picture;
 pub(crate) mod review;
 pub(crate) mod session;
 pub(crate) mod tour;

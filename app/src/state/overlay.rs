@@ -9,6 +9,7 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use model::analysis::TrainingFit;
 use render::frame::OverlayFrame;
 
+use super::comparison::{Comparison, ComparisonWay};
 use super::layer::{Layer, LayerKind, LayerLook, Readout};
 use super::lens::BandFigures;
 use super::tour::Tour;
@@ -49,6 +50,8 @@ pub(crate) struct OverlayState {
     pub(crate) is_visible: bool,
     /// Hidden for as long as a key is held.
     pub(crate) is_peeking: bool,
+    /// The chosen layer is compared with another one.
+    pub(crate) comparison: Option<Comparison>,
     /// How layers that are gone were shown, for the next of their kind.
     remembered: Vec<(LayerKind, LayerLook)>,
     /// Lesions that were traced last.
@@ -64,6 +67,7 @@ impl Default for OverlayState {
             chosen: LayerKind::Cam,
             is_visible: true,
             is_peeking: false,
+            comparison: None,
             remembered: Vec::new(),
             tour: None,
         }
@@ -71,10 +75,12 @@ impl Default for OverlayState {
 }
 
 impl OverlayState {
-    /// Takes a result and its layers, which are shown as the ones before them were.
+    /// Takes a result and its layers, which are shown as the ones before them were. The map of another model that was run
+    /// before is kept, to compare with.
     pub(crate) fn open(&mut self, result: Arc<SlideResult>, layers: Vec<Layer>) {
+        let earlier = self.earlier_map(&result);
         self.clear();
-        self.layers = layers;
+        self.layers = earlier.into_iter().chain(layers).collect();
         for layer in &mut self.layers {
             if let Some((_, look)) = self.remembered.iter().find(|(kind, _)| *kind == layer.kind) {
                 layer.look = *look;
@@ -85,6 +91,15 @@ impl OverlayState {
         }
         self.is_visible = true;
         self.result = Some(result);
+    }
+
+    fn earlier_map(&self, next: &SlideResult) -> Option<Layer> {
+        let is_other = self.result.as_ref()?.model_name != next.model_name;
+        let kept = if is_other { LayerKind::Cam } else { LayerKind::Earlier };
+        let layer = self.layers.iter().find(|layer| layer.kind == kept)?;
+        let Layer { heatmap, recommended, readout, threshold, .. } = layer.clone();
+        let layer = Layer::new(LayerKind::Earlier, heatmap, recommended);
+        Some(Layer { readout, threshold, ..layer })
     }
 
     /// Cuts layers where they were cut when the slide was last looked at, by their titles.
@@ -101,6 +116,7 @@ impl OverlayState {
             self.remembered.push((layer.kind, layer.look));
         }
         self.result = None;
+        self.comparison = None;
         self.bands = None;
         self.tour = None;
     }
@@ -170,10 +186,37 @@ impl OverlayState {
         self.is_visible && !self.is_peeking
     }
 
-    /// What to draw, the lowest first.
+    /// The layer of a kind.
+    pub(crate) fn find(&self, kind: LayerKind) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.kind == kind)
+    }
+
+    /// The chosen layer, the one that it is compared with, and how; while layers are drawn at all.
+    pub(crate) fn compared(&self) -> Option<(&Layer, &Layer, &Comparison)> {
+        let comparison = self.comparison.as_ref().filter(|_| self.is_seen())?;
+        Some((self.layer()?, self.find(comparison.with)?, comparison))
+    }
+
+    /// What to draw, the lowest first: the layers that are shown, or the two that are compared.
     pub(crate) fn frames(&self) -> Vec<OverlayFrame> {
-        let shown = self.layers.iter().filter(|layer| self.is_seen() && layer.look.is_shown);
-        shown.map(Layer::frame).collect()
+        let Some((chosen, other, comparison)) = self.compared() else {
+            let shown = self.layers.iter().filter(|layer| self.is_seen() && layer.look.is_shown);
+            return shown.map(Layer::frame).collect();
+        };
+        match comparison.way {
+            ComparisonWay::Swipe(at) => vec![
+                OverlayFrame { columns: (0.0, at), ..chosen.frame() },
+                OverlayFrame { columns: (at, 1.0), ..other.frame() },
+            ],
+            ComparisonWay::Blink if comparison.is_other_seen => vec![other.frame()],
+            ComparisonWay::Blink | ComparisonWay::SideBySide => vec![chosen.frame()],
+        }
+    }
+
+    /// What to draw on a second canvas, if there is one.
+    pub(crate) fn frames_beside(&self) -> Option<Vec<OverlayFrame>> {
+        let (_, other, comparison) = self.compared()?;
+        (comparison.way == ComparisonWay::SideBySide).then(|| vec![other.frame()])
     }
 
     /// The lesions of the chosen layer at its *t*, if they were traced.

@@ -1,17 +1,19 @@
 //! The review of the open slide: what is kept, what is selected, and the tool in the hand.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use domain::annotation::{Annotation, AnnotationClass, AnnotationId};
 use domain::contour::Ring;
-use domain::coords::Level0Px;
+use domain::coords::{Level0Px, Level0Rect};
 use domain::heatmap::Heatmap;
 use domain::mask::BinaryThreshold;
 use domain::scale::Mpp;
 use review::change::Detail;
 use review::journal::{Keeper, Standing};
-use review::{Entry, Review, ReviewError};
+use review::{Deed, Entry, Review, ReviewError};
+
+use super::picture::Picture;
 
 /// Radius of the brush on screen.
 const BRUSH_PT: f64 = 18.0;
@@ -38,15 +40,14 @@ impl Tool {
     pub(crate) const ALL: [Self; 6] =
         [Self::Move, Self::Brush, Self::Erase, Self::Polygon, Self::Line, Self::Cut];
 
-    /// Its name and its key.
-    pub(crate) fn title(self) -> (&'static str, &'static str) {
+    pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Move => ("Move", "M"),
-            Self::Brush => ("Brush", "B"),
-            Self::Erase => ("Erase", "E"),
-            Self::Polygon => ("Polygon", "P"),
-            Self::Line => ("Line", "L"),
-            Self::Cut => ("Cut", "K"),
+            Self::Move => "Move",
+            Self::Brush => "Brush",
+            Self::Erase => "Erase",
+            Self::Polygon => "Polygon",
+            Self::Line => "Line",
+            Self::Cut => "Cut",
         }
     }
 
@@ -122,6 +123,15 @@ impl Draft {
     }
 }
 
+/// What an annotation looks like.
+#[derive(Clone, Debug)]
+struct Thumbnail {
+    /// The place that it shows.
+    bounds: Level0Rect,
+    /// `None` where the slide cannot be read.
+    picture: Option<Arc<Picture>>,
+}
+
 /// The review of the open slide.
 #[derive(Debug)]
 pub(crate) struct ReviewState {
@@ -145,10 +155,14 @@ pub(crate) struct ReviewState {
     pub(crate) tolerance: f64,
     pub(crate) selected: BTreeSet<AnnotationId>,
     pub(crate) draft: Option<Draft>,
+    /// The classes as they are being typed.
+    pub(crate) class_drafts: Vec<AnnotationClass>,
     /// Where the tool went since it was set down.
     pub(crate) way: Ring,
     /// Jobs that wait for the one before.
     pub(crate) queue: VecDeque<Reshape>,
+    /// How annotations look that were listed.
+    thumbnails: BTreeMap<AnnotationId, Thumbnail>,
     /// All annotations by falling score, those without one last.
     listed: Vec<AnnotationId>,
 }
@@ -169,8 +183,10 @@ impl Default for ReviewState {
             tolerance: 2.0,
             selected: BTreeSet::new(),
             draft: None,
+            class_drafts: AnnotationClass::first_ones(),
             way: Ring::new(),
             queue: VecDeque::new(),
+            thumbnails: BTreeMap::new(),
             listed: Vec::new(),
         }
     }
@@ -203,6 +219,7 @@ impl ReviewState {
         self.keeping = keeping;
         self.is_panel_open |= !self.review.annotations().is_empty();
         self.relist();
+        self.redraft_classes();
     }
 
     /// Does what an entry says and brings selection and list in line with it.
@@ -211,6 +228,9 @@ impl ReviewState {
         self.review.take(entry)?;
         if self.review.revision() != before {
             self.relist();
+        }
+        if matches!(entry.did, Deed::Classes(_)) {
+            self.redraft_classes();
         }
         Ok(())
     }
@@ -236,6 +256,36 @@ impl ReviewState {
 
     fn redraft(&mut self) {
         self.draft = self.only_selected().map(Draft::of);
+    }
+
+    /// The thumbnail of an annotation; an older one until there is another.
+    pub(crate) fn thumbnail(&self, id: AnnotationId) -> Option<&Arc<Picture>> {
+        self.thumbnails.get(&id)?.picture.as_ref()
+    }
+
+    /// Of these, the places of which there is no thumbnail.
+    pub(crate) fn unseen(
+        &self,
+        ids: impl Iterator<Item = AnnotationId>,
+    ) -> Vec<(AnnotationId, Level0Rect)> {
+        ids.filter_map(|id| Some((id, self.review.get(id)?.shape.bounds()?)))
+            .filter(|(id, bounds)| self.thumbnails.get(id).is_none_or(|it| it.bounds != *bounds))
+            .collect()
+    }
+
+    /// Takes thumbnails that a job has read.
+    pub(crate) fn take_thumbnails(
+        &mut self,
+        seen: Vec<(AnnotationId, Level0Rect, Option<Arc<Picture>>)>,
+    ) {
+        for (id, bounds, picture) in seen {
+            self.thumbnails.insert(id, Thumbnail { bounds, picture });
+        }
+    }
+
+    /// Drops what was typed about classes.
+    pub(crate) fn redraft_classes(&mut self) {
+        self.class_drafts = self.review.classes().to_vec();
     }
 
     /// The selected annotation, if it is one.

@@ -19,8 +19,42 @@ pub(crate) struct Session {
     pub(crate) recent: Vec<PathBuf>,
     /// How far the review of those among them is that were begun.
     pub(crate) reviews: BTreeMap<PathBuf, ReviewStatus>,
+    pub(crate) key_set: KeySet,
+    pub(crate) backdrop: Backdrop,
     /// A training that was begun here and is not finished.
     pub(crate) training: Option<Plan>,
+}
+
+/// Which viewer's habits the keys follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum KeySet {
+    #[default]
+    QuPath,
+    ImageScope,
+    Asap,
+}
+
+impl KeySet {
+    pub(crate) const ALL: [Self; 3] = [Self::QuPath, Self::ImageScope, Self::Asap];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::QuPath => "QuPath",
+            Self::ImageScope => "ImageScope",
+            Self::Asap => "ASAP",
+        }
+    }
+}
+
+/// What lies behind the slide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Backdrop {
+    #[default]
+    Dark,
+    /// As bright as the eye expects of an average picture.
+    Gray,
+    /// As the glass of a slide.
+    White,
 }
 
 impl Session {

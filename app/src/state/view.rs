@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use domain::color::ColorTable;
-use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt};
+use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn};
 use domain::scale::Mpp;
 use slide::{Channel, Level, Slide};
 
+use super::picture::Picture;
+
 /// Most points that one level-0 pixel may cover: beyond, single pixels fill the canvas.
 const PT_PER_LEVEL0_MAX: f64 = 32.0;
+
+/// Magnification times micrometres per pixel of a common scanner: 20x at 0.5 um, 40x at 0.25 um.
+const POWER_TIMES_MPP: f64 = 10.0;
 
 /// Times the fitted slide may shrink.
 const SHRINK_MAX: f64 = 4.0;
@@ -50,6 +55,8 @@ pub(crate) struct SlideFacts {
     /// How its channels are shown at first; empty for a slide in colors.
     pub(crate) channels: Arc<[Channel]>,
     pub(crate) properties: BTreeMap<String, String>,
+    /// Names of the pictures that lie beside it: `label`, `macro`, `thumbnail`.
+    pub(crate) associated: Vec<String>,
 }
 
 impl SlideFacts {
@@ -64,6 +71,7 @@ impl SlideFacts {
             color_profile: ColorProfile::read(slide),
             channels: slide.channels().into(),
             properties: slide.properties().clone(),
+            associated: slide.associated_images().iter().map(|it| it.name.clone()).collect(),
         }
     }
 
@@ -72,16 +80,34 @@ impl SlideFacts {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
     }
 
+    /// The magnification at which one scanned pixel fills one of the screen, and its unit: stated, estimated from the
+    /// scale, or 100 %.
+    pub(crate) fn native_magnification(&self) -> (f64, &'static str) {
+        let estimated = self.mpp.map(|mpp| POWER_TIMES_MPP / mpp.mean());
+        self.objective_power.or(estimated).map_or((100.0, " %"), |power| (power, "x"))
+    }
+
     /// The whole of level 0.
     pub(crate) fn bounds(&self) -> Level0Rect {
         Level0Rect::of_size(self.size)
     }
 }
 
+/// A picture that lies beside the slide, since someone wished to see it.
+#[derive(Clone, Debug)]
+pub(crate) enum Associated {
+    Reading,
+    Read(Arc<Picture>),
+    /// Why not.
+    Failed(String),
+}
+
 /// The slide and the camera over it.
 #[derive(Clone, Debug)]
 pub(crate) struct ViewState {
     pub(crate) facts: Option<Arc<SlideFacts>>,
+    /// Pictures that lie beside it and were asked for.
+    pub(crate) associated: BTreeMap<String, Associated>,
     /// Grows with every slide that is opened: answers about an older one are out of date.
     pub(crate) generation: u64,
     pub(crate) camera: Camera,
@@ -103,11 +129,13 @@ impl Default for ViewState {
     fn default() -> Self {
         Self {
             facts: None,
+            associated: BTreeMap::new(),
             generation: 0,
             camera: Camera {
                 center: Level0Px::default(),
                 level0_per_pt: 1.0,
                 canvas: ScreenPt { x: 1.0, y: 1.0 },
+                turn: Turn::NONE,
             },
             is_fitted: true,
             pixels_per_pt: 1.0,
@@ -124,6 +152,8 @@ impl ViewState {
     pub(crate) fn open(&mut self, facts: SlideFacts) {
         self.show_channels(Arc::clone(&facts.channels));
         self.facts = Some(Arc::new(facts));
+        self.camera.turn = Turn::NONE;
+        self.associated.clear();
         self.generation += 1;
         self.fit();
     }
@@ -137,8 +167,16 @@ impl ViewState {
     /// Shows the whole slide.
     pub(crate) fn fit(&mut self) {
         if let Some(facts) = &self.facts {
-            self.camera = Camera::fit(facts.bounds(), self.camera.canvas);
+            self.camera = Camera::fit(facts.bounds(), self.camera.canvas, self.camera.turn);
             self.is_fitted = true;
+        }
+    }
+
+    /// Turns the slide around the middle of the canvas.
+    pub(crate) fn turn(&mut self, turn: Turn) {
+        self.camera.turn = turn;
+        if self.is_fitted {
+            self.fit();
         }
     }
 
@@ -146,7 +184,7 @@ impl ViewState {
     pub(crate) fn look(&mut self, camera: Camera) {
         let Some(facts) = &self.facts else { return };
         let bounds = facts.bounds();
-        let most = Camera::fit(bounds, camera.canvas).level0_per_pt * SHRINK_MAX;
+        let most = Camera::fit(bounds, camera.canvas, camera.turn).level0_per_pt * SHRINK_MAX;
         let least = 1.0 / PT_PER_LEVEL0_MAX;
         let is_zoom_allowed = (least..=most.max(least)).contains(&camera.level0_per_pt);
         let wanted = if is_zoom_allowed { camera } else { self.camera };

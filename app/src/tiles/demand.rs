@@ -99,7 +99,7 @@ fn outwards(levels: &[Level], center: Level0Px, mut keys: Vec<TileKey>) -> Vec<T
 mod tests {
     use super::*;
     use crate::command::samples;
-    use domain::coords::ScreenPt;
+    use domain::coords::{ScreenPt, Turn};
 
     fn key(level: u16, col: u32, row: u32) -> TileKey {
         TileKey { level: LevelIndex(level), col, row }
@@ -136,6 +136,7 @@ mod tests {
             center: Level0Px { x: 1800.0, y: 800.0 },
             level0_per_pt: 1.0,
             canvas: ScreenPt { x: 1000.0, y: 800.0 },
+            turn: Turn::NONE,
         };
         let wanted = wanted(&levels, &camera, 1.0);
         assert_eq!(wanted[..2], [key(2, 0, 0), key(0, 3, 1)]);
@@ -153,7 +154,7 @@ mod tests {
     fn no_tile_is_wanted_twice() {
         let levels = samples::facts().levels;
         let canvas = ScreenPt { x: 100.0, y: 100.0 };
-        let camera = Camera::fit(Level0Rect::of_size(levels[0].size), canvas);
+        let camera = Camera::fit(Level0Rect::of_size(levels[0].size), canvas, Turn::NONE);
         let wanted = wanted(&levels, &camera, camera.level0_per_pt);
         assert_eq!(wanted, [key(2, 0, 0)]);
     }

@@ -4,7 +4,7 @@ use egui::text::CCursorRange;
 use egui::text_edit::TextEditState;
 use egui::{Id, Modal, Response, Ui};
 
-use super::{about, export_dialog, shortcut_sheet, start_page};
+use super::{about, export_dialog, import_dialog, palette, shortcut_sheet, start_page};
 use crate::command::{Commands, WindowCommand};
 use crate::state::State;
 use crate::state::dialogs::{Dialog, Dialogs};
@@ -20,7 +20,11 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
             Dialog::None => {}
             Dialog::OpenPath => open_path_ui(ui, &state.dialogs, commands),
             Dialog::Export => export_dialog::export_ui(ui, state, commands),
-            Dialog::Shortcuts => shortcut_sheet::shortcut_sheet_ui(ui),
+            Dialog::Import => import_dialog::import_ui(ui, state, commands),
+            Dialog::Palette => palette::palette_ui(ui, state, commands),
+            Dialog::Shortcuts => {
+                shortcut_sheet::shortcut_sheet_ui(ui, state.session.key_set, commands);
+            }
             Dialog::About => about::about_ui(ui),
             Dialog::QuitWhileTraining => quit_while_training_ui(ui, commands),
         }
@@ -98,7 +102,9 @@ mod tests {
     fn every_dialog_can_be_closed() {
         let dialogs = [
             Dialog::OpenPath,
+            Dialog::Import,
             Dialog::Export,
+            Dialog::Palette,
             Dialog::Shortcuts,
             Dialog::About,
             Dialog::QuitWhileTraining,

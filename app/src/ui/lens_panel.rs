@@ -14,6 +14,7 @@ use crate::state::overlay::OverlayState;
 
 mod filter_plot;
 mod picture;
+mod spectrum;
 
 const BAR_PT: f32 = 22.0;
 
@@ -21,6 +22,7 @@ const BAR_PT: f32 = 22.0;
 pub(crate) fn lens_panel_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     CollapsingHeader::new(RichText::new("Frequency lens").strong().size(15.0)).show(ui, |ui| {
         picture::picture_bands_ui(ui, &state.picture_lens, &state.view, commands);
+        spectrum::spectrum_ui(ui, &state.picture_lens, &state.view, commands);
         ui.add_space(4.0);
         ui.label("Bands of the model");
         ui.label(RichText::new("Explains the model, not the tissue.").color(theme::TEXT_WEAK));

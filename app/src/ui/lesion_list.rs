@@ -2,21 +2,30 @@
 
 use domain::annotation::{Annotation, Shape, Verdict};
 use domain::scale::{Area, Mpp};
-use egui::{Color32, ComboBox, DragValue, RichText, ScrollArea, Sense, Slider, Ui, vec2};
+use egui::{
+    Color32, ComboBox, DragValue, Rect, RichText, ScrollArea, Sense, Slider, Ui, pos2, vec2,
+};
 use review::ReviewStatus;
 use review::journal::Standing;
 
 use super::theme;
+use crate::command::entries::key_label;
 use crate::command::{Commands, ReviewCommand};
 use crate::state::review::{Keeping, ReviewState, Tool};
+use crate::state::session::KeySet;
 
+mod bookmarks;
+mod classes;
 mod selected;
 
 /// Height of the list.
-const LIST_PT: f32 = 190.0;
+const LIST_PT: f32 = 230.0;
 
-/// Of one line, without the space below it.
-const ROW_PT: f32 = 24.0;
+/// Of one line with its thumbnail, without the space below it.
+const ROW_PT: f32 = 36.0;
+
+/// Of one line of the list of changes.
+const CHANGE_PT: f32 = 24.0;
 
 const STATUSES: [(ReviewStatus, &str); 3] = [
     (ReviewStatus::Unseen, "Not begun"),
@@ -29,6 +38,7 @@ pub(crate) fn lesion_list_ui(
     ui: &mut Ui,
     review: &ReviewState,
     mpp: Option<Mpp>,
+    keys: KeySet,
     commands: &mut Commands,
 ) {
     title_ui(ui, review, commands);
@@ -37,14 +47,15 @@ pub(crate) fn lesion_list_ui(
         ui.add(egui::Label::new(text.small()).wrap());
     }
     ui.add_enabled_ui(review.can_edit(), |ui| {
-        tools_ui(ui, review, commands);
-        classes_ui(ui, review, commands);
+        tools_ui(ui, review, keys, commands);
+        classes::classes_ui(ui, review, commands);
         commit_ui(ui, review, mpp, commands);
     });
     list_ui(ui, review, mpp, commands);
     ui.add_enabled_ui(review.can_edit(), |ui| {
-        selected::selected_ui(ui, review, mpp, commands);
+        selected::selected_ui(ui, review, mpp, keys, commands);
         steps_ui(ui, review, commands);
+        bookmarks::bookmarks_ui(ui, review, commands);
     });
     changes_ui(ui, review);
 }
@@ -83,12 +94,12 @@ fn title_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
     });
 }
 
-fn tools_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
+fn tools_ui(ui: &mut Ui, review: &ReviewState, keys: KeySet, commands: &mut Commands) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         for tool in Tool::ALL {
-            let (name, key) = tool.title();
-            let button = ui.selectable_label(review.tool == tool, name);
+            let key = key_label(keys, ReviewCommand::SetTool(tool));
+            let button = ui.selectable_label(review.tool == tool, tool.title());
             if button.on_hover_text(format!("{}, key {key}", tool.hint())).clicked() {
                 commands.push(ReviewCommand::SetTool(tool));
             }
@@ -101,33 +112,6 @@ fn tools_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
         if ui.add(slider.fixed_decimals(0).text("Brush radius  (, and .)")).changed() {
             commands.push(ReviewCommand::SetBrush(radius_pt));
         }
-    }
-}
-
-/// The classes, each in its color; the chosen one is that of what is drawn next.
-fn classes_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
-    ui.horizontal_wrapped(|ui| {
-        for (index, class) in review.review.classes().iter().enumerate() {
-            let is_chosen = review.class == index;
-            let text = RichText::new(&class.name).color(readable(class.color));
-            let button = ui.selectable_label(is_chosen, text);
-            let hint =
-                format!("Class of the selection and of what is drawn next, Ctrl+{}", index + 1);
-            if button.on_hover_text(hint).clicked() {
-                commands.push(ReviewCommand::SetClass(index));
-            }
-        }
-    });
-}
-
-/// Class colors on the panel: lifted until they can be read.
-fn readable([r, g, b]: [u8; 3]) -> Color32 {
-    let lifted = |value: u8| value / 2 + 127;
-    let is_dark = u16::from(r) + u16::from(g) + u16::from(b) < 380;
-    if is_dark {
-        Color32::from_rgb(lifted(r), lifted(g), lifted(b))
-    } else {
-        Color32::from_rgb(r, g, b)
     }
 }
 
@@ -163,6 +147,10 @@ fn list_ui(ui: &mut Ui, review: &ReviewState, mpp: Option<Mpp>, commands: &mut C
     ui.label(RichText::new(counts(review)).small().color(theme::TEXT_WEAK));
     let scroll = ScrollArea::vertical().id_salt("annotations").max_height(LIST_PT);
     scroll.auto_shrink([false, true]).show_rows(ui, ROW_PT, listed.len(), |ui, rows| {
+        let seen = listed.get(rows.clone()).unwrap_or_default();
+        if !review.unseen(seen.iter().copied()).is_empty() {
+            commands.push(ReviewCommand::Illustrate(seen.to_vec()));
+        }
         for index in rows {
             let annotation = listed.get(index).and_then(|id| review.review.get(*id));
             if let Some(annotation) = annotation {
@@ -193,6 +181,12 @@ fn row_ui(
         let (dot, _) = ui.allocate_exact_size(vec2(12.0, ROW_PT), Sense::hover());
         let [r, g, b] = annotation.class.color;
         ui.painter().circle_filled(dot.center(), 5.0, Color32::from_rgb(r, g, b));
+        let (place, _) = ui.allocate_exact_size(vec2(ROW_PT, ROW_PT), Sense::hover());
+        if let Some(picture) = review.thumbnail(annotation.id) {
+            let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+            let texture = picture.texture(ui.ctx()).id();
+            ui.painter().image(texture, place, whole, Color32::WHITE);
+        }
         let is_selected = review.selected.contains(&annotation.id);
         let mut text = RichText::new(title(index, annotation, mpp));
         if annotation.verdict == Verdict::Rejected {
@@ -246,7 +240,7 @@ fn changes_ui(ui: &mut Ui, review: &ReviewState) {
     }
     egui::CollapsingHeader::new("Who changed what").show(ui, |ui| {
         let scroll = ScrollArea::vertical().id_salt("changes").max_height(LIST_PT);
-        scroll.show_rows(ui, ROW_PT, changes.len(), |ui, rows| {
+        scroll.show_rows(ui, CHANGE_PT, changes.len(), |ui, rows| {
             for change in changes.iter().rev().skip(rows.start).take(rows.len()) {
                 let text = format!("{}  {}  {}", change.at, change.by, change.what);
                 ui.label(RichText::new(text).small().color(theme::TEXT_WEAK));
@@ -270,13 +264,15 @@ mod tests {
         let mut commands = Commands::default();
         let mut harness = Harness::builder()
             .with_size(vec2(330.0, 900.0))
-            .build_ui(|ui| lesion_list_ui(ui, review, mpp, &mut commands));
+            .build_ui(|ui| lesion_list_ui(ui, review, mpp, KeySet::QuPath, &mut commands));
         for label in labels {
             harness.get_by_label(label).click();
             harness.run();
         }
         drop(harness);
-        commands.take()
+        let is_of_a_hand =
+            |it: &Command| !matches!(it, Command::Review(ReviewCommand::Illustrate(_)));
+        commands.take().into_iter().filter(is_of_a_hand).collect()
     }
 
     #[test]
@@ -329,12 +325,14 @@ mod tests {
         state.review.keeping = Keeping::Off("another window has it".to_owned());
         let mut commands = Commands::default();
         let mut harness = Harness::builder().with_size(vec2(330.0, 900.0)).build_ui(|ui| {
-            lesion_list_ui(ui, &state.review, None, &mut commands);
+            lesion_list_ui(ui, &state.review, None, KeySet::QuPath, &mut commands);
         });
         harness.get_by_label("Only to look at: another window has it");
         harness.get_by_label("Brush").click();
         harness.run();
         drop(harness);
-        assert_eq!(commands.take(), []);
+        let asked = commands.take();
+        let is_look = |it: &Command| matches!(it, Command::Review(ReviewCommand::Illustrate(_)));
+        assert!(asked.iter().all(is_look), "{asked:?}");
     }
 }

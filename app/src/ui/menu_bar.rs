@@ -2,7 +2,7 @@
 
 use egui::{Button, Ui};
 
-use crate::command::entries::{ENTRIES, Entry, Menu};
+use crate::command::entries::{Entry, Menu, entries};
 use crate::command::{Commands, FileCommand};
 use crate::state::State;
 
@@ -12,7 +12,9 @@ pub(crate) fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
         for menu in Menu::ALL {
             ui.menu_button(menu.title(), |ui| {
                 ui.set_min_width(230.0);
-                for entry in ENTRIES.iter().filter(|entry| entry.menu == menu) {
+                for entry in
+                    entries(state.session.key_set).iter().filter(|entry| entry.menu == menu)
+                {
                     entry_ui(ui, entry, commands);
                 }
                 if menu == Menu::File {

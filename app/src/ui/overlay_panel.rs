@@ -11,6 +11,7 @@ use crate::state::layer::{Layer, LayerLook};
 use crate::state::overlay::OverlayState;
 
 mod color_bar;
+mod compare;
 mod histogram;
 
 const COLORMAPS: [(Colormap, &str); 7] = [
@@ -48,6 +49,7 @@ pub(crate) fn overlay_panel_ui(
         figures_ui(ui, overlay, layer, mpp, commands);
         color_bar::color_bar_ui(ui, layer);
         look_ui(ui, layer, commands);
+        compare::compare_ui(ui, overlay, commands);
     });
     ui.add_space(4.0);
     let size = egui::vec2(ui.available_width(), 30.0);

@@ -3,7 +3,9 @@
 use egui::{RichText, Ui};
 
 use super::theme;
-use crate::command::entries::{ENTRIES, Entry, Menu};
+use crate::command::entries::{Entry, Menu, entries};
+use crate::command::{Commands, WindowCommand};
+use crate::state::session::KeySet;
 
 /// What the pointer and a held key do; they have no entries of their own.
 const POINTER: [(&str, &str); 7] = [
@@ -20,21 +22,29 @@ const POINTER: [(&str, &str); 7] = [
 const KEYS_PT: f32 = 150.0;
 
 /// Draws the content of the dialog.
-pub(crate) fn shortcut_sheet_ui(ui: &mut Ui) {
+pub(crate) fn shortcut_sheet_ui(ui: &mut Ui, set: KeySet, commands: &mut Commands) {
     ui.heading("Keys and pointer");
+    ui.horizontal(|ui| {
+        ui.label("As in");
+        for other in KeySet::ALL {
+            if ui.selectable_label(other == set, other.title()).clicked() {
+                commands.push(WindowCommand::SetKeySet(other));
+            }
+        }
+    });
     // The window may be lower than the list is long; the button below stays in sight.
-    let height = (ui.ctx().content_rect().height() - 120.0).max(200.0);
+    let height = (ui.ctx().content_rect().height() - 150.0).max(200.0);
     let scroll = egui::ScrollArea::vertical().max_height(height);
-    scroll.show(ui, columns_ui);
+    scroll.show(ui, |ui| columns_ui(ui, set));
 }
 
-fn columns_ui(ui: &mut Ui) {
+fn columns_ui(ui: &mut Ui, set: KeySet) {
     ui.columns_const(|[left, right]| {
         for menu in [Menu::View, Menu::Review] {
-            group_ui(left, menu);
+            group_ui(left, menu, set);
         }
         for menu in [Menu::File, Menu::Model, Menu::Train, Menu::Heatmap, Menu::Help] {
-            group_ui(right, menu);
+            group_ui(right, menu, set);
         }
         super::section_title(right, "Pointer and held key");
         keys_grid("pointer").show(right, |ui| {
@@ -45,11 +55,11 @@ fn columns_ui(ui: &mut Ui) {
     });
 }
 
-fn group_ui(ui: &mut Ui, menu: Menu) {
+fn group_ui(ui: &mut Ui, menu: Menu, set: KeySet) {
     super::section_title(ui, menu.title());
     keys_grid(menu.title()).show(ui, |ui| {
         let has_key = |entry: &&Entry| entry.menu == menu && !entry.keys.is_empty();
-        for entry in ENTRIES.iter().filter(has_key) {
+        for entry in entries(set).iter().filter(has_key) {
             let keys: Vec<_> = entry.keys.iter().map(|shortcut| shortcut.label).collect();
             row_ui(ui, &keys.join(", "), entry.text);
         }
@@ -70,13 +80,28 @@ fn row_ui(ui: &mut Ui, keys: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Command;
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     #[test]
     fn every_command_with_a_key_is_on_the_sheet() {
-        let harness = Harness::new_ui(shortcut_sheet_ui);
-        for entry in ENTRIES.iter().filter(|entry| !entry.keys.is_empty()) {
+        let mut commands = Commands::default();
+        let sheet = |ui: &mut Ui| shortcut_sheet_ui(ui, KeySet::Asap, &mut commands);
+        let harness = Harness::new_ui(sheet);
+        for entry in entries(KeySet::Asap).iter().filter(|entry| !entry.keys.is_empty()) {
             harness.get_by_label(entry.text);
         }
+    }
+
+    #[test]
+    fn the_set_of_keys_is_chosen_on_the_sheet() {
+        let mut commands = Commands::default();
+        let sheet = |ui: &mut Ui| shortcut_sheet_ui(ui, KeySet::QuPath, &mut commands);
+        let mut harness = Harness::new_ui(sheet);
+        harness.get_by_label("ImageScope").click();
+        harness.run();
+        drop(harness);
+        let expected = WindowCommand::SetKeySet(KeySet::ImageScope);
+        assert_eq!(commands.take(), [Command::Window(expected)]);
     }
 }

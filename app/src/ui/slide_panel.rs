@@ -4,8 +4,8 @@ use domain::scale::Mpp;
 use egui::{RichText, Ui};
 
 use super::theme;
-use crate::command::{Commands, ViewCommand};
-use crate::state::view::{ColorProfile, SlideFacts, ViewState};
+use crate::command::{Commands, FileCommand, ViewCommand};
+use crate::state::view::{Associated, ColorProfile, SlideFacts, ViewState};
 
 /// Draws the panel; without a slide there is none.
 pub(crate) fn slide_panel_ui(ui: &mut Ui, view: &ViewState, commands: &mut Commands) {
@@ -20,7 +20,37 @@ pub(crate) fn slide_panel_ui(ui: &mut Ui, view: &ViewState, commands: &mut Comma
         row(ui, "Objective", &power.unwrap_or_else(|| "not stated".to_owned()));
     });
     colors_ui(ui, &facts.color_profile, view.is_color_corrected, commands);
+    associated_ui(ui, view, facts, commands);
     egui::CollapsingHeader::new("All properties").show(ui, |ui| properties_ui(ui, facts));
+}
+
+/// Pictures that lie beside the slide, hidden until someone asks: a label may name a patient.
+fn associated_ui(ui: &mut Ui, view: &ViewState, facts: &SlideFacts, commands: &mut Commands) {
+    if facts.associated.is_empty() {
+        return;
+    }
+    let header = egui::CollapsingHeader::new("Label and macro");
+    let header = header.show(ui, |ui| {
+        for name in &facts.associated {
+            ui.label(RichText::new(name).small().color(theme::TEXT_WEAK));
+            match view.associated.get(name) {
+                None => commands.push(FileCommand::ShowAssociated(name.clone())),
+                Some(Associated::Reading) => {
+                    ui.label("Reading…");
+                }
+                Some(Associated::Failed(reason)) => {
+                    let text = RichText::new(reason).color(theme::WARNING).small();
+                    ui.add(egui::Label::new(text).wrap());
+                }
+                Some(Associated::Read(picture)) => {
+                    let width = ui.available_width();
+                    let image = egui::Image::new(picture.texture(ui.ctx())).max_width(width);
+                    ui.add(image.max_height(width).alt_text(format!("Picture: {name}")));
+                }
+            }
+        }
+    });
+    header.header_response.on_hover_text("A label may name the patient");
 }
 
 /// Whether colors can be corrected, and the switch.
@@ -97,6 +127,36 @@ mod tests {
         harness.run();
         drop(harness);
         assert_eq!(commands.take(), [Command::View(ViewCommand::ToggleColorCorrection)]);
+    }
+
+    #[test]
+    fn a_label_is_read_only_when_someone_asks_for_it() {
+        let mut state = samples::state();
+        let show = |ui: &mut Ui, state: &mut crate::state::State| {
+            let mut commands = Commands::default();
+            slide_panel_ui(ui, &state.view, &mut commands);
+            for command in commands.take() {
+                crate::command::apply(state, command);
+            }
+        };
+        state.view.associated.clear();
+        let mut harness = Harness::new_ui_state(show, state);
+        harness.run();
+        assert!(harness.state().view.associated.is_empty());
+        harness.get_by_label("Label and macro").click();
+        harness.run();
+        assert_eq!(harness.state().view.associated.len(), 2);
+        let pixels = domain::pixels::Pixels::filled(
+            domain::coords::PixelSize { width: 4, height: 4 },
+            [255; 4],
+        );
+        let picture = std::sync::Arc::new(crate::state::picture::Picture::new(pixels));
+        let associated = &mut harness.state_mut().view.associated;
+        associated.insert("label".to_owned(), Associated::Read(picture));
+        associated.insert("thumbnail".to_owned(), Associated::Failed("it is damaged".to_owned()));
+        harness.run();
+        harness.get_by_label("Picture: label");
+        harness.get_by_label("it is damaged");
     }
 
     #[test]

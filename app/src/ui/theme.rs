@@ -3,7 +3,9 @@
 
 use egui::{Color32, CornerRadius, FontId, Stroke, TextStyle, Theme, Visuals};
 
-/// Behind the slide.
+use crate::state::session::Backdrop;
+
+/// Behind the slide, and behind bars in panels.
 pub(crate) const CANVAS: Color32 = Color32::from_gray(24);
 const PANEL: Color32 = Color32::from_gray(36);
 const FIELD: Color32 = Color32::from_gray(22);
@@ -29,6 +31,15 @@ pub(crate) const ERROR: Color32 = Color32::from_rgb(240, 120, 60);
 
 /// Points around the content of cards.
 pub(crate) const CARD_MARGIN: i8 = 10;
+
+/// What is seen where there is no slide.
+pub(crate) fn backdrop(backdrop: Backdrop) -> Color32 {
+    match backdrop {
+        Backdrop::Dark => CANVAS,
+        Backdrop::Gray => Color32::from_gray(119),
+        Backdrop::White => Color32::WHITE,
+    }
+}
 
 /// The main action of a panel.
 pub(crate) fn primary_button(text: &str) -> egui::Button<'static> {

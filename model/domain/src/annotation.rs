@@ -43,15 +43,22 @@ pub struct AnnotationClass {
 }
 
 impl AnnotationClass {
-    /// The classes a new slide begins with, in colors of the Okabe-Ito palette, which color-blind eyes tell apart.
+    /// The colors to choose from: Okabe and Ito's, which color-blind eyes tell apart, without black.
+    pub const COLORS: [[u8; 3]; 7] = [
+        [213, 94, 0],
+        [0, 114, 178],
+        [240, 228, 66],
+        [0, 158, 115],
+        [204, 121, 167],
+        [86, 180, 233],
+        [230, 159, 0],
+    ];
+
+    /// The classes a new slide begins with.
     pub fn first_ones() -> Vec<Self> {
-        let class = |name: &str, color| Self { name: name.to_owned(), color };
-        vec![
-            class("Lesion", [213, 94, 0]),
-            class("Normal", [0, 114, 178]),
-            class("Uncertain", [240, 228, 66]),
-            class("Artifact", [0, 158, 115]),
-        ]
+        let names = ["Lesion", "Normal", "Uncertain", "Artifact"];
+        let class = |(name, color): (&str, _)| Self { name: name.to_owned(), color };
+        names.into_iter().zip(Self::COLORS).map(class).collect()
     }
 }
 

@@ -159,6 +159,38 @@ impl Downsample {
     }
 }
 
+/// An angle, clockwise on the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Turn(f64);
+
+impl Turn {
+    /// Upright.
+    pub const NONE: Self = Self(0.0);
+
+    /// Of so many degrees, as one of `0.0..360.0`; none for what is no number.
+    pub fn degrees(degrees: f64) -> Self {
+        let turned = degrees.rem_euclid(360.0);
+        Self(if turned < 360.0 { turned } else { 0.0 })
+    }
+
+    /// `0.0..360.0`.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Sine and cosine; those of quarter turns are whole numbers.
+    pub fn sin_cos(self) -> (f64, f64) {
+        match self.0 {
+            0.0 => (0.0, 1.0),
+            90.0 => (1.0, 0.0),
+            180.0 => (0.0, -1.0),
+            270.0 => (-1.0, 0.0),
+            degrees => degrees.to_radians().sin_cos(),
+        }
+    }
+}
+
 /// What the canvas shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Camera {
@@ -168,29 +200,42 @@ pub struct Camera {
     pub level0_per_pt: f64,
     /// Canvas width and height in points.
     pub canvas: ScreenPt,
+    /// By which the slide is turned around the middle of the canvas.
+    pub turn: Turn,
 }
 
 impl Camera {
     /// A canvas position to the slide position under it.
     pub fn level0_from_screen(&self, point: ScreenPt) -> Level0Px {
-        Level0Px {
-            x: self.center.x + (point.x - self.canvas.x * 0.5) * self.level0_per_pt,
-            y: self.center.y + (point.y - self.canvas.y * 0.5) * self.level0_per_pt,
-        }
+        let (right, down) = (point.x - self.canvas.x * 0.5, point.y - self.canvas.y * 0.5);
+        let way = self.level0_way(ScreenPt { x: right, y: down });
+        Level0Px { x: self.center.x + way.x, y: self.center.y + way.y }
     }
 
     /// A slide position to its place on the canvas.
     pub fn screen_from_level0(&self, point: Level0Px) -> ScreenPt {
+        let (sin, cos) = self.turn.sin_cos();
+        let x = (point.x - self.center.x) / self.level0_per_pt;
+        let y = (point.y - self.center.y) / self.level0_per_pt;
         ScreenPt {
-            x: (point.x - self.center.x) / self.level0_per_pt + self.canvas.x * 0.5,
-            y: (point.y - self.center.y) / self.level0_per_pt + self.canvas.y * 0.5,
+            x: cos * x - sin * y + self.canvas.x * 0.5,
+            y: sin * x + cos * y + self.canvas.y * 0.5,
         }
     }
 
-    /// The part of the slide plane that the canvas shows.
+    /// A way over the canvas to the way over the slide.
+    fn level0_way(&self, way: ScreenPt) -> Level0Px {
+        let (sin, cos) = self.turn.sin_cos();
+        Level0Px {
+            x: (cos * way.x + sin * way.y) * self.level0_per_pt,
+            y: (cos * way.y - sin * way.x) * self.level0_per_pt,
+        }
+    }
+
+    /// The part of the slide plane that the canvas shows; where that is turned, the upright rectangle around it.
     pub fn visible(&self) -> Level0Rect {
-        let (width, height) =
-            (self.canvas.x * self.level0_per_pt, self.canvas.y * self.level0_per_pt);
+        let (across, down) = turned_size((self.canvas.x, self.canvas.y), self.turn);
+        let (width, height) = (across * self.level0_per_pt, down * self.level0_per_pt);
         Level0Rect {
             x: self.center.x - width * 0.5,
             y: self.center.y - height * 0.5,
@@ -201,11 +246,12 @@ impl Camera {
 
     /// The camera that shows all of `rect` with a margin of 2 %.
     #[must_use]
-    pub fn fit(rect: Level0Rect, canvas: ScreenPt) -> Self {
-        let across = rect.width / canvas.x.max(1.0);
-        let down = rect.height / canvas.y.max(1.0);
+    pub fn fit(rect: Level0Rect, canvas: ScreenPt, turn: Turn) -> Self {
+        let (width, height) = turned_size((rect.width, rect.height), turn);
+        let across = width / canvas.x.max(1.0);
+        let down = height / canvas.y.max(1.0);
         let level0_per_pt = (across.max(down) * 1.02).max(f64::MIN_POSITIVE);
-        Self { center: rect.center(), level0_per_pt, canvas }
+        Self { center: rect.center(), level0_per_pt, canvas, turn }
     }
 
     /// Zooms by `factor` (> 1 magnifies) and keeps the slide position under `anchor` in place.
@@ -214,21 +260,26 @@ impl Camera {
         let fixed = self.level0_from_screen(anchor);
         let level0_per_pt = self.level0_per_pt / factor;
         let center = Level0Px {
-            x: fixed.x - (anchor.x - self.canvas.x * 0.5) * level0_per_pt,
-            y: fixed.y - (anchor.y - self.canvas.y * 0.5) * level0_per_pt,
+            x: fixed.x - (fixed.x - self.center.x) / factor,
+            y: fixed.y - (fixed.y - self.center.y) / factor,
         };
-        Self { center, level0_per_pt, canvas: self.canvas }
+        Self { center, level0_per_pt, ..*self }
     }
 
     /// Moves with a drag of `delta` points: the slide follows the hand.
     #[must_use]
     pub fn panned(&self, delta: ScreenPt) -> Self {
-        let center = Level0Px {
-            x: self.center.x - delta.x * self.level0_per_pt,
-            y: self.center.y - delta.y * self.level0_per_pt,
-        };
+        let way = self.level0_way(delta);
+        let center = Level0Px { x: self.center.x - way.x, y: self.center.y - way.y };
         Self { center, ..*self }
     }
+}
+
+/// Width and height of the upright rectangle around a turned one.
+pub fn turned_size((width, height): (f64, f64), turn: Turn) -> (f64, f64) {
+    let (sin, cos) = turn.sin_cos();
+    let (sin, cos) = (sin.abs(), cos.abs());
+    (cos * width + sin * height, sin * width + cos * height)
 }
 
 #[cfg(test)]
@@ -239,7 +290,45 @@ mod tests {
         center: Level0Px { x: 90_000.0, y: 40_000.0 },
         level0_per_pt: 16.0,
         canvas: ScreenPt { x: 800.0, y: 600.0 },
+        turn: Turn::NONE,
     };
+
+    #[test]
+    fn a_turned_slide_is_found_again_under_the_pointer() {
+        let point = ScreenPt { x: 130.0, y: 471.0 };
+        for degrees in [0.0, 90.0, 123.4, 180.0, 270.0, -30.0] {
+            let camera = Camera { turn: Turn::degrees(degrees), ..CAMERA };
+            let back = camera.screen_from_level0(camera.level0_from_screen(point));
+            assert!((back.x - point.x).hypot(back.y - point.y) < 1e-9, "{degrees}");
+            let at = |x, y| camera.level0_from_screen(ScreenPt { x, y });
+            let seen = camera.visible();
+            for corner in [at(0.0, 0.0), at(800.0, 0.0), at(0.0, 600.0), at(800.0, 600.0)] {
+                assert!(seen.x - 1e-6 <= corner.x && corner.x <= seen.x + seen.width + 1e-6);
+                assert!(seen.y - 1e-6 <= corner.y && corner.y <= seen.y + seen.height + 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quarter_turn_clockwise_brings_the_left_of_the_slide_to_the_top() {
+        let camera = Camera { turn: Turn::degrees(90.0), ..CAMERA };
+        let left = Level0Px { x: CAMERA.center.x - 160.0, ..CAMERA.center };
+        assert_eq!(camera.screen_from_level0(left), ScreenPt { x: 400.0, y: 290.0 });
+        assert_eq!(Turn::degrees(f64::NAN), Turn::NONE);
+        assert_eq!(Turn::degrees(-90.0).get(), 270.0);
+    }
+
+    #[test]
+    fn a_turned_slide_follows_the_hand_and_stays_under_the_wheel() {
+        let camera = Camera { turn: Turn::degrees(37.0), ..CAMERA };
+        let (start, end) = (ScreenPt { x: 100.0, y: 80.0 }, ScreenPt { x: 320.0, y: 50.0 });
+        let held = camera.level0_from_screen(start);
+        let panned = camera.panned(ScreenPt { x: end.x - start.x, y: end.y - start.y });
+        let now = panned.screen_from_level0(held);
+        assert!((now.x - end.x).hypot(now.y - end.y) < 1e-9);
+        let now = camera.zoomed_at(start, 3.0).screen_from_level0(held);
+        assert!((now.x - start.x).hypot(now.y - start.y) < 1e-9);
+    }
 
     #[test]
     fn canvas_middle_maps_to_camera_center() {

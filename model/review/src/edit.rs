@@ -1,6 +1,7 @@
 //! Changes as data: the very same values that the journal writes and reads back.
 
 use domain::annotation::{Annotation, AnnotationClass, AnnotationId, Shape, Verdict};
+use domain::coords::{Level0Px, Turn};
 use domain::mask::BinaryThreshold;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,20 @@ pub enum ReviewStatus {
     Reviewed,
 }
 
+/// A place to come back to, as large as it was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bookmark {
+    /// What it is called in lists.
+    pub name: String,
+    /// The middle of the view.
+    pub center: Level0Px,
+    /// Level-0 pixels per pixel of the screen.
+    pub level0_per_px: f64,
+    /// By which the slide was turned.
+    #[serde(default)]
+    pub turn: Turn,
+}
+
 /// Something that happened to a review.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,6 +111,8 @@ pub enum Deed {
     Redone,
     /// The classes to choose from.
     Classes(Vec<AnnotationClass>),
+    /// All places to come back to.
+    Bookmarks(Vec<Bookmark>),
     /// How far the person is.
     Status(ReviewStatus),
     /// A layer was cut at this *t*.

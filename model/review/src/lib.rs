@@ -25,6 +25,6 @@ mod moment;
 pub mod outline;
 mod review;
 
-pub use edit::{Deed, Edit, Entry, ReviewStatus};
+pub use edit::{Bookmark, Deed, Edit, Entry, ReviewStatus};
 pub use moment::Moment;
 pub use review::{Change, Review, ReviewError};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::annotation::{Annotation, AnnotationClass, AnnotationId, Verdict};
 use domain::mask::BinaryThreshold;
 
-use crate::{Deed, Edit, Entry, Moment, ReviewStatus};
+use crate::{Bookmark, Deed, Edit, Entry, Moment, ReviewStatus};
 
 /// Why something cannot be done to a review. It is as it was before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,7 @@ struct Step {
 pub struct Review {
     annotations: Vec<Annotation>,
     classes: Vec<AnnotationClass>,
+    bookmarks: Vec<Bookmark>,
     status: ReviewStatus,
     thresholds: BTreeMap<String, BinaryThreshold>,
     done: Vec<Step>,
@@ -61,6 +62,7 @@ impl Default for Review {
         Self {
             annotations: Vec::new(),
             classes: AnnotationClass::first_ones(),
+            bookmarks: Vec::new(),
             status: ReviewStatus::default(),
             thresholds: BTreeMap::new(),
             done: Vec::new(),
@@ -91,6 +93,11 @@ impl Review {
     /// The classes to choose from.
     pub fn classes(&self) -> &[AnnotationClass] {
         &self.classes
+    }
+
+    /// Places to come back to.
+    pub fn bookmarks(&self) -> &[Bookmark] {
+        &self.bookmarks
     }
 
     /// How far the person is.
@@ -137,6 +144,10 @@ impl Review {
             Deed::Classes(classes) => {
                 self.classes.clone_from(classes);
                 "changed the classes".to_owned()
+            }
+            Deed::Bookmarks(bookmarks) => {
+                self.bookmarks.clone_from(bookmarks);
+                return Ok(());
             }
             Deed::Status(status) => {
                 self.status = *status;

@@ -162,7 +162,7 @@ impl Frame {
 
 /// Transforms of a field: rows, then columns. A gain that is real and the same in all directions keeps real and imaginary part apart,
 /// so that two channels travel in one field.
-struct Transform<T> {
+pub(super) struct Transform<T> {
     height: usize,
     width: usize,
     /// Along rows, along columns.
@@ -171,7 +171,7 @@ struct Transform<T> {
 }
 
 impl<T: Real> Transform<T> {
-    fn new(height: usize, width: usize) -> Self {
+    pub(super) fn new(height: usize, width: usize) -> Self {
         let mut planner = T::fft_planner().lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             height,
@@ -182,7 +182,7 @@ impl<T: Real> Transform<T> {
     }
 
     /// The spectrum, transposed: `[width, height]`.
-    fn forward(&self, mut field: Vec<Complex<T>>) -> Vec<Complex<T>> {
+    pub(super) fn forward(&self, mut field: Vec<Complex<T>>) -> Vec<Complex<T>> {
         self.forward[0].process(&mut field);
         let mut columns = transposed(&field, self.width);
         self.forward[1].process(&mut columns);

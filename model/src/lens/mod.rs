@@ -4,5 +4,6 @@ pub mod filter_curve;
 pub mod image_bands;
 pub mod model_bands;
 pub mod picture;
+pub mod radial_spectrum;
 
 pub use crate::nn::spectrum::Band;

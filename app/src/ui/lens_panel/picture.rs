@@ -60,7 +60,7 @@ pub(super) fn picture_bands_ui(
 
 /// What 1 on the sliders is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Nyquist {
+pub(super) enum Nyquist {
     /// In cycles per millimeter.
     PerMm(f64),
     /// In cycles per level-0 pixel.
@@ -69,7 +69,7 @@ enum Nyquist {
 
 impl Nyquist {
     /// Of the displayed level.
-    fn of(view: &ViewState) -> Self {
+    pub(super) fn of(view: &ViewState) -> Self {
         let facts = view.facts.as_ref();
         let downsample = facts.and_then(|facts| {
             let level = target_level(&facts.levels, view.level0_per_device_px());
@@ -82,7 +82,7 @@ impl Nyquist {
         }
     }
 
-    fn text(self, edge: f64) -> String {
+    pub(super) fn text(self, edge: f64) -> String {
         match self {
             Self::PerMm(one) => format!("{:.0} cycles/mm", one * edge),
             Self::PerPx(one) => format!("{:.3} cycles/px", one * edge),

@@ -5,8 +5,10 @@ use domain::scale::Mpp;
 use egui::{RichText, TextEdit, Ui};
 
 use super::size_text;
+use crate::command::entries::key_label;
 use crate::command::{Commands, ReviewCommand};
 use crate::state::review::{Draft, ReviewState};
+use crate::state::session::KeySet;
 use crate::ui::theme;
 
 /// Draws the card; without a selection there is none.
@@ -14,6 +16,7 @@ pub(super) fn selected_ui(
     ui: &mut Ui,
     review: &ReviewState,
     mpp: Option<Mpp>,
+    keys: KeySet,
     commands: &mut Commands,
 ) {
     if review.selected.is_empty() {
@@ -30,7 +33,7 @@ pub(super) fn selected_ui(
                 ui.label(format!("{} annotations are selected", review.selected.len()));
             }
         }
-        buttons_ui(ui, review, commands);
+        buttons_ui(ui, review, keys, commands);
     });
 }
 
@@ -66,14 +69,15 @@ fn draft_ui(ui: &mut Ui, draft: &Draft, commands: &mut Commands) {
     }
 }
 
-fn buttons_ui(ui: &mut Ui, review: &ReviewState, commands: &mut Commands) {
+fn buttons_ui(ui: &mut Ui, review: &ReviewState, keys: KeySet, commands: &mut Commands) {
     ui.horizontal(|ui| {
-        for (text, key, command, is_enabled) in [
-            ("Accept", "Y", ReviewCommand::Judge(Verdict::Accepted), true),
-            ("Reject", "X", ReviewCommand::Judge(Verdict::Rejected), true),
-            ("Merge", "J", ReviewCommand::Merge, 2 <= review.selected.len()),
-            ("Delete", "Del", ReviewCommand::Delete, true),
+        for (text, command, is_enabled) in [
+            ("Accept", ReviewCommand::Judge(Verdict::Accepted), true),
+            ("Reject", ReviewCommand::Judge(Verdict::Rejected), true),
+            ("Merge", ReviewCommand::Merge, 2 <= review.selected.len()),
+            ("Delete", ReviewCommand::Delete, true),
         ] {
+            let key = key_label(keys, command.clone());
             let button = ui.add_enabled(is_enabled, egui::Button::new(text));
             if button.on_hover_text(format!("key {key}")).clicked() {
                 commands.push(command);
@@ -95,7 +99,7 @@ mod tests {
         state.review.select([id].into());
         let show = |ui: &mut Ui, state: &mut crate::state::State| {
             let mut commands = Commands::default();
-            selected_ui(ui, &state.review, None, &mut commands);
+            selected_ui(ui, &state.review, None, KeySet::QuPath, &mut commands);
             for command in commands.take() {
                 crate::command::apply(state, command);
             }
@@ -121,7 +125,9 @@ mod tests {
     fn nothing_selected_is_nothing_shown() {
         let state = samples::reviewed();
         let mut commands = Commands::default();
-        let harness = Harness::new_ui(|ui| selected_ui(ui, &state.review, None, &mut commands));
+        let harness = Harness::new_ui(|ui| {
+            selected_ui(ui, &state.review, None, KeySet::QuPath, &mut commands);
+        });
         assert!(harness.query_by_label("Accept").is_none());
         drop(harness);
         assert_eq!(commands.take(), Vec::<Command>::new());

@@ -1,4 +1,5 @@
 //! One row per annotation (CSV, RFC 4180, UTF-8). Square millimetres and micrometres only where the slide is calibrated.
+//! Text that a table program would run as a formula begins with an apostrophe.
 
 use csv::{Terminator, WriterBuilder};
 use domain::coords::Level0Px;
@@ -64,8 +65,8 @@ fn row(sheet: &AnnotationSheet<'_>, entry: &Entry<'_>) -> [String; 24] {
     let area = Some(*area_px).filter(|_| !is_line);
     [
         annotation.id.0.to_string(),
-        annotation.name.clone(),
-        annotation.class.name.clone(),
+        inert(&annotation.name),
+        inert(&annotation.class.name),
         word(annotation.verdict).to_owned(),
         annotation.score.map_or(String::new(), |score| score.to_string()),
         some(entry.mean),
@@ -80,7 +81,7 @@ fn row(sheet: &AnnotationSheet<'_>, entry: &Entry<'_>) -> [String; 24] {
         rounded(bounds.y - y).to_string(),
         rounded(bounds.width).to_string(),
         rounded(bounds.height).to_string(),
-        annotation.comment.clone(),
+        inert(&annotation.comment),
         x.to_string(),
         y.to_string(),
         sheet.slide.id.to_string(),
@@ -88,4 +89,23 @@ fn row(sheet: &AnnotationSheet<'_>, entry: &Entry<'_>) -> [String; 24] {
         named("t"),
         SOFTWARE.to_owned(),
     ]
+}
+
+/// What a person wrote, so that no table program takes it for a formula.
+fn inert(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_wrote_is_never_a_formula() {
+        assert_eq!(inert("=1+1"), "'=1+1");
+        assert_eq!(inert("@SUM(A1)"), "'@SUM(A1)");
+        assert_eq!(inert("margin - free"), "margin - free");
+        assert_eq!(inert(""), "");
+    }
 }
