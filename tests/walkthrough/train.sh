@@ -53,9 +53,9 @@ frames() {
     drag 680 140 860 620
     drag 860 620 680 140
   done
-  said | sed -nE 's/.* frame cpu_seconds=([0-9.e-]+).*/\1/p' | python3 -c '
+  said | sed -nE 's/.* frame before work_ms=([0-9.e-]+).*/\1/p' | python3 -c '
 import sys
-ms = sorted(1000 * float(line) for line in sys.stdin)
+ms = sorted(float(line) for line in sys.stdin)
 print(f"      {sys.argv[1]}: {len(ms)} frames, median {ms[len(ms) // 2]:.1f} ms, p99 {ms[int(len(ms) * 0.99)]:.1f} ms")' "$1"
 }
 
