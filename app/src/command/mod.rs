@@ -107,6 +107,8 @@ pub(crate) enum Effect {
     PickRun,
     /// Look at the plan's folder as a whole.
     CheckFolder(Box<Plan>),
+    /// Measure how long trainings on the checked folder take.
+    MeasurePace(Box<Plan>),
     /// Train, or go on with a training.
     Train {
         plan: Box<Plan>,

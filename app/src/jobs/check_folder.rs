@@ -6,7 +6,8 @@ use domain::progress::{CancelToken, Progress};
 use model::bag::BagConfig;
 use model::data::check::survey;
 use model::registry::{ModelEntry, find};
-use model::train::free_run_folder;
+use model::threads::yielding;
+use model::train::{Pace, free_run_folder};
 
 use super::runner::Runner;
 use super::{JobError, Outcome, session_file};
@@ -27,6 +28,20 @@ fn run(plan: &Plan, progress: &dyn Progress, cancel: &CancelToken) -> Result<Out
     let survey = survey(&plan.folder, &bag, &plan.how, plan.seed, (progress, cancel))?;
     let run_dir = proposed_run_dir(&plan.folder);
     Ok(Outcome::FolderChecked { folder: plan.folder.clone(), survey, run_dir })
+}
+
+/// Measures how long trainings on a folder that was checked take.
+pub(super) fn start_pace(plan: Plan, state: &mut State, runner: &mut Runner) {
+    let Some(survey) = state.training.survey.clone() else { return };
+    let name = "measure-pace";
+    runner.start(state, JobKind::Silent, name, String::new(), move |progress, cancel| {
+        let model = chosen_model(&plan).map_err(JobError::Failed)?;
+        let config = plan.stage_1(model.as_ref()).map_err(JobError::Failed)?;
+        // Without a pace training works as well: its time is told once it has begun.
+        let pace = yielding(|| Pace::measure(&config, &survey, (progress, cancel)));
+        let pace = pace.inspect_err(|error| tracing::warn!("no pace: {error}")).ok();
+        Ok(Outcome::PaceMeasured { survey, pace })
+    });
 }
 
 /// How the plan's model cuts images into patches.

@@ -12,7 +12,7 @@ use slide::Slide;
 use super::journal::Kept;
 use super::pick::Picked;
 use super::{JobEvent, Outcome};
-use crate::command::{Effect, TrainingCommand, lesion, review};
+use crate::command::{Effect, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
@@ -20,6 +20,7 @@ use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
+use crate::state::training::plan::Aim;
 use crate::state::training::run_view::{RunView, Standing};
 use crate::state::view::{Associated, SlideFacts};
 
@@ -121,7 +122,13 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
-            folder_checked(state, &folder, survey, run_dir);
+            return folder_checked(state, &folder, survey, run_dir);
+        }
+        Outcome::PaceMeasured { survey, pace } => {
+            let training = &mut state.training;
+            if training.survey.as_ref().is_some_and(|it| Arc::ptr_eq(it, &survey)) {
+                training.pace = pace;
+            }
         }
         Outcome::Trained(report) => return trained(state, report),
         Outcome::RunOpened { dir, run } => run_opened(state, dir, run),
@@ -263,15 +270,19 @@ fn folder_checked(
     folder: &Path,
     survey: FolderSurvey,
     run_dir: Option<PathBuf>,
-) {
+) -> Vec<Effect> {
     let training = &mut state.training;
     if training.plan.folder != folder || training.folder_text.trim() != folder.to_string_lossy() {
-        return;
+        return Vec::new();
     }
     if let Some(run_dir) = run_dir.filter(|_| training.run_text.trim().is_empty()) {
         training.run_text = run_dir.display().to_string();
     }
+    let is_measured = training.plan.aim != Aim::Masks && survey.can_train(true);
     training.survey = Some(Arc::new(survey));
+    training.pace = None;
+    let plan = Box::new(chosen_plan(state));
+    is_measured.then_some(Effect::MeasurePace(plan)).into_iter().collect()
 }
 
 fn trained(state: &mut State, report: TrainReport) -> Vec<Effect> {
@@ -279,7 +290,12 @@ fn trained(state: &mut State, report: TrainReport) -> Vec<Effect> {
     if let Some(view) = &mut training.run {
         view.standing = Standing::Finished(Box::new(report));
         let name = view.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        training.note = InstallNote { name, ..InstallNote::default() };
+        let n = training.survey.as_ref().map(|survey| survey.images.len());
+        let trained_on = n.map_or(String::new(), |n| {
+            let folder = training.plan.folder.file_name().unwrap_or_default();
+            format!("{n} labelled images of {}", folder.to_string_lossy())
+        });
+        training.note = InstallNote { name, trained_on, ..InstallNote::default() };
     }
     training.is_open = true;
     state.session.training = None;
@@ -310,6 +326,7 @@ mod tests {
     use super::*;
     use crate::command::samples;
     use crate::state::layer::{LayerKind, Readout};
+    use crate::state::training::samples as samples_of_training;
 
     fn running(kind: JobKind) -> RunningJob {
         RunningJob::new(JobId(5), kind, String::new(), Instant::now())
@@ -398,5 +415,48 @@ mod tests {
         let picked = Box::new(Outcome::SlidePicked(Picked::NoDialog));
         receive(&mut state, JobEvent::Done(JobId(1), picked));
         assert_eq!(state.dialogs.open, Dialog::OpenPath);
+    }
+
+    fn checked(state: &mut State, folder: &str) -> Vec<Effect> {
+        let survey = FolderSurvey::clone(samples_of_training::training().survey.as_ref().unwrap());
+        let folder = PathBuf::from(folder);
+        finish(state, Outcome::FolderChecked { folder, survey, run_dir: Some("/runs/a-1".into()) })
+    }
+
+    #[test]
+    fn a_check_of_a_folder_that_is_no_longer_meant_is_dropped() {
+        let mut state = samples::state();
+        state.training.plan.folder = "/new".into();
+        state.training.folder_text = "/new".to_owned();
+        assert!(checked(&mut state, "/old").is_empty());
+        assert!(state.training.survey.is_none());
+        let effects = checked(&mut state, "/new");
+        assert!(matches!(effects[..], [Effect::MeasurePace(_)]));
+        assert_eq!(state.training.run_text, "/runs/a-1");
+    }
+
+    #[test]
+    fn a_finished_training_is_no_longer_remembered_and_its_model_is_chosen() {
+        let mut state = State { training: samples_of_training::training(), ..samples::state() };
+        state.training.run = Some(samples_of_training::run(Standing::Running));
+        state.session.training = Some(state.training.plan.clone());
+        let effects = finish(&mut state, Outcome::Trained(samples_of_training::report()));
+        assert!(matches!(effects[..], [Effect::SaveSession]));
+        assert_eq!(state.session.training, None);
+        assert_eq!(state.training.note.name, "data-1");
+        let effects = finish(&mut state, Outcome::Promoted(samples::model("mine")));
+        assert!(matches!(effects[..], [Effect::ListModels]));
+        assert_eq!(state.models.selected.as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn a_training_that_was_stopped_stays_remembered() {
+        let mut state = State { training: samples_of_training::training(), ..samples::state() };
+        state.training.run = Some(samples_of_training::run(Standing::Running));
+        state.session.training = Some(state.training.plan.clone());
+        state.jobs.running.push(running(JobKind::Train));
+        receive(&mut state, JobEvent::Cancelled(JobId(5)));
+        assert_eq!(state.training.run.unwrap().standing, Standing::Stopped);
+        assert!(state.session.training.is_some());
     }
 }

@@ -30,7 +30,7 @@ use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
 use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::{ModelEntry, Survey};
-use model::train::{TrainReport, WrittenRun};
+use model::train::{Pace, TrainReport, WrittenRun};
 use review::Edit;
 use slide::Slide;
 
@@ -132,6 +132,11 @@ pub(crate) enum Outcome {
         survey: FolderSurvey,
         run_dir: Option<PathBuf>,
     },
+    /// How long trainings on a checked folder take, if that could be measured.
+    PaceMeasured {
+        survey: Arc<FolderSurvey>,
+        pace: Option<Pace>,
+    },
     Trained(TrainReport),
     RunOpened {
         dir: PathBuf,
@@ -187,6 +192,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickTrainingFolder => pick::start_training_folder(state, runner),
         Effect::PickRun => pick::start_run(state, runner),
         Effect::CheckFolder(plan) => check_folder::start(*plan, state, runner),
+        Effect::MeasurePace(plan) => check_folder::start_pace(*plan, state, runner),
         Effect::Train { plan, is_resumed } => train::start(*plan, is_resumed, state, runner),
         Effect::PauseTraining(is_paused) => state.training.pause.set_paused(is_paused),
         Effect::OpenRun(dir) => written_run::start_open(dir, state, runner),

@@ -80,21 +80,33 @@ pub(crate) fn load(
 }
 
 /// How one image becomes bags.
-struct Source<'a> {
-    encoder: &'a dyn Encoder,
-    config: &'a TrainConfig,
-    store: Option<&'a FeatureStore>,
-    image: usize,
-    n_copies: u32,
+pub(super) struct Source<'a> {
+    pub(super) encoder: &'a dyn Encoder,
+    pub(super) config: &'a TrainConfig,
+    pub(super) store: Option<&'a FeatureStore>,
+    pub(super) image: usize,
+    pub(super) n_copies: u32,
 }
 
 impl Source<'_> {
     fn bags(&self, image: &LabelledImage, cancel: &CancelToken) -> Result<Vec<Bag>, AnalyzeError> {
+        self.first_bags(image, usize::MAX, cancel).map(|(bags, _)| bags)
+    }
+
+    /// At most so many bags of an image, and how many it has.
+    pub(super) fn first_bags(
+        &self,
+        image: &LabelledImage,
+        most: usize,
+        cancel: &CancelToken,
+    ) -> Result<(Vec<Bag>, usize), AnalyzeError> {
         let slide = Slide::open(&image.path)?;
         let bag = &self.config.model.bag;
         let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
         let grid = PatchGrid::cover(slide.size(), scale, bag);
-        let windows = windows_side_by_side(&slide, &grid, bag, cancel)?;
+        let mut windows = windows_side_by_side(&slide, &grid, bag, cancel)?;
+        let n_windows = windows.len();
+        windows.truncate(most);
         let mut bags: Vec<Bag> = windows
             .iter()
             .map(|window| Bag {
@@ -114,7 +126,7 @@ impl Source<'_> {
                 bag.copies.push(features.into_iter().map(f16::from_f32).collect());
             }
         }
-        Ok(bags)
+        Ok((bags, n_windows))
     }
 
     fn recipe<'a>(&'a self, jitter: Option<&'a PixelJitter>) -> FeatureRecipe<'a> {

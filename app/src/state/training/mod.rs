@@ -11,7 +11,7 @@ use std::sync::Arc;
 use domain::progress::PauseToken;
 use model::data::check::FolderSurvey;
 use model::registry::InstallNote;
-use model::train::{Stage, TrainEvent};
+use model::train::{Pace, Stage, TrainEvent};
 
 use plan::Plan;
 use run_view::{RunView, Standing};
@@ -43,6 +43,8 @@ pub(crate) struct TrainingState {
     pub(crate) plan: Plan,
     /// What the check of `plan.folder` found.
     pub(crate) survey: Option<Arc<FolderSurvey>>,
+    /// How long trainings on it take.
+    pub(crate) pace: Option<Pace>,
     /// The run that is shown instead of the plan.
     pub(crate) run: Option<RunView>,
     /// Holds the run between two steps.

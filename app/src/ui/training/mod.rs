@@ -27,8 +27,11 @@ pub(crate) fn training_ui(ctx: &egui::Context, state: &State, commands: &mut Com
         .open(&mut is_open)
         .default_pos([40.0, 60.0])
         .default_size([WIDTH_PT, HEIGHT_PT])
+        .max_size(ctx.content_rect().size() - egui::vec2(24.0, 64.0))
         .show(ctx, |ui| {
-            let scroll = egui::ScrollArea::vertical().auto_shrink([false, false]);
+            // Each page begins at its top.
+            let page = (state.training.run.is_some(), state.session.training.is_some());
+            let scroll = egui::ScrollArea::vertical().id_salt(page).auto_shrink([false, false]);
             scroll.show(ui, |ui| content_ui(ui, state, commands));
         });
     if state.training.is_open && !is_open {

@@ -1,5 +1,7 @@
 //! Step 2: what is trained, from what, for how long, and into which folder.
 
+use std::time::Duration;
+
 use egui::{RichText, Ui};
 use model::train::Preset;
 
@@ -7,6 +9,7 @@ use super::{options, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand, chosen_plan, train_as_command};
 use crate::state::State;
 use crate::state::jobs::JobKind;
+use crate::state::training::TrainingState;
 use crate::state::training::plan::{Aim, Plan};
 use crate::ui::{section_title, theme};
 
@@ -19,7 +22,7 @@ pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) 
         }
     }
     beginning_ui(ui, state, commands);
-    preset_ui(ui, plan.preset, commands);
+    preset_ui(ui, &state.training, commands);
     egui::CollapsingHeader::new("Advanced").id_salt("advanced").show(ui, |ui| {
         options::options_ui(ui, plan, commands);
     });
@@ -56,21 +59,51 @@ fn beginning_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     }
 }
 
-fn preset_ui(ui: &mut Ui, chosen: Preset, commands: &mut Commands) {
+fn preset_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
+    let chosen = training.plan.preset;
     ui.horizontal(|ui| {
         ui.label("How long");
         for preset in Preset::ALL {
-            if ui.radio(preset == chosen, preset.title()).clicked() {
+            let [features, learning] = estimate(training, preset).unwrap_or_default();
+            let total = features + learning;
+            let about = if total.is_zero() { String::new() } else { format!(", {}", rough(total)) };
+            let text = format!("{}{about}", preset.title());
+            if ui.radio(preset == chosen, text).clicked() {
                 commands.push(TrainingCommand::SetPreset(preset));
             }
         }
     });
     weak(ui, chosen.says());
-    weak(
-        ui,
-        "How long that takes depends on the images and on this machine: it is measured and shown once training \
-         has begun, and you can pause or stop at any time.",
-    );
+    let text = match estimate(training, chosen) {
+        Some([features, learning]) => format!(
+            "Measured on one image here: {} to describe the images, less where that was done before, then {} of \
+             learning{}. It may end earlier, and you can pause or stop at any time.",
+            rough(features),
+            rough(learning),
+            if training.plan.aim == Aim::Both { "; Cam-seg comes on top" } else { "" },
+        ),
+        None => "How long that takes depends on the images and on this machine: it is shown once training has begun, and \
+                 you can pause or stop at any time."
+            .to_owned(),
+    };
+    weak(ui, &text);
+}
+
+/// Time for the features and for the epochs with a preset, once the pace was measured.
+fn estimate(training: &TrainingState, preset: Preset) -> Option<[Duration; 2]> {
+    let survey = training.survey.as_deref().filter(|_| training.plan.aim != Aim::Masks)?;
+    let plan = Plan { preset, ..training.plan.clone() };
+    Some(training.pace?.estimate(&plan.stage_1(None).ok()?, survey))
+}
+
+/// `about 40 s`, `about 3 min`, `about 2.5 h`.
+fn rough(duration: Duration) -> String {
+    let secs = duration.as_secs_f64();
+    match secs {
+        ..90.0 => format!("about {:.0} s", (secs / 5.0).ceil().max(1.0) * 5.0),
+        ..5400.0 => format!("about {:.0} min", (secs / 60.0).ceil()),
+        _ => format!("about {:.1} h", secs / 3600.0),
+    }
 }
 
 fn start_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
@@ -104,5 +137,17 @@ fn why_not(state: &State) -> Option<&'static str> {
         ),
         Some(_) if training.run_text.trim().is_empty() => Some("Name a run folder."),
         Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates_are_rounded_as_far_as_they_are_known() {
+        let texts =
+            [0.3, 42.0, 89.0, 91.0, 5401.0].map(|secs| rough(Duration::from_secs_f64(secs)));
+        assert_eq!(texts, ["about 5 s", "about 45 s", "about 90 s", "about 2 min", "about 1.5 h"]);
     }
 }
