@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use domain::coords::Level0Px;
 use domain::heatmap::Heatmap;
-use domain::progress::{CancelToken, Progress};
+use domain::progress::CancelToken;
 use half::f16;
 use slide::Slide;
 
@@ -23,7 +23,7 @@ use crate::data::check::CheckedFolder;
 use crate::data::folder::{LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
-use crate::train::TrainError;
+use crate::train::{TrainControl, TrainError};
 
 /// From this gray value on a pixel of a corrected mask is lesion.
 const LESION: u8 = 128;
@@ -71,13 +71,14 @@ impl Source<'_> {
         &self,
         images: &[LabelledImage],
         splits: &[Split],
-        (progress, cancel): (&dyn Progress, &CancelToken),
+        TrainControl { progress, cancel, pause }: TrainControl<'_>,
     ) -> Result<Dataset, TrainError> {
         let mut dataset = Dataset::default();
         let mut problems = Vec::new();
         progress.stage("Drawing the heatmaps");
         for (i, (image, split)) in images.iter().zip(splits).enumerate() {
             cancel.check()?;
+            pause.wait(cancel)?;
             progress.report(i as u64, images.len() as u64);
             let tiles = match split {
                 Split::Train => &mut dataset.train,

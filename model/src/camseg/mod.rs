@@ -87,7 +87,7 @@ pub fn train_camseg(
         masks: job.masks,
         config: &config,
     };
-    let dataset = source.load(&folder.images, &folder.splits, work)?;
+    let dataset = source.load(&folder.images, &folder.splits, control)?;
     let setup = Setup {
         config: &config,
         dataset: &dataset,

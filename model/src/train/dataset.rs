@@ -1,12 +1,12 @@
 //! The images of a labelled folder as bags of features in memory.
 
-use domain::progress::{CancelToken, Progress};
+use domain::progress::CancelToken;
 use half::f16;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use slide::Slide;
 
-use super::{TrainConfig, TrainError};
+use super::{TrainConfig, TrainControl, TrainError};
 use crate::analysis::AnalyzeError;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::features::{FeatureReader, FeatureRecipe};
@@ -55,13 +55,14 @@ pub(crate) fn load(
     encoder: &dyn Encoder,
     config: &TrainConfig,
     store: Option<&FeatureStore>,
-    (progress, cancel): (&dyn Progress, &CancelToken),
+    TrainControl { progress, cancel, pause }: TrainControl<'_>,
 ) -> Result<Dataset, TrainError> {
     let mut dataset = Dataset::default();
     let mut problems = Vec::new();
     progress.stage("Computing features");
     for (i, (image, split)) in images.iter().zip(splits).enumerate() {
         cancel.check()?;
+        pause.wait(cancel)?;
         progress.report(i as u64, images.len() as u64);
         let n_copies = if *split == Split::Train { config.augment.color_copies } else { 0 };
         let source = Source { encoder, config, store, image: i, n_copies };

@@ -114,7 +114,7 @@ pub struct TrainControl<'a> {
     pub progress: &'a dyn Progress,
     /// Ends the work; the run can be continued.
     pub cancel: &'a CancelToken,
-    /// Holds the work between two steps.
+    /// Holds the work between two images and between two steps.
     pub pause: &'a PauseToken,
 }
 
@@ -206,6 +206,5 @@ fn dataset(
     let store = config.cache_features.then(crate::analysis::default_feature_cache).flatten();
     let store = store.as_deref().map(FeatureStore::new);
     store.iter().for_each(FeatureStore::tidy);
-    let work = (control.progress, control.cancel);
-    dataset::load(&folder.images, &folder.splits, encoder, config, store.as_ref(), work)
+    dataset::load(&folder.images, &folder.splits, encoder, config, store.as_ref(), control)
 }
