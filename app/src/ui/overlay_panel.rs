@@ -122,20 +122,20 @@ fn proposals_ui(ui: &mut Ui, layer: &Layer, commands: &mut Commands) {
     let button = |text: String, color| egui::Button::new(RichText::new(text).color(color)).small();
     ui.horizontal(|ui| {
         if let Some(recommended) = layer.recommended {
-            let text = format!("Model's t = {:.2}  (T)", recommended.get());
+            let text = format!("Model's {:.2}  (T)", recommended.get());
             let button = button(text, theme::WARNING);
             if ui.add_enabled(layer.threshold != recommended, button).clicked() {
                 commands.push(OverlayCommand::ResetThreshold);
             }
         }
         if let Some(otsu) = layer.readout.as_ref().and_then(|readout| readout.otsu) {
-            let button = button(format!("Otsu's t = {:.2}", otsu.get()), theme::ACCENT);
+            let button = button(format!("Otsu's {:.2}", otsu.get()), theme::ACCENT);
             if ui.add_enabled(layer.threshold != otsu, button).clicked() {
                 commands.push(OverlayCommand::SetThreshold(otsu));
             }
         }
         if let Some(youden) = layer.youden {
-            let button = button(format!("Youden's t = {:.2}", youden.get()), theme::DONE);
+            let button = button(format!("Youden's {:.2}", youden.get()), theme::DONE);
             let hint = "Largest sensitivity plus specificity on the model's validation slides";
             let button = ui.add_enabled(layer.threshold != youden, button);
             if button.on_hover_text(hint).clicked() {
@@ -283,7 +283,7 @@ mod tests {
         let overlay = overlay();
         let mut commands = Commands::default();
         let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
-        harness.get_by_label("Otsu's t = 0.60").click();
+        harness.get_by_label("Otsu's 0.60").click();
         harness.run();
         drop(harness);
         let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.6));
@@ -296,7 +296,7 @@ mod tests {
         overlay.change(|layer| layer.youden = Some(BinaryThreshold::clamped(0.3)));
         let mut commands = Commands::default();
         let mut harness = Harness::new_ui(|ui| overlay_panel_ui(ui, &overlay, None, &mut commands));
-        harness.get_by_label("Youden's t = 0.30").click();
+        harness.get_by_label("Youden's 0.30").click();
         harness.run();
         drop(harness);
         let moved = OverlayCommand::SetThreshold(BinaryThreshold::clamped(0.3));
