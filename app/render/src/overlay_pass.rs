@@ -242,3 +242,57 @@ fn uniform(
         pad: [0; 2],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Colormap;
+    use crate::headless::{Headless, PICTURE_FORMAT};
+    use domain::coords::{Camera, Level0Px, Level0Rect, PixelSize, ScreenPt, Turn};
+    use domain::mask::BinaryThreshold;
+
+    #[test]
+    fn another_t_and_another_color_make_no_texture() {
+        let Ok(headless) = Headless::new() else {
+            println!("SKIPPED: there is no graphics adapter, not even a software one");
+            return;
+        };
+        let (device, queue) = (headless.device(), headless.queue());
+        let mut pass = OverlayPass::new(device, queue, PICTURE_FORMAT);
+        let size = PixelSize { width: 2, height: 2 };
+        let area = Level0Rect { x: 0.0, y: 0.0, width: 100.0, height: 100.0 };
+        let heatmap = Arc::new(Heatmap::new(size, vec![0.1, 0.4, 0.7, 1.0], area).unwrap());
+        let camera = Camera {
+            center: Level0Px { x: 50.0, y: 50.0 },
+            level0_per_pt: 1.0,
+            canvas: ScreenPt { x: 64.0, y: 64.0 },
+            turn: Turn::NONE,
+        };
+        let mut made = Vec::new();
+        for (t, colormap) in [(0.2, Colormap::Cividis), (0.6, Colormap::Blue)] {
+            let overlay = OverlayFrame {
+                heatmap: Arc::clone(&heatmap),
+                threshold: BinaryThreshold::clamped(t),
+                opacity: t,
+                colormap,
+                style: OverlayStyle::Fill,
+                columns: (0.0, 1.0),
+            };
+            let frame = Frame {
+                camera,
+                pixels_per_pt: 1.0,
+                slide_generation: 0,
+                tiles: Vec::new(),
+                color_table: None,
+                band: None,
+                overlays: vec![overlay],
+                beside: None,
+            };
+            let canvas = Canvas::of(&frame).unwrap();
+            pass.prepare(device, queue, &canvas, &frame).unwrap();
+            // Bind groups are made anew with every texture, and only then.
+            made.push(pass.slots.iter().map(|slot| slot.bind_group.clone()).collect::<Vec<_>>());
+        }
+        assert!(made[0].len() == 1 && made[0] == made[1]);
+    }
+}
