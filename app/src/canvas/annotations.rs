@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use domain::annotation::{Annotation, AnnotationId, Shape as Outline, Verdict};
 use domain::coords::{Level0Px, Level0Rect};
-use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Shape, Stroke, vec2};
+use egui::{Align2, Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, vec2};
 use review::outline::simplified_line;
 
-use super::{on_screen, window_pos};
+use super::{on_screen, paint_words, window_pos};
 use crate::state::State;
 use crate::state::review::{ReviewState, Tool};
 use crate::state::view::ViewState;
@@ -161,16 +161,13 @@ fn paint_outline(
         && let Some(end) = points.last()
     {
         let mpp = view.facts.as_ref().and_then(|facts| facts.mpp);
-        paint_label(painter, at(*end), length_text(points, mpp));
+        label(painter, at(*end), &length_text(points, mpp));
     }
 }
 
-/// A word on a plate, up and to the right of a place.
-fn paint_label(painter: &Painter, place: Pos2, text: String) {
-    let text = painter.layout_no_wrap(text, FontId::proportional(14.0), theme::TEXT_STRONG);
-    let place = Align2::LEFT_BOTTOM.anchor_size(place + vec2(10.0, -10.0), text.size());
-    painter.rect_filled(place.expand(4.0), 3.0, theme::PLATE);
-    painter.galley(place.min, text, theme::TEXT_STRONG);
+/// How long a line is, up and to the right of its end.
+fn label(painter: &Painter, end: Pos2, text: &str) {
+    paint_words(painter, end + vec2(10.0, -10.0), Align2::LEFT_BOTTOM, text);
 }
 
 /// Closed rings come back to where they began. Holes that would be a blot on screen are left out.
@@ -253,7 +250,7 @@ fn paint_tool(painter: &Painter, canvas: Rect, state: &State) {
     }
     if let (Tool::Line, Some(end), true) = (review.tool, way.last(), 2 <= way.len()) {
         let mpp = view.facts.as_ref().and_then(|facts| facts.mpp);
-        paint_label(painter, *end, length_text(&review.way, mpp));
+        label(painter, *end, &length_text(&review.way, mpp));
     }
 }
 

@@ -11,7 +11,7 @@ mod panes;
 mod scale_bar;
 
 use domain::coords::{Level0Px, Level0Rect, ScreenPt};
-use egui::{Painter, Pos2, Rect, StrokeKind, Ui, pos2};
+use egui::{Align2, FontId, Painter, Pos2, Rect, StrokeKind, Ui, pos2};
 use render::frame::Frame;
 
 pub(crate) use callback::install;
@@ -95,6 +95,15 @@ fn on_screen(state: &State, canvas: Rect, area: Level0Rect) -> Rect {
     let (right, bottom) = (area.x + area.width, area.y + area.height);
     let corners = [(area.x, area.y), (right, area.y), (right, bottom), (area.x, bottom)];
     Rect::from_points(&corners.map(|(x, y)| corner(x, y)))
+}
+
+/// Words on a plate, so that they can be read on any stain.
+fn paint_words(painter: &Painter, place: Pos2, anchor: Align2, text: &str) {
+    let font = FontId::proportional(14.0);
+    let text = painter.layout_no_wrap(text.to_owned(), font, theme::TEXT_STRONG);
+    let place = anchor.anchor_size(place, text.size());
+    painter.rect_filled(place.expand(4.0), 3.0, theme::PLATE);
+    painter.galley(place.min, text, theme::TEXT_STRONG);
 }
 
 /// A canvas position to a window position.

@@ -1,8 +1,8 @@
 //! One canvas, or two of one size that show the same place under different layers.
 
-use egui::{Align2, FontId, Painter, Pos2, Rect, Sense, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Painter, Pos2, Rect, Sense, Stroke, Ui, pos2, vec2};
 
-use super::window_pos;
+use super::{paint_words, window_pos};
 use crate::command::{Commands, OverlayCommand};
 use crate::state::State;
 use crate::state::comparison::ComparisonWay;
@@ -90,13 +90,9 @@ fn swipe(ui: &Ui, whole: Rect, x: f32, commands: &mut Commands) {
     response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
 }
 
-/// The name of a layer on a plate.
-fn name(painter: &Painter, place: Pos2, anchor: Align2, title: &str) {
-    let text =
-        painter.layout_no_wrap(title.to_owned(), FontId::proportional(13.0), theme::TEXT_STRONG);
-    let place = anchor.anchor_size(place + vec2(0.0, 10.0), text.size());
-    painter.rect_filled(place.expand(4.0), 3.0, theme::PLATE);
-    painter.galley(place.min, text, theme::TEXT_STRONG);
+/// The name of a layer at the top of a canvas.
+fn name(painter: &Painter, top: Pos2, anchor: Align2, title: &str) {
+    paint_words(painter, top + vec2(0.0, 10.0), anchor, title);
 }
 
 fn cross(painter: &Painter, center: Pos2) {

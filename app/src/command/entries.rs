@@ -85,8 +85,8 @@ static ENTRIES: LazyLock<[Vec<Entry>; 3]> = LazyLock::new(|| KeySet::ALL.map(lis
 
 /// All named commands with the keys of a set, in menu order.
 pub(crate) fn entries(set: KeySet) -> &'static [Entry] {
-    let lists = KeySet::ALL.into_iter().zip(ENTRIES.iter());
-    lists.into_iter().find(|(other, _)| *other == set).map_or(&[], |(_, list)| list)
+    let mut lists = KeySet::ALL.into_iter().zip(ENTRIES.iter());
+    lists.find(|(other, _)| *other == set).map_or(&[], |(_, list)| list)
 }
 
 /// The first key of a command in a set, as it is printed; empty if it has none.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use slide::export::{ExportFormat, FrameChoice};
+use slide::import::OriginChoice;
 
 use crate::command::Effect;
 use crate::state::State;
-use crate::state::dialogs::{Dialog, ImportOrigin};
+use crate::state::dialogs::Dialog;
 use crate::state::jobs::JobKind;
 use crate::state::view::Associated;
 
@@ -33,7 +34,7 @@ pub(crate) enum FileCommand {
     /// What is typed as the file of annotations.
     SetImportText(String),
     /// Count its coordinates from here.
-    SetImportOrigin(ImportOrigin),
+    SetImportOrigin(OriginChoice),
     /// Read the annotations of the file that is typed.
     Import,
     /// Take a file that was dropped: annotations are imported, all else is opened.
@@ -198,7 +199,7 @@ mod tests {
         let mut state = samples::reviewed();
         let effects = apply(&mut state, FileCommand::Drop(PathBuf::from("/a/case.GeoJSON")));
         assert!(
-            matches!(&effects[..], [Effect::Import(path, ImportOrigin::Likely)] if path == Path::new("/a/case.GeoJSON"))
+            matches!(&effects[..], [Effect::Import(path, OriginChoice::Likely)] if path == Path::new("/a/case.GeoJSON"))
         );
         let effects = apply(&mut state, FileCommand::Drop(PathBuf::from("/a/case.svs")));
         assert!(matches!(&effects[..], [Effect::OpenSlide(_)]));

@@ -27,6 +27,7 @@ use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::mask::BinaryThreshold;
 use slide::export::{ExportFormat, FrameChoice};
+use slide::import::OriginChoice;
 
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
@@ -41,8 +42,7 @@ pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
 use crate::state::State;
-use crate::state::dialogs::ImportOrigin;
-use crate::state::jobs::JobId;
+use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
 use crate::state::training::plan::Plan;
 
@@ -75,7 +75,7 @@ pub(crate) enum Effect {
     ReadAssociated(String),
     PickAnnotations,
     /// Read annotations of this file, whose coordinates count from here.
-    Import(PathBuf, ImportOrigin),
+    Import(PathBuf, OriginChoice),
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
@@ -164,6 +164,13 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
+}
+
+/// Asks the latest job of a kind to stop, if there is one.
+fn stop(state: &mut State, kind: JobKind) -> Vec<Effect> {
+    let Some(id) = state.jobs.of_kind(kind).map(|job| job.id) else { return Vec::new() };
+    state.jobs.mark_stopping(id);
+    vec![Effect::CancelJob(id)]
 }
 
 impl From<ViewCommand> for Command {

@@ -1,6 +1,6 @@
 //! Choosing and running a model.
 
-use crate::command::Effect;
+use crate::command::{Effect, stop};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 
@@ -26,7 +26,7 @@ pub(super) fn apply(state: &mut State, command: ModelCommand) -> Vec<Effect> {
             Vec::new()
         }
         ModelCommand::Run => run(state),
-        ModelCommand::Cancel => cancel(state),
+        ModelCommand::Cancel => stop(state, JobKind::Analyze),
     }
 }
 
@@ -50,16 +50,6 @@ fn run(state: &mut State) -> Vec<Effect> {
             Vec::new()
         }
     }
-}
-
-fn cancel(state: &mut State) -> Vec<Effect> {
-    let Some(id) = state.jobs.of_kind(JobKind::Analyze).map(|job| job.id) else {
-        return Vec::new();
-    };
-    if let Some(job) = state.jobs.get_mut(id) {
-        job.is_stopping = true;
-    }
-    vec![Effect::CancelJob(id)]
 }
 
 #[cfg(test)]

@@ -33,9 +33,7 @@ pub(super) fn apply(state: &mut State, command: WindowCommand) -> Vec<Effect> {
         WindowCommand::CloseWelcome => state.dialogs.is_welcome_shown = false,
         WindowCommand::DismissNotice(id) => state.notices.dismiss(id),
         WindowCommand::CancelJob(id) => {
-            if let Some(job) = state.jobs.get_mut(id) {
-                job.is_stopping = true;
-            }
+            state.jobs.mark_stopping(id);
             return vec![Effect::CancelJob(id)];
         }
         WindowCommand::SetKeySet(set) => {

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use domain::coords::{Level0Px, Level0Rect};
+use domain::coords::Level0Px;
 use review::Edit;
 use slide::export::SlideFacts;
-use slide::import::{self, AnnotationFile};
+use slide::import::{self, AnnotationFile, OriginChoice};
 
 use super::runner::Runner;
 use super::{JobError, Outcome};
 use crate::state::State;
-use crate::state::dialogs::ImportOrigin;
 use crate::state::jobs::JobKind;
 
 /// What a file brought.
@@ -22,7 +21,7 @@ pub(crate) struct Imported {
     pub(crate) notes: Vec<String>,
 }
 
-pub(super) fn start(path: PathBuf, origin: ImportOrigin, state: &mut State, runner: &mut Runner) {
+pub(super) fn start(path: PathBuf, choice: OriginChoice, state: &mut State, runner: &mut Runner) {
     let Some(slide) = state.slide.clone() else { return };
     let generation = state.view.generation;
     let known: Vec<_> = state.review.review.annotations().iter().map(|it| it.id).collect();
@@ -30,7 +29,7 @@ pub(super) fn start(path: PathBuf, origin: ImportOrigin, state: &mut State, runn
     runner.start(state, JobKind::Import, "import", title, move |_progress, cancel| {
         let file = read(&path)?;
         cancel.check()?;
-        let mut imported = placed(file, origin, &SlideFacts::of(&slide))?;
+        let mut imported = placed(file, choice, &SlideFacts::of(&slide))?;
         let n_before = imported.edits.len();
         imported.edits.retain(|edit| !known.contains(&edit.id()));
         let n_known = n_before - imported.edits.len();
@@ -52,36 +51,23 @@ fn read(path: &Path) -> Result<AnnotationFile, JobError> {
 /// In level-0 pixels, with what was left out, guessed or does not fit.
 fn placed(
     file: AnnotationFile,
-    origin: ImportOrigin,
+    choice: OriginChoice,
     facts: &SlideFacts,
 ) -> Result<Imported, JobError> {
     let mut notes = file.notes.clone();
-    let corner = facts.bounds.map(|bounds| Level0Px { x: bounds.x, y: bounds.y });
-    let origin = match (origin, corner) {
-        (ImportOrigin::Slide, _) => Level0Px::default(),
-        (ImportOrigin::ScannedPart, Some(corner)) => corner,
-        (ImportOrigin::ScannedPart, None) => {
-            let reason = "the slide does not say which part of it was scanned";
-            return Err(JobError::Failed(format!("Nothing was imported: {reason}")));
-        }
-        (ImportOrigin::Likely, _) => {
-            let likely = file.likely_origin(facts);
-            if !likely.is_certain {
-                let Level0Px { x, y } = likely.origin;
-                notes.push(format!(
-                    "The file does not say where it counts from; x {x}, y {y} was taken. If it lies wrong, undo and choose"
-                ));
-            }
-            likely.origin
-        }
-    };
-    let annotations = file.placed(origin);
-    let whole = Level0Rect::of_size(facts.size);
-    let is_outside = |bounds: Level0Rect| whole.union(bounds) != whole;
-    let n_outside =
-        annotations.iter().filter(|it| it.shape.bounds().is_some_and(is_outside)).count();
-    if 0 < n_outside {
-        notes.push(format!("{n_outside} annotations reach beyond the slide"));
+    let likely = file
+        .origin(choice, facts)
+        .map_err(|error| JobError::Failed(format!("Nothing was imported: {error}")))?;
+    if !likely.is_certain {
+        let Level0Px { x, y } = likely.origin;
+        notes.push(format!(
+            "The file does not say where it counts from; x {x}, y {y} was taken. If it lies wrong, undo and choose"
+        ));
+    }
+    let annotations = file.placed(likely.origin);
+    let n_beyond = import::n_beyond(&annotations, facts);
+    if 0 < n_beyond {
+        notes.push(format!("{n_beyond} annotations reach beyond the slide"));
     }
     Ok(Imported { edits: annotations.into_iter().map(Edit::add).collect(), notes })
 }
@@ -89,7 +75,7 @@ fn placed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::coords::PixelSize;
+    use domain::coords::{Level0Rect, PixelSize};
 
     /// A square of 10 px at 10, 10 as another program writes it.
     fn file() -> AnnotationFile {
@@ -117,17 +103,17 @@ mod tests {
     #[test]
     fn a_file_that_does_not_say_where_it_counts_from_is_placed_with_a_note() {
         let bounds = Level0Rect { x: 40.0, y: 30.0, width: 50.0, height: 50.0 };
-        let likely = placed(file(), ImportOrigin::Likely, &facts(Some(bounds))).unwrap();
+        let likely = placed(file(), OriginChoice::Likely, &facts(Some(bounds))).unwrap();
         assert_eq!((corner(&likely), likely.notes.len()), ((50.0, 40.0), 1));
-        let chosen = placed(file(), ImportOrigin::Slide, &facts(Some(bounds))).unwrap();
+        let chosen = placed(file(), OriginChoice::Slide, &facts(Some(bounds))).unwrap();
         assert_eq!((corner(&chosen), chosen.notes.len()), ((10.0, 10.0), 0));
-        assert!(placed(file(), ImportOrigin::ScannedPart, &facts(None)).is_err());
+        assert!(placed(file(), OriginChoice::ScannedPart, &facts(None)).is_err());
     }
 
     #[test]
     fn what_reaches_beyond_the_slide_is_kept_and_said() {
         let bounds = Level0Rect { x: 85.0, y: 0.0, width: 15.0, height: 100.0 };
-        let imported = placed(file(), ImportOrigin::ScannedPart, &facts(Some(bounds))).unwrap();
+        let imported = placed(file(), OriginChoice::ScannedPart, &facts(Some(bounds))).unwrap();
         assert_eq!(imported.notes, ["1 annotations reach beyond the slide"]);
     }
 }

@@ -24,6 +24,10 @@ use crate::state::training::plan::Aim;
 use crate::state::training::run_view::{RunView, Standing};
 use crate::state::view::{Associated, SlideFacts};
 
+const NO_FILE_DIALOG: &str = "This system offers no file dialog: type the file's path";
+const NO_FOLDER_DIALOG: &str = "This system offers no folder dialog: type the folder's path";
+const NO_RUN_DIALOG: &str = "This system offers no folder dialog: type the run folder's path";
+
 /// Takes in one event; answers with what has to follow.
 pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
     match event {
@@ -117,8 +121,16 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             state.models.problems = survey.problems;
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
-        Outcome::FolderPicked(picked) => folder_picked(state, picked),
-        Outcome::AnnotationsPicked(picked) => annotations_picked(state, picked),
+        Outcome::FolderPicked(picked) => {
+            if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
+                state.dialogs.export_folder = path.display().to_string();
+            }
+        }
+        Outcome::AnnotationsPicked(picked) => {
+            if let Some(path) = path_of(state, picked, NO_FILE_DIALOG) {
+                state.dialogs.import_text = path.display().to_string();
+            }
+        }
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
@@ -217,51 +229,27 @@ fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
     }
 }
 
-fn folder_picked(state: &mut State, picked: Picked) {
-    match picked {
-        Picked::Path(path) => state.dialogs.export_folder = path.display().to_string(),
-        Picked::Nothing => {}
-        Picked::NoDialog => {
-            state.notices.error("This system offers no folder dialog: type the folder's path");
-        }
-    }
-}
-
-fn annotations_picked(state: &mut State, picked: Picked) {
-    match picked {
-        Picked::Path(path) => state.dialogs.import_text = path.display().to_string(),
-        Picked::Nothing => {}
-        Picked::NoDialog => {
-            state.notices.error("This system offers no file dialog: type the file's path");
-        }
-    }
-}
-
 fn training_folder_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
-    match picked {
-        Picked::Path(path) => {
-            return crate::command::apply(state, TrainingCommand::TakeFolder(path).into());
-        }
-        Picked::Nothing => {}
-        Picked::NoDialog => {
-            state.notices.error("This system offers no folder dialog: type the folder's path");
-        }
-    }
-    Vec::new()
+    let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) else { return Vec::new() };
+    crate::command::apply(state, TrainingCommand::TakeFolder(path).into())
 }
 
 fn run_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
+    let Some(path) = path_of(state, picked, NO_RUN_DIALOG) else { return Vec::new() };
+    state.training.open_text = path.display().to_string();
+    crate::command::apply(state, TrainingCommand::OpenRun.into())
+}
+
+/// What was picked, unless nothing was; without a dialog it is said what to do instead.
+fn path_of(state: &mut State, picked: Picked, without_dialog: &str) -> Option<PathBuf> {
     match picked {
-        Picked::Path(path) => {
-            state.training.open_text = path.display().to_string();
-            return crate::command::apply(state, TrainingCommand::OpenRun.into());
-        }
-        Picked::Nothing => {}
+        Picked::Path(path) => Some(path),
+        Picked::Nothing => None,
         Picked::NoDialog => {
-            state.notices.error("This system offers no folder dialog: type the run folder's path");
+            state.notices.error(without_dialog);
+            None
         }
     }
-    Vec::new()
 }
 
 /// What was found in a folder that is no longer meant is dropped.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use slide::export::{ExportFormat, FrameChoice};
+use slide::import::OriginChoice;
 
 /// A dialog; one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,18 +23,6 @@ pub(crate) enum Dialog {
     QuitWhileTraining,
 }
 
-/// Where the coordinates of a file of annotations are counted from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ImportOrigin {
-    /// As the file says, or as is likely where it does not.
-    #[default]
-    Likely,
-    /// The corner of level 0.
-    Slide,
-    /// The corner of the scanned part.
-    ScannedPart,
-}
-
 /// Dialogs and their text.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialogs {
@@ -47,7 +36,7 @@ pub(crate) struct Dialogs {
     /// File of annotations, as typed.
     pub(crate) import_text: String,
     /// Where its coordinates are counted from.
-    pub(crate) import_origin: ImportOrigin,
+    pub(crate) import_origin: OriginChoice,
     /// Folder for exports, as typed.
     pub(crate) export_folder: String,
     /// Which files an export writes.
@@ -64,7 +53,7 @@ impl Default for Dialogs {
             path_text: String::new(),
             palette_text: String::new(),
             import_text: String::new(),
-            import_origin: ImportOrigin::default(),
+            import_origin: OriginChoice::default(),
             export_folder: String::new(),
             export_formats: BTreeSet::from(ExportFormat::USUAL),
             export_frame: FrameChoice::default(),

@@ -111,6 +111,13 @@ impl JobTray {
         self.running.iter_mut().find(|job| job.id == id)
     }
 
+    /// Notes that a job was asked to stop.
+    pub(crate) fn mark_stopping(&mut self, id: JobId) {
+        if let Some(job) = self.get_mut(id) {
+            job.is_stopping = true;
+        }
+    }
+
     /// Takes a job off the tray; `None` if it was not there.
     pub(crate) fn remove(&mut self, id: JobId) -> Option<RunningJob> {
         let index = self.running.iter().position(|job| job.id == id)?;

@@ -96,8 +96,8 @@ impl OverlayState {
     fn earlier_map(&self, next: &SlideResult) -> Option<Layer> {
         let is_other = self.result.as_ref()?.model_name != next.model_name;
         let kept = if is_other { LayerKind::Cam } else { LayerKind::Earlier };
-        let layer = self.layers.iter().find(|layer| layer.kind == kept)?;
-        let Layer { heatmap, recommended, youden, readout, threshold, .. } = layer.clone();
+        let Layer { heatmap, recommended, youden, readout, threshold, .. } =
+            self.find(kept)?.clone();
         let layer = Layer::new(LayerKind::Earlier, heatmap, recommended);
         Some(Layer { youden, readout, threshold, ..layer })
     }
@@ -137,7 +137,7 @@ impl OverlayState {
         wanted: LayerKind,
         is_of_group: impl Fn(LayerKind) -> bool,
     ) {
-        if self.layers.iter().all(|layer| layer.kind != wanted) {
+        if self.find(wanted).is_none() {
             return;
         }
         let group = self.layers.iter_mut().filter(|layer| is_of_group(layer.kind));
@@ -165,12 +165,12 @@ impl OverlayState {
 
     /// Whether a layer is there and shown.
     pub(crate) fn is_shown(&self, kind: LayerKind) -> bool {
-        self.layers.iter().any(|layer| layer.kind == kind && layer.look.is_shown)
+        self.find(kind).is_some_and(|layer| layer.look.is_shown)
     }
 
     /// The chosen layer, if there is a result.
     pub(crate) fn layer(&self) -> Option<&Layer> {
-        self.layers.iter().find(|layer| layer.kind == self.chosen)
+        self.find(self.chosen)
     }
 
     /// Changes the chosen layer, if there is one.

@@ -1,16 +1,16 @@
 //! Annotations from a file of another program: which file, and where it counts from.
 
 use egui::{RichText, TextEdit, Ui};
+use slide::import::OriginChoice;
 
-use super::{dialogs, theme};
+use super::{dialogs, is_entered, theme};
 use crate::command::{Commands, FileCommand};
 use crate::state::State;
-use crate::state::dialogs::ImportOrigin;
 
-const ORIGINS: [(ImportOrigin, &str); 3] = [
-    (ImportOrigin::Likely, "As the file says, or as is likely"),
-    (ImportOrigin::Slide, "The corner of the slide"),
-    (ImportOrigin::ScannedPart, "The corner of the scanned part"),
+const ORIGINS: [(OriginChoice, &str); 3] = [
+    (OriginChoice::Likely, "As the file says, or as is likely"),
+    (OriginChoice::Slide, "The corner of the slide"),
+    (OriginChoice::ScannedPart, "The corner of the scanned part"),
 ];
 
 /// Draws the content of the dialog.
@@ -44,7 +44,7 @@ fn file_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
         let width = ui.available_width() - 90.0;
         let field = TextEdit::singleline(&mut typed).desired_width(width);
         let field = ui.add(field.hint_text("Path of a file")).labelled_by(label.id);
-        let is_entered = field.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter));
+        let is_entered = is_entered(ui, &field);
         dialogs::focus_first(ui, &field);
         if field.changed() {
             commands.push(FileCommand::SetImportText(typed));
@@ -76,7 +76,7 @@ mod tests {
         }
         drop(harness);
         let expected = [
-            FileCommand::SetImportOrigin(ImportOrigin::ScannedPart),
+            FileCommand::SetImportOrigin(OriginChoice::ScannedPart),
             FileCommand::PickAnnotations,
             FileCommand::Import,
         ];

@@ -14,6 +14,7 @@ use crate::state::overlay::OverlayState;
 
 mod filter_plot;
 mod picture;
+mod plot;
 mod spectrum;
 
 const BAR_PT: f32 = 22.0;

@@ -46,6 +46,11 @@ pub(crate) fn length_text(line: &[Level0Px], mpp: Option<Mpp>) -> String {
     }
 }
 
+/// Whether Enter was pressed in a field. To be asked before anything else takes the keyboard.
+pub(crate) fn is_entered(ui: &egui::Ui, field: &egui::Response) -> bool {
+    field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
+}
+
 /// A title over a group of controls.
 pub(crate) fn section_title(ui: &mut egui::Ui, title: &str) {
     ui.add_space(2.0);

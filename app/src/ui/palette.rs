@@ -1,8 +1,8 @@
 //! Every command by its name: type a part of it, press Enter.
 
-use egui::{Key, RichText, ScrollArea, TextEdit, Ui};
+use egui::{RichText, ScrollArea, TextEdit, Ui};
 
-use super::{dialogs, theme};
+use super::{dialogs, is_entered, theme};
 use crate::command::entries::{Entry, entries};
 use crate::command::{Commands, WindowCommand};
 use crate::state::State;
@@ -16,7 +16,7 @@ pub(crate) fn palette_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let label = ui.label(RichText::new("Command").color(theme::TEXT_WEAK));
     let field = TextEdit::singleline(&mut typed).desired_width(f32::INFINITY);
     let field = ui.add(field.hint_text("A part of its name")).labelled_by(label.id);
-    let is_entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let is_entered = is_entered(ui, &field);
     dialogs::focus_first(ui, &field);
     if field.changed() {
         commands.push(WindowCommand::SetPaletteText(typed.clone()));
@@ -74,6 +74,7 @@ mod tests {
     use super::*;
     use crate::command::{Command, OverlayCommand, ReviewCommand};
     use crate::state::session::KeySet;
+    use egui::Key;
     use egui_kittest::{Harness, kittest::Queryable as _};
 
     #[test]

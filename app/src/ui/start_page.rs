@@ -4,7 +4,7 @@ use domain::RESEARCH_USE_ONLY;
 use egui::{Response, RichText, TextEdit, Ui};
 use review::ReviewStatus;
 
-use super::theme;
+use super::{is_entered, theme};
 use crate::command::{Commands, FileCommand};
 use crate::state::State;
 
@@ -54,8 +54,7 @@ pub(crate) fn path_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) ->
         if response.changed() {
             commands.push(FileCommand::SetPathText(typed));
         }
-        let is_entered = response.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter));
-        if ui.button("Open").clicked() || is_entered {
+        if ui.button("Open").clicked() || is_entered(ui, &response) {
             commands.push(FileCommand::OpenTyped);
         }
         response

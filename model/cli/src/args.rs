@@ -9,6 +9,7 @@ use model::data::folder::Split;
 use model::device::DeviceChoice;
 use model::train::Preset;
 use slide::export::{ExportFormat, FrameChoice};
+use slide::import::OriginChoice;
 
 /// Find lesions on pathology slides with models trained on slide labels.
 /// For research use only. Not for use in diagnostic procedures.
@@ -298,6 +299,15 @@ pub(crate) enum OriginArg {
     Level0,
     /// The corner of the scanned part
     Bounds,
+}
+
+impl From<OriginArg> for OriginChoice {
+    fn from(origin: OriginArg) -> Self {
+        match origin {
+            OriginArg::Level0 => Self::Slide,
+            OriginArg::Bounds => Self::ScannedPart,
+        }
+    }
 }
 
 impl From<FrameArg> for FrameChoice {

@@ -55,6 +55,18 @@ pub struct AnnotationFile {
     annotations: Vec<Annotation>,
 }
 
+/// Where a person says that a file's coordinates are counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OriginChoice {
+    /// As the file says, or as is likely where it does not.
+    #[default]
+    Likely,
+    /// The corner of level 0.
+    Slide,
+    /// The corner of the scanned part.
+    ScannedPart,
+}
+
 /// Where a file's coordinates are probably counted from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LikelyOrigin {
@@ -97,6 +109,26 @@ impl AnnotationFile {
         }
     }
 
+    /// Where coordinates are counted from by a person's word, which is certain.
+    ///
+    /// # Errors
+    /// If the scanned part is meant and the slide does not say which that is.
+    pub fn origin(
+        &self,
+        choice: OriginChoice,
+        slide: &SlideFacts,
+    ) -> Result<LikelyOrigin, ImportError> {
+        let origin = match choice {
+            OriginChoice::Likely => return Ok(self.likely_origin(slide)),
+            OriginChoice::Slide => Level0Px::default(),
+            OriginChoice::ScannedPart => {
+                let bounds = slide.bounds.ok_or(ImportError::NoScannedPart)?;
+                Level0Px { x: bounds.x, y: bounds.y }
+            }
+        };
+        Ok(LikelyOrigin { origin, is_certain: true })
+    }
+
     /// The annotations in level-0 pixels, with the file's 0, 0 at `origin`.
     pub fn placed(self, origin: Level0Px) -> Vec<Annotation> {
         let mut annotations = self.annotations;
@@ -108,6 +140,13 @@ impl AnnotationFile {
         }
         annotations
     }
+}
+
+/// How many annotations reach beyond the slide.
+pub fn n_beyond(annotations: &[Annotation], slide: &SlideFacts) -> usize {
+    let whole = Level0Rect::of_size(slide.size);
+    let bounds = annotations.iter().filter_map(|annotation| annotation.shape.bounds());
+    bounds.filter(|bounds| whole.union(*bounds) != whole).count()
 }
 
 fn points_mut(shape: &mut Shape) -> Vec<&mut Level0Px> {

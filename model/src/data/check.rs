@@ -169,13 +169,18 @@ fn count(images: &[LabelledImage], splits: &[Split], split: Split, is_positive: 
     images.iter().zip(splits).filter(is_meant).count()
 }
 
-/// Indices into `opened` of images with the same content, where there are several.
-fn copies(opened: &[Opened]) -> Vec<Vec<usize>> {
+/// Indices into `opened` of the images of each content.
+fn by_content(opened: &[Opened]) -> BTreeMap<&str, Vec<usize>> {
     let mut by_content: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, it) in opened.iter().enumerate() {
         by_content.entry(&it.seen.content).or_default().push(i);
     }
-    by_content.into_values().filter(|copies| 1 < copies.len()).collect()
+    by_content
+}
+
+/// Indices into `opened` of images with the same content, where there are several.
+fn copies(opened: &[Opened]) -> Vec<Vec<usize>> {
+    by_content(opened).into_values().filter(|copies| 1 < copies.len()).collect()
 }
 
 fn names(opened: &[Opened], copies: &[usize]) -> String {
@@ -308,11 +313,7 @@ fn fingerprint(opened: &[Opened], splits: &[Split]) -> String {
         let LabelledImage { file, is_positive, patient, .. } = image;
         hash.update(format!("{file}\n{is_positive}\n{patient}\n{split:?}\n"));
     }
-    let mut by_content: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (i, it) in opened.iter().enumerate() {
-        by_content.entry(&it.seen.content).or_default().push(i);
-    }
-    for (content, indices) in by_content {
+    for (content, indices) in by_content(opened) {
         hash.update(format!("{content} {indices:?}\n"));
     }
     hex(&hash.finalize())

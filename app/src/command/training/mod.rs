@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use as_command::train_as_command;
 
-use crate::command::Effect;
+use crate::command::{Effect, stop};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::plan::{Aim, Plan};
@@ -207,14 +207,6 @@ fn pause(state: &mut State, is_paused: bool) -> Vec<Effect> {
     };
     view.standing = if is_paused { Standing::Paused } else { Standing::Running };
     vec![Effect::PauseTraining(is_paused)]
-}
-
-fn stop(state: &mut State, kind: JobKind) -> Vec<Effect> {
-    let Some(id) = state.jobs.of_kind(kind).map(|job| job.id) else { return Vec::new() };
-    if let Some(job) = state.jobs.get_mut(id) {
-        job.is_stopping = true;
-    }
-    vec![Effect::CancelJob(id)]
 }
 
 fn open_run(state: &mut State) -> Vec<Effect> {

@@ -1,11 +1,10 @@
 //! The learned filters over frequency: one pair of lines a block.
 
-use egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Pos2, Shape, Stroke, Ui, pos2};
 use model::lens::filter_curve::FilterCurve;
 
+use super::plot;
 use crate::ui::theme;
-
-const HEIGHT_PT: f32 = 90.0;
 
 /// Where the bands meet, relative to Nyquist.
 const EDGES: [f32; 2] = [0.2, 0.8];
@@ -15,17 +14,11 @@ const COLORS: [Color32; 3] = [theme::ACCENT, theme::WARNING, theme::DONE];
 
 /// Draws the mean of the channels as a line, and what a tenth of them exceeds as a thinner one.
 pub(super) fn filter_plot_ui(ui: &mut Ui, filters: &[FilterCurve]) {
-    let size = vec2(ui.available_width(), HEIGHT_PT);
-    let (place, response) = ui.allocate_exact_size(size, Sense::hover());
     let highest =
         filters.iter().flat_map(|it| &it.upper).copied().fold(f32::MIN_POSITIVE, f32::max);
-    response.widget_info(|| {
-        let text = format!("Magnitude of the learned filter over frequency, up to {highest:.3}");
-        egui::WidgetInfo::labeled(egui::Role::Image, true, text)
-    });
+    let name = format!("Magnitude of the learned filter over frequency, up to {highest:.3}");
+    let plot = plot::ground_ui(ui, &name);
     let painter = ui.painter();
-    painter.rect_filled(place, 3.0, theme::CANVAS);
-    let plot = Rect::from_min_max(place.min + vec2(6.0, 6.0), place.max - vec2(6.0, 18.0));
     let at = |frequency: f32, value: f32| -> Pos2 {
         let y = egui::lerp(plot.bottom()..=plot.top(), value / highest);
         pos2(egui::lerp(plot.x_range(), frequency), y)

@@ -1,15 +1,14 @@
 //! How much of each spatial frequency the patch under the pointer holds.
 
-use egui::{Align2, FontId, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2};
+use egui::{Align2, FontId, Pos2, RichText, Shape, Stroke, Ui, pos2};
 use model::lens::radial_spectrum::RadialSpectrum;
 
 use super::picture::Nyquist;
+use super::plot;
 use crate::command::{Commands, LensCommand};
 use crate::state::lens::PictureLens;
 use crate::state::view::ViewState;
 use crate::ui::theme;
-
-const HEIGHT_PT: f32 = 90.0;
 
 /// From the highest power down to the foot of the plot, in powers of ten.
 const DECADES: f32 = 6.0;
@@ -42,15 +41,8 @@ pub(super) fn spectrum_ui(
 
 #[expect(clippy::cast_possible_truncation, reason = "edges lie around 1")]
 fn plot_ui(ui: &mut Ui, lens: &PictureLens, spectrum: &RadialSpectrum, nyquist: Nyquist) {
-    let size = vec2(ui.available_width(), HEIGHT_PT);
-    let (place, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| {
-        let text = format!("Spectrum up to {}", nyquist.text(1.0));
-        egui::WidgetInfo::labeled(egui::Role::Image, true, text)
-    });
+    let plot = plot::ground_ui(ui, &format!("Spectrum up to {}", nyquist.text(1.0)));
     let painter = ui.painter();
-    painter.rect_filled(place, 3.0, theme::CANVAS);
-    let plot = Rect::from_min_max(place.min + vec2(6.0, 6.0), place.max - vec2(6.0, 18.0));
     let highest = spectrum.power.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let at = |frequency: f32, decades_below: f32| -> Pos2 {
         let y = egui::lerp(plot.y_range(), (decades_below / DECADES).clamp(0.0, 1.0));

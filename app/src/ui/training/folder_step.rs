@@ -5,12 +5,12 @@ use model::data::check::FolderSurvey;
 use model::data::folder::Split;
 use model::data::{Finding, Remedy};
 
-use super::{is_entered, job_ui, path_row_ui, weak};
+use super::{job_ui, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::TrainingState;
-use crate::ui::{section_title, theme};
+use crate::ui::{is_entered, section_title, theme};
 
 /// Findings of one kind that are shown before the list is folded.
 const LISTED_MAX: usize = 12;

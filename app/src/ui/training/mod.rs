@@ -10,7 +10,7 @@ mod run_page;
 use domain::RESEARCH_USE_ONLY;
 use egui::{Response, RichText, TextEdit, Ui, Window};
 
-use super::theme;
+use super::{is_entered, theme};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -117,11 +117,6 @@ fn path_row_ui(
         rest.inner
     });
     (row.inner, typed)
-}
-
-/// Whether Enter was pressed in the field.
-fn is_entered(ui: &Ui, field: &Response) -> bool {
-    field.lost_focus() && ui.input(|it| it.key_pressed(egui::Key::Enter))
 }
 
 /// A paragraph that is not the first thing to read.

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use domain::annotation::{Annotation, Shape};
-use domain::coords::{Level0Px, Level0Rect};
+use domain::coords::Level0Px;
 use domain::scale::Area;
 use serde_json::{Value, json};
 use slide::export::{self, AnnotationSheet, Names, SlideFacts};
-use slide::import::{self, AnnotationFile, AnnotationFormat};
+use slide::import::{self, AnnotationFile, AnnotationFormat, OriginChoice};
 
 use super::open_slide;
 use crate::Session;
-use crate::args::{AnnotationsArgs, FormatArg, OriginArg};
+use crate::args::{AnnotationsArgs, FormatArg};
 use crate::console::{answer, answer_json, say};
 use crate::failure::Failure;
 
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &AnnotationsArgs, session: &Session) -> Result<(), Failu
     let origin = origin(args, &file, &facts)?;
     let format = file.format;
     let annotations = file.placed(origin);
-    let n_outside = annotations.iter().filter(|it| is_outside(it, &facts)).count();
+    let n_outside = import::n_beyond(&annotations, &facts);
     if 0 < n_outside {
         say(&format!("warning: {n_outside} annotations reach beyond the slide"));
     }
@@ -42,23 +42,15 @@ fn origin(
     file: &AnnotationFile,
     facts: &SlideFacts,
 ) -> Result<Level0Px, Failure> {
-    let likely = file.likely_origin(facts);
-    match (args.from, facts.bounds) {
-        (Some(OriginArg::Level0), _) => Ok(Level0Px::default()),
-        (Some(OriginArg::Bounds), Some(bounds)) => Ok(Level0Px { x: bounds.x, y: bounds.y }),
-        (Some(OriginArg::Bounds), None) => {
-            Err(Failure::at(&args.slide)(&"the slide does not say which part was scanned"))
-        }
-        (None, _) => {
-            if !likely.is_certain {
-                let Level0Px { x, y } = likely.origin;
-                say(&format!(
-                    "warning: the file does not say where it counts from; taken to be {x}, {y} (see --from)"
-                ));
-            }
-            Ok(likely.origin)
-        }
+    let choice = args.from.map_or(OriginChoice::Likely, OriginChoice::from);
+    let likely = file.origin(choice, facts).map_err(|error| Failure::at(&args.slide)(&error))?;
+    if !likely.is_certain {
+        let Level0Px { x, y } = likely.origin;
+        say(&format!(
+            "warning: the file does not say where it counts from; taken to be {x}, {y} (see --from)"
+        ));
     }
+    Ok(likely.origin)
 }
 
 fn write(
@@ -79,11 +71,6 @@ fn write(
     let files = export::write_annotations(&sheet, out, &stem, &formats, watch);
     session.progress.clear();
     files.map_err(|error| at_out(&error))
-}
-
-fn is_outside(annotation: &Annotation, facts: &SlideFacts) -> bool {
-    let slide = Level0Rect::of_size(facts.size);
-    annotation.shape.bounds().is_some_and(|it| slide.union(it) != slide)
 }
 
 fn summary(

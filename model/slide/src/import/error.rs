@@ -14,6 +14,9 @@ pub enum ImportError {
         /// What the parser said.
         problem: String,
     },
+    /// Its coordinates are to be counted from a part that nobody knows.
+    #[error("the slide does not say which part was scanned")]
+    NoScannedPart,
     /// More than any slide has.
     #[error("the file holds more {what} than are read: at most {limit}")]
     TooMuch {
