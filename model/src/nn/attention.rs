@@ -148,7 +148,8 @@ impl<T: Real> Matrix<T> {
     fn shares(&mut self, scale: T) {
         for row in self.values.chunks_exact_mut(self.step) {
             let (row, beyond) = row.split_at_mut(self.columns);
-            let most = row.iter().copied().fold(T::neg_infinity(), |a, b| if a < b { b } else { a });
+            let most =
+                row.iter().copied().fold(T::neg_infinity(), |a, b| if a < b { b } else { a });
             for value in row.iter_mut() {
                 *value = ((*value - most) * scale).exp_fast();
             }
@@ -163,7 +164,10 @@ impl<T: Real> Matrix<T> {
     fn before_shares(&mut self, shares: &Self) {
         for (slope, shares) in self.values.chunks_exact_mut(self.step).zip(shares.rows()) {
             let mean = lanes::sum_zip(slope, shares, |slope, share| slope * share);
-            slope.iter_mut().zip(shares).for_each(|(slope, share)| *slope = *share * (*slope - mean));
+            slope
+                .iter_mut()
+                .zip(shares)
+                .for_each(|(slope, share)| *slope = *share * (*slope - mean));
         }
     }
 }

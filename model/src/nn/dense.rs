@@ -110,12 +110,8 @@ fn of_weight<T: Vectors>(x: &[T], dy: &[T], sizes: Sizes) -> Vec<T> {
     let whole = rows / BAND_ROWS * BAND_ROWS;
     let part = |first: usize, bands: usize, columns: usize| {
         let values = &x[first * inputs..];
-        let seen = Cotangent {
-            values,
-            image: values.len(),
-            row_step: columns * inputs,
-            outputs: inputs,
-        };
+        let seen =
+            Cotangent { values, image: values.len(), row_step: columns * inputs, outputs: inputs };
         let walk = walk(bands, columns, outputs);
         let dy = &dy[first * outputs..(first + bands * columns) * outputs];
         weight_gradient(dy, dy.len(), walk, seen)
@@ -186,7 +182,8 @@ mod tests {
 
     #[test]
     fn inputs_may_be_spread_over_several_axes() {
-        let (x, weight, bias) = (normal(&[2, 4, 12], 9), normal(&[5, 3, 2, 2], 10), normal(&[5], 11));
+        let (x, weight, bias) =
+            (normal(&[2, 4, 12], 9), normal(&[5, 3, 2, 2], 10), normal(&[5], 11));
         let flat = apply(Dense, [&x, &weight.reshape((5, 12)).unwrap(), &bias]).unwrap();
         assert_near(&apply(Dense, [&x, &weight, &bias]).unwrap(), &flat, 0.0, "spread");
         let error = apply(Dense, [&x, &normal(&[5, 11], 12), &bias]).unwrap_err().to_string();

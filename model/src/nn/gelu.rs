@@ -75,7 +75,8 @@ impl<T: Real> Kernel for Backward<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         // 1 / sqrt(2 pi)
-        let height = T::of(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
+        let height =
+            T::of(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
         for (dx, (x, dy)) in self.dx.iter_mut().zip(self.x.iter().zip(self.dy)) {
             let (share, bell) = share_below(*x);
             *dx = *dy * (share + *x * bell * height);

@@ -44,7 +44,25 @@ pub struct AutoencoderConfig {
     pub mask_ratio: f64,
 }
 
+/// Sizes of the half that is kept, as its weights file states them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VisionConfig {
+    pub(crate) img: usize,
+    pub(crate) patch: usize,
+    pub(crate) dim: usize,
+    pub(crate) depth: usize,
+    pub(crate) heads: usize,
+    pub(crate) mlp_ratio: usize,
+}
+
 impl AutoencoderConfig {
+    /// Sizes of the encoder.
+    pub(crate) fn encoder(&self) -> VisionConfig {
+        let Self { img, patch, dim, depth, heads, mlp_ratio, .. } = *self;
+        VisionConfig { img, patch, dim, depth, heads, mlp_ratio }
+    }
+
     /// The small default (MODELS 10.4), which a CPU can train.
     pub(crate) fn small() -> Self {
         Self {
@@ -68,37 +86,58 @@ impl AutoencoderConfig {
 
     /// Patches of an image.
     pub(crate) fn grid(&self) -> Grid {
+        self.encoder().grid()
+    }
+
+    /// Says what is out of range, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Self { dec_dim, dec_heads, dec_depth, mask_ratio, .. } = *self;
+        let problem = self.encoder().problem();
+        let problem = problem.or_else(|| width_problem("dec_dim", dec_dim, dec_heads));
+        if let Some(problem) = problem.or_else(|| count_problem("dec_depth", dec_depth)) {
+            return Some(problem);
+        }
+        let (length, seen) = (self.grid().patches(), self.n_seen(self.grid().patches()));
+        let is_some = (0.0..1.0).contains(&mask_ratio) && (1..length).contains(&seen);
+        (!is_some).then(|| {
+            format!("mask_ratio must leave some of {length} patches seen and some hidden, found {mask_ratio}")
+        })
+    }
+}
+
+impl VisionConfig {
+    /// Patches of an image.
+    pub(crate) fn grid(&self) -> Grid {
         let side = self.img / self.patch;
         Grid { rows: side, columns: side }
     }
 
     /// Says what is out of range, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
-        let Self { img, patch, dim, heads, dec_dim, dec_heads, mask_ratio, .. } = self;
-        if !(2..=64).contains(patch) || !(16..=1024).contains(img) || !img.is_multiple_of(*patch) {
+        let Self { img, patch, dim, depth, heads, mlp_ratio } = *self;
+        if !(2..=64).contains(&patch) || !(16..=1024).contains(&img) || !img.is_multiple_of(patch) {
             return Some(format!(
                 "img must be a multiple of patch in 16 to 1024, found {img} and {patch}"
             ));
         }
-        for (name, dim, heads) in [("dim", dim, heads), ("dec_dim", dec_dim, dec_heads)] {
-            let is_whole = 0 < *heads && dim.is_multiple_of(4) && dim.is_multiple_of(*heads);
-            if !is_whole || !(4..=4096).contains(dim) {
-                return Some(format!(
-                    "{name} must be a multiple of 4 and of its heads in 4 to 4096, found {dim} and {heads}"
-                ));
-            }
-        }
-        let counts =
-            [("depth", self.depth), ("dec_depth", self.dec_depth), ("mlp_ratio", self.mlp_ratio)];
-        if let Some((name, found)) = counts.into_iter().find(|(_, it)| !(1..=64).contains(it)) {
-            return Some(format!("{name} must lie in 1 to 64, found {found}"));
-        }
-        let (length, seen) = (self.grid().patches(), self.n_seen(self.grid().patches()));
-        let is_some = (0.0..1.0).contains(mask_ratio) && (1..length).contains(&seen);
-        (!is_some).then(|| {
-            format!("mask_ratio must leave some of {length} patches seen and some hidden, found {mask_ratio}")
-        })
+        let problem = width_problem("dim", dim, heads);
+        let problem = problem.or_else(|| count_problem("depth", depth));
+        problem.or_else(|| count_problem("mlp_ratio", mlp_ratio))
     }
+}
+
+fn width_problem(name: &str, dim: usize, heads: usize) -> Option<String> {
+    let is_whole = 0 < heads && dim.is_multiple_of(4) && dim.is_multiple_of(heads);
+    (!is_whole || !(4..=4096).contains(&dim)).then(|| {
+        format!(
+            "{name} must be a multiple of 4 and of its heads in 4 to 4096, found {dim} and {heads}"
+        )
+    })
+}
+
+fn count_problem(name: &str, count: usize) -> Option<String> {
+    let is_out = !(1..=64).contains(&count);
+    is_out.then(|| format!("{name} must lie in 1 to 64, found {count}"))
 }
 
 /// The half that is kept: patches to tokens.
@@ -113,8 +152,8 @@ pub(crate) struct VisionEncoder {
 
 impl VisionEncoder {
     /// Adds its weights to `roll` by the names that He et al. gave them.
-    pub(crate) fn new(config: &AutoencoderConfig, roll: &mut Roll) -> Self {
-        let AutoencoderConfig { patch, dim, depth, heads, mlp_ratio, .. } = *config;
+    pub(crate) fn new(config: &VisionConfig, roll: &mut Roll) -> Self {
+        let VisionConfig { patch, dim, depth, heads, mlp_ratio, .. } = *config;
         let sizes = (dim, heads, mlp_ratio);
         Self {
             dim,
@@ -208,7 +247,7 @@ impl Autoencoder {
         let sizes = (dec_dim, dec_heads, mlp_ratio);
         let block = |roll: &mut Roll, at| Block::new(roll, &format!("decoder_blocks.{at}"), sizes);
         Self {
-            encoder: VisionEncoder::new(config, roll),
+            encoder: VisionEncoder::new(&config.encoder(), roll),
             dec_dim,
             hand_over: roll.linear("decoder_embed", dec_dim, dim),
             mask_token: roll.token("mask_token", dec_dim),

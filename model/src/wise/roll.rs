@@ -66,7 +66,12 @@ impl Roll {
         self.list.draw(seed)
     }
 
-    /// The weights in the tape's order.
+    /// Names and shapes in the tape's order.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.list.shapes()
+    }
+
+    /// The weights in the tape's order; others are left out.
     ///
     /// # Errors
     /// If one is missing or of another shape.
@@ -76,6 +81,6 @@ impl Roll {
             Some(weight) => bail!("weight {name}: expected {shape:?}, found {:?}", weight.dims()),
             None => bail!("there is no weight {name}"),
         };
-        self.list.shapes().map(find).collect()
+        self.shapes().map(find).collect()
     }
 }

@@ -296,7 +296,8 @@ impl Fused<2> for HiddenError {
             .enumerate();
         let errors: Vec<f64> = images
             .map(|(image, (guesses, patches))| {
-                let pairs = guesses[*values..].chunks_exact(*values).zip(patches.chunks_exact(*values));
+                let pairs =
+                    guesses[*values..].chunks_exact(*values).zip(patches.chunks_exact(*values));
                 let hidden = self.order.hidden(image).into_iter().zip(pairs).filter(|it| it.0);
                 let error = |guess: &[T], patch: &[T]| -> f64 {
                     guess.iter().zip(patch).map(|(a, b)| (*a - *b).wide().powi(2)).sum()
@@ -396,10 +397,7 @@ mod tests {
         let begun = apply2(Begin { order: order(), table: table(1) }, [&class, &seen]).unwrap();
         assert_eq!(values(&begun), [7.0, 201.0, 2.0, 7.0, 303.0, 104.0]);
         let filled = apply2(Fill { order: order(), table: table(1) }, [&class, &begun]).unwrap();
-        assert_eq!(
-            values(&filled),
-            [7.0, 2.0, 107.0, 401.0, 307.0, 7.0, 7.0, 204.0, 207.0, 603.0]
-        );
+        assert_eq!(values(&filled), [7.0, 2.0, 107.0, 401.0, 307.0, 7.0, 7.0, 204.0, 207.0, 603.0]);
     }
 
     #[test]

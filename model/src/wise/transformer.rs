@@ -30,9 +30,8 @@ impl Block {
         name: &str,
         (dim, heads, ratio): (usize, usize, usize),
     ) -> Self {
-        let mut linear = |part: &str, outputs, inputs| {
-            roll.linear(&format!("{name}.{part}"), outputs, inputs)
-        };
+        let mut linear =
+            |part: &str, outputs, inputs| roll.linear(&format!("{name}.{part}"), outputs, inputs);
         let attention = [linear("attn.qkv", 3 * dim, dim), linear("attn.proj", dim, dim)];
         let layers = [linear("fc1", ratio * dim, dim), linear("fc2", dim, ratio * dim)];
         let norms = ["norm1", "norm2"].map(|part| roll.norm(&format!("{name}.{part}"), dim));
