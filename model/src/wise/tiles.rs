@@ -89,11 +89,10 @@ impl Tiles {
             let candidates = candidates(&judged).into_iter().filter(is_of_split).collect();
             let chosen = choose(candidates, &judged, config, &mut rng);
             let reader = Reader { sources: &sources.all, judged: &judged, config, control };
-            match split {
-                Split::Train => {
-                    (tiles.train, tiles.origins) = reader.read(&chosen, config.most, &mut rng)?
-                }
-                _ => tiles.val = reader.read(&chosen, MOST_VAL, &mut rng)?.0,
+            if split == Split::Train {
+                (tiles.train, tiles.origins) = reader.read(&chosen, config.most, &mut rng)?;
+            } else {
+                (tiles.val, _) = reader.read(&chosen, MOST_VAL, &mut rng)?;
             }
         }
         tiles.warnings = sources.warnings;
