@@ -6,8 +6,8 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand,
-    TrainingCommand, ViewCommand, WindowCommand, key_set,
+    Command, FileCommand, InformativeCommand, LesionCommand, ModelCommand, OverlayCommand,
+    ReviewCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -177,9 +177,15 @@ fn view() -> Vec<Entry> {
 fn model() -> Vec<Entry> {
     let item =
         |text, command, keys: &[Shortcut]| entry(Menu::Model, text, Command::Model(command), keys);
+    let patches = |text, command: InformativeCommand, keys: &[Shortcut]| {
+        entry(Menu::Model, text, command, keys)
+    };
     vec![
         item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
         item("Stop the run", ModelCommand::Cancel, &[]),
+        patches("Find or show the informative patches", InformativeCommand::ToggleShown, &[]),
+        patches("Choose more informative patches", InformativeCommand::StepPercent(5), &[]),
+        patches("Choose fewer informative patches", InformativeCommand::StepPercent(-5), &[]),
         item("Read the model folders again", ModelCommand::Reload, &[]),
     ]
 }

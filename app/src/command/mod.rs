@@ -7,6 +7,7 @@ mod as_command;
 mod channel;
 pub(crate) mod entries;
 mod file;
+mod informative;
 mod key_set;
 pub(crate) mod lens;
 pub(crate) mod lesion;
@@ -32,6 +33,7 @@ use slide::import::OriginChoice;
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
 pub(crate) use file::{ANNOTATION_EXTENSIONS, FileCommand, can_export};
+pub(crate) use informative::InformativeCommand;
 pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
@@ -52,6 +54,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Informative(InformativeCommand),
     Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
@@ -79,6 +82,8 @@ pub(crate) enum Effect {
     ListModels,
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Rank the patches of the open slide.
+    JudgePatches,
     /// Have this model, which the result is of, look at the open slide band by band.
     LookAtBands(Box<ModelEntry>),
     /// Take a field of the slide apart.
@@ -156,6 +161,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Overlay(command) => overlay::apply(&mut state.overlay, command),
+        Command::Informative(command) => informative::apply(state, command),
         Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
@@ -188,6 +194,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<InformativeCommand> for Command {
+    fn from(command: InformativeCommand) -> Self {
+        Self::Informative(command)
     }
 }
 

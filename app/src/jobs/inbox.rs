@@ -77,6 +77,11 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
         }
+        Outcome::PatchesJudged { generation, ranked } => {
+            if generation == state.view.generation {
+                state.informative.ranked = Some(ranked);
+            }
+        }
         Outcome::BandsSeen { result, figures, layers } => {
             return bands_seen(state, &result, figures, layers);
         }
@@ -156,12 +161,15 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.slide = slide;
     state.view.open(facts);
     state.overlay.clear();
+    state.informative.ranked = None;
     state.review.clear();
     state.notices.dismiss_errors();
     state.dialogs.export_folder.clear();
     state.dialogs.path_text.clear();
-    let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));
-    run.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]).collect()
+    let kinds = [JobKind::Analyze, JobKind::JudgePatches];
+    let runs = kinds.into_iter().filter_map(|kind| state.jobs.of_kind(kind));
+    let stops: Vec<Effect> = runs.map(|job| Effect::CancelJob(job.id)).collect();
+    stops.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]).collect()
 }
 
 fn analyzed(

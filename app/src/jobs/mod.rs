@@ -7,6 +7,7 @@ mod find_lesions;
 mod import;
 pub(crate) mod inbox;
 pub(crate) mod journal;
+mod judge_patches;
 pub(crate) mod load_tile;
 mod look_at_bands;
 mod look_small;
@@ -36,6 +37,7 @@ use slide::Slide;
 
 use crate::command::Effect;
 use crate::state::State;
+use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::lens::{BandFigures, SeenBands};
@@ -75,6 +77,11 @@ pub(crate) enum Outcome {
         generation: u64,
         result: Arc<SlideResult>,
         layers: Vec<Layer>,
+    },
+    /// `generation` is that of the slide whose patches these are.
+    PatchesJudged {
+        generation: u64,
+        ranked: Ranked,
     },
     /// What the model of `result` hears in which band.
     BandsSeen {
@@ -175,6 +182,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::JudgePatches => judge_patches::start(state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
         Effect::SplitField(field) => split_field::start(*field, state, runner),
         Effect::ReadSpectrum(patch) => read_spectrum::start(patch, state, runner),

@@ -1,6 +1,6 @@
 //! A finished pre-training leaves its encoder: a folder with a manifest and one weights file that describes itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,7 +11,7 @@ use super::roll::Roll;
 use crate::bag::feature_store::hex;
 use crate::encoder::own::{EncoderManifest, MANIFEST, SCHEMA, WEIGHTS};
 use crate::encoder::vision::ARCHITECTURE;
-use crate::registry::weights::{Tensors, one_line};
+use crate::registry::weights::{Tensors, one_line, to_described_bytes};
 use crate::train::course::Outcome;
 use crate::train::run_folder::{REPORT, RunFolder, write_file, write_json};
 use crate::train::{StopReason, TrainError, TrainReport, write_error};
@@ -65,11 +65,11 @@ fn weights_file(all: &Tensors, config: &PretrainConfig) -> Result<Vec<u8>, Train
     let sorted = roll.sorted(all).map_err(|error| TrainError::Compute(one_line(&error)))?;
     let own: Tensors = names.into_iter().zip(sorted).collect();
     let words = |text: serde_json::Result<String>| text.map_err(|error| write_error(&error));
-    let metadata = HashMap::from([
+    let described = BTreeMap::from([
         ("arch".to_owned(), ARCHITECTURE.to_owned()),
         ("config".to_owned(), words(serde_json::to_string(&sizes))?),
         ("mean".to_owned(), words(serde_json::to_string(&MEAN))?),
         ("std".to_owned(), words(serde_json::to_string(&STD))?),
     ]);
-    safetensors::serialize(&own, Some(metadata)).map_err(|error| write_error(&error))
+    to_described_bytes(&own, described).map_err(|error| write_error(&error))
 }
