@@ -15,6 +15,7 @@ use super::{JobEvent, Outcome};
 use crate::command::{Effect, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
+use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
@@ -77,11 +78,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
         }
-        Outcome::PatchesJudged { generation, ranked } => {
-            if generation == state.view.generation {
-                state.informative.ranked = Some(ranked);
-            }
-        }
+        Outcome::PatchesJudged { generation, ranked } => patches_judged(state, generation, ranked),
         Outcome::BandsSeen { result, figures, layers } => {
             return bands_seen(state, &result, figures, layers);
         }
@@ -184,6 +181,12 @@ fn analyzed(
     state.overlay.open(result, layers);
     state.overlay.restore_thresholds(state.review.review.thresholds());
     vec![Effect::ReadLayers]
+}
+
+fn patches_judged(state: &mut State, generation: u64, ranked: Ranked) {
+    if generation == state.view.generation {
+        state.informative.ranked = Some(ranked);
+    }
 }
 
 /// Takes in what was seen if its result is still there.
