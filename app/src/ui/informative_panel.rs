@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::state::informative::{InformativeState, Ranked};
 use crate::state::jobs::JobKind;
 
-/// Draws the panel, closed until someone opens it or patches are known.
+/// Draws the panel, closed until someone opens it.
 pub(crate) fn informative_panel_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let title = RichText::new("Informative patches").strong().size(15.0);
     CollapsingHeader::new(title).show(ui, |ui| match &state.informative.ranked {
