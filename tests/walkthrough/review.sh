@@ -12,24 +12,10 @@ viewer=$(realpath "${SLIDELIGHT_BIN:-$here/../../target/release}/slidelight")
 # shellcheck source=drive.sh
 source "$here/drive.sh"
 need Xvfb openbox xdotool import
-
-home=$(mktemp -d -t review-XXXX)
-mkdir -p "$out" "$home/run" "$home/slides"
-chmod 700 "$home/run"
-export DISPLAY=${WALKTHROUGH_DISPLAY:-:79} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
-export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache} USER=ada
-export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
-export SLIDELIGHT_MODELS=$home/models
-unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
+as_a_new_user :79
 slide=$home/slides/skin.svs journal=$home/slides/skin.svs.slidelight.jsonl
+mkdir "$home/slides"
 cp "$SLIDELIGHT_ASSETS/demo/cmu-1-small-region.svs" "$slide"
-n_windows=0
-finish() {
-  close_display
-  rm -rf "$home"
-}
-trap finish EXIT
-open_display
 
 # Where things are in the window at its first size, with a heatmap and the panel of annotations.
 typed_t=(1199 474)
