@@ -7,7 +7,7 @@ use egui::{Key, Modifiers};
 
 use super::{
     Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand,
-    TrainingCommand, ViewCommand, WindowCommand, key_set,
+    SendingCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -261,6 +261,7 @@ fn review() -> Vec<Entry> {
             ReviewCommand::TogglePanel,
             &[key(Key::G, "G")],
         ),
+        entry(Menu::Review, "Send to a training folder…", SendingCommand::Show, &[]),
         item("Bookmark this place", ReviewCommand::AddBookmark, &[ctrl(Key::B, "Ctrl+B")]),
         item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
     ]

@@ -13,6 +13,7 @@ pub(crate) mod lesion;
 mod model;
 mod overlay;
 pub(crate) mod review;
+mod sending;
 pub(crate) mod shortcuts;
 mod training;
 mod view;
@@ -37,6 +38,7 @@ pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
 pub(crate) use review::ReviewCommand;
+pub(crate) use sending::{SendingCommand, why_not_send};
 pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
@@ -44,6 +46,7 @@ pub(crate) use window::WindowCommand;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
+use crate::state::sending::Sending;
 use crate::state::training::plan::Plan;
 
 /// One change, by family.
@@ -55,6 +58,7 @@ pub(crate) enum Command {
     Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
+    Sending(SendingCommand),
     Model(ModelCommand),
     Training(TrainingCommand),
     File(FileCommand),
@@ -103,6 +107,9 @@ pub(crate) enum Effect {
         formats: BTreeSet<ExportFormat>,
         frame: FrameChoice,
     },
+    PickFolderToSendTo,
+    /// Write what was decided into a labelled folder.
+    Send(Box<Sending>),
     PickTrainingFolder,
     PickRun,
     /// Look at the plan's folder as a whole.
@@ -159,6 +166,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
+        Command::Sending(command) => sending::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
         Command::File(command) => file::apply(state, command),
@@ -212,6 +220,12 @@ impl From<ReviewCommand> for Command {
 impl From<ModelCommand> for Command {
     fn from(command: ModelCommand) -> Self {
         Self::Model(command)
+    }
+}
+
+impl From<SendingCommand> for Command {
+    fn from(command: SendingCommand) -> Self {
+        Self::Sending(command)
     }
 }
 

@@ -11,7 +11,7 @@ use slide::Slide;
 
 use super::journal::Kept;
 use super::pick::Picked;
-use super::{JobEvent, Outcome};
+use super::{JobEvent, Outcome, send};
 use crate::command::{Effect, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
 use crate::state::dialogs::Dialog;
@@ -102,10 +102,8 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::AssociatedRead { generation, name, picture }
             if generation == state.view.generation =>
         {
-            state
-                .view
-                .associated
-                .insert(name, picture.map_or_else(Associated::Failed, Associated::Read));
+            let seen = picture.map_or_else(Associated::Failed, Associated::Read);
+            state.view.associated.insert(name, seen);
         }
         Outcome::ThumbnailsSeen { .. } | Outcome::AssociatedRead { .. } => {}
         Outcome::Imported { generation, imported } if generation == state.view.generation => {
@@ -131,6 +129,8 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
                 state.dialogs.import_text = path.display().to_string();
             }
         }
+        Outcome::Sent(sent) => state.notices.done(send::said(&sent)),
+        Outcome::FolderToSendToPicked(picked) => folder_to_send_to_picked(state, picked),
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
@@ -226,6 +226,12 @@ fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
             state.dialogs.open = Dialog::OpenPath;
             Vec::new()
         }
+    }
+}
+
+fn folder_to_send_to_picked(state: &mut State, picked: Picked) {
+    if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
+        state.dialogs.sending.folder = path.display().to_string();
     }
 }
 

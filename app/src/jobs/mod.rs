@@ -16,6 +16,7 @@ mod read_layers;
 mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
+mod send;
 pub(crate) mod session_file;
 pub(crate) mod split_field;
 mod train;
@@ -28,6 +29,7 @@ use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
+use model::data::corrected::Sent;
 use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
@@ -120,10 +122,13 @@ pub(crate) enum Outcome {
     },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
+    /// The corrected mask that a labelled folder was given.
+    Sent(Sent),
     ModelsListed(Survey),
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
     AnnotationsPicked(pick::Picked),
+    FolderToSendToPicked(pick::Picked),
     TrainingFolderPicked(pick::Picked),
     RunPicked(pick::Picked),
     /// What a check of a labelled folder found, and a free run folder.
@@ -189,6 +194,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Export { folder, formats, frame } => {
             export::start(folder, (formats, frame), state, runner);
         }
+        Effect::PickFolderToSendTo => pick::start_folder_to_send_to(state, runner),
+        Effect::Send(sending) => send::start(*sending, state, runner),
         Effect::PickTrainingFolder => pick::start_training_folder(state, runner),
         Effect::PickRun => pick::start_run(state, runner),
         Effect::CheckFolder(plan) => check_folder::start(*plan, state, runner),

@@ -14,6 +14,7 @@ pub(crate) mod model_panel;
 pub(crate) mod overlay_panel;
 pub(crate) mod palette;
 pub(crate) mod result_card;
+pub(crate) mod send_dialog;
 pub(crate) mod shortcut_sheet;
 pub(crate) mod slide_panel;
 pub(crate) mod start_page;

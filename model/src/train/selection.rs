@@ -21,11 +21,16 @@ pub(crate) struct ValScores {
 }
 
 impl ValScores {
+    /// Whether the labels are right no more often than one label for all images would be.
+    pub(super) fn tells_nothing(&self) -> bool {
+        self.accuracy <= self.chance
+    }
+
     /// Accuracy, then faithfulness, then AUC (MODELS 5.3, 6.6): of equally right epochs the one whose maps can be
     /// trusted most. Where all images get one label accuracy tells nothing, and a map of a call that is often wrong is
     /// trusted in vain: there AUC comes first.
     fn rank(&self) -> [f64; 3] {
-        if self.accuracy <= self.chance {
+        if self.tells_nothing() {
             [self.accuracy, self.auc, self.faithfulness]
         } else {
             [self.accuracy, self.faithfulness, self.auc]
