@@ -12,6 +12,7 @@ pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
+mod queue;
 pub(crate) mod review;
 pub(crate) mod shortcuts;
 mod training;
@@ -36,14 +37,17 @@ pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
+pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
 pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
+use crate::jobs::change_models::ModelChange;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
+use crate::state::models::TransferField;
 use crate::state::training::plan::Plan;
 
 /// One change, by family.
@@ -57,6 +61,7 @@ pub(crate) enum Command {
     Review(ReviewCommand),
     Model(ModelCommand),
     Training(TrainingCommand),
+    Queue(QueueCommand),
     File(FileCommand),
     Window(WindowCommand),
 }
@@ -77,6 +82,8 @@ pub(crate) enum Effect {
     /// Read annotations of this file, whose coordinates count from here.
     Import(PathBuf, OriginChoice),
     ListModels,
+    ChangeModels(ModelChange),
+    PickModelFolder(TransferField),
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
     /// Have this model, which the result is of, look at the open slide band by band.
@@ -104,6 +111,8 @@ pub(crate) enum Effect {
         frame: FrameChoice,
     },
     PickTrainingFolder,
+    /// See whether this is a labelled folder.
+    LookAtDropped(PathBuf),
     PickRun,
     /// Look at the plan's folder as a whole.
     CheckFolder(Box<Plan>),
@@ -161,6 +170,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Review(command) => review::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
+        Command::Queue(command) => queue::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
@@ -218,6 +228,12 @@ impl From<ModelCommand> for Command {
 impl From<TrainingCommand> for Command {
     fn from(command: TrainingCommand) -> Self {
         Self::Training(command)
+    }
+}
+
+impl From<QueueCommand> for Command {
+    fn from(command: QueueCommand) -> Self {
+        Self::Queue(command)
     }
 }
 
