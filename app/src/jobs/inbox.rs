@@ -129,40 +129,24 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
         }
-        Outcome::ModelsListed(survey) => {
-            state.models.set_entries(survey.entries);
-            state.models.problems = survey.problems;
-            state.models.kept = survey.kept;
-        }
-        Outcome::ModelsChanged { words, chosen } => {
-            state.notices.done(words);
-            if chosen.is_some() {
-                state.models.selected = chosen;
-            }
-            return vec![Effect::ListModels];
-        }
+        Outcome::ModelsListed(survey) => state.models.take(survey),
+        Outcome::ModelsChanged { words, chosen } => return models_changed(state, words, chosen),
         Outcome::ModelFolderPicked(which, picked) => {
-            if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
-                state.models.transfer.set(which, path.display().to_string());
-            }
+            let path = path_of(state, picked, NO_FOLDER_DIALOG);
+            path.into_iter().for_each(|it| state.models.transfer.set(which, text(&it)));
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => {
-            if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
-                state.dialogs.export_folder = path.display().to_string();
-            }
+            let path = path_of(state, picked, NO_FOLDER_DIALOG);
+            path.into_iter().for_each(|it| state.dialogs.export_folder = text(&it));
         }
         Outcome::AnnotationsPicked(picked) => {
-            if let Some(path) = path_of(state, picked, NO_FILE_DIALOG) {
-                state.dialogs.import_text = path.display().to_string();
-            }
+            let path = path_of(state, picked, NO_FILE_DIALOG);
+            path.into_iter().for_each(|it| state.dialogs.import_text = text(&it));
         }
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
-        Outcome::DroppedSeen { path, is_labelled_folder: true } => {
-            return crate::command::apply(state, TrainingCommand::TakeFolder(path).into());
-        }
-        Outcome::DroppedSeen { path, .. } => {
-            return crate::command::apply(state, FileCommand::Drop(path).into());
+        Outcome::DroppedSeen { path, is_labelled_folder } => {
+            return dropped(state, path, is_labelled_folder);
         }
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
@@ -180,6 +164,26 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::SessionSaved => {}
     }
     Vec::new()
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Says what was done about the models and reads their list again.
+fn models_changed(state: &mut State, words: String, chosen: Option<String>) -> Vec<Effect> {
+    state.notices.done(words);
+    state.models.selected = chosen.or(state.models.selected.take());
+    vec![Effect::ListModels]
+}
+
+/// The labelled folder of a plan, or else something to open.
+fn dropped(state: &mut State, path: PathBuf, is_labelled_folder: bool) -> Vec<Effect> {
+    let command = match is_labelled_folder {
+        true => TrainingCommand::TakeFolder(path).into(),
+        false => FileCommand::Drop(path).into(),
+    };
+    crate::command::apply(state, command)
 }
 
 /// Shows the slide; a run on the slide before it is stopped, its heatmap leaves with it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::registry::{Kept, ModelEntry};
+use model::registry::{Kept, ModelEntry, Survey};
 
 /// The list of models.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,13 @@ impl ModelsState {
     /// The model of that name.
     pub(crate) fn named(&self, name: &str) -> Option<&ModelEntry> {
         self.entries.as_deref()?.iter().find(|entry| entry.manifest.name == name)
+    }
+
+    /// Takes what a look into the model folders found.
+    pub(crate) fn take(&mut self, found: Survey) {
+        self.set_entries(found.entries);
+        self.problems = found.problems;
+        self.kept = found.kept;
     }
 
     /// Replaces the list; keeps the choice if it is still there, else takes the first.

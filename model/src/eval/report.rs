@@ -73,7 +73,7 @@ pub struct ThresholdScores {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdRule {
-    /// Largest mean of the IoU of lesion and background; needs masks.
+    /// Largest mean overlap of lesion and background; needs masks.
     Miou,
     /// Largest pixel sensitivity + specificity - 1; needs masks.
     Youden,

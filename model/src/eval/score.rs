@@ -51,7 +51,7 @@ pub enum Metric {
     Sensitivity,
     /// Share of negatives that are called so.
     Specificity,
-    /// Mean of the lesion's and the background's IoU, pixels of all images together.
+    /// Mean overlap of the lesion and of the background, pixels of all images together.
     Miou,
     /// Of the lesion, pixels of all images together.
     Dice,

@@ -160,8 +160,9 @@ impl Shelf {
     /// If there is no version before, or it cannot be moved.
     pub fn roll_back(&self, name: &str) -> Result<ModelEntry, RegistryError> {
         let (dir, earlier) = (self.own_place(name)?, self.earlier(name));
-        ModelEntry::open(&earlier)
-            .map_err(|_| refused(format!("there is no version of `{name}` before this one")))?;
+        if ModelEntry::open(&earlier).is_err() {
+            return Err(refused(format!("there is no version of `{name}` before this one")));
+        }
         let swapped = || -> std::io::Result<()> {
             let aside = tempfile::Builder::new().prefix(ASIDE).tempdir_in(&self.folder)?;
             let between = aside.path().join("model");
