@@ -6,7 +6,7 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, ReviewCommand,
+    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, QueueCommand, ReviewCommand,
     SendingCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
@@ -180,6 +180,11 @@ fn model() -> Vec<Entry> {
     vec![
         item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
         item("Stop the run", ModelCommand::Cancel, &[]),
+        item(
+            "Models: keep, delete, export, import…",
+            ModelCommand::ShowList,
+            &[ctrl(Key::M, "Ctrl+M")],
+        ),
         item("Read the model folders again", ModelCommand::Reload, &[]),
     ]
 }
@@ -188,11 +193,28 @@ fn train() -> Vec<Entry> {
     let item = |text, command, keys: &[Shortcut]| {
         entry(Menu::Train, text, Command::Training(command), keys)
     };
+    let queue =
+        |text, command: QueueCommand, keys: &[Shortcut]| entry(Menu::Train, text, command, keys);
     vec![
         item("Train a model…", TrainingCommand::Show, &[ctrl(Key::T, "Ctrl+T")]),
         item("Pause the training", TrainingCommand::SetPaused(true), &[]),
         item("Go on with the training", TrainingCommand::SetPaused(false), &[]),
         item("Stop the training", TrainingCommand::Stop, &[]),
+        queue(
+            "Next image of the list",
+            QueueCommand::Step(true),
+            &[ctrl(Key::PageDown, "Ctrl+PgDn")],
+        ),
+        queue(
+            "Image of the list before",
+            QueueCommand::Step(false),
+            &[ctrl(Key::PageUp, "Ctrl+PgUp")],
+        ),
+        queue(
+            "Back to the panel of the list",
+            QueueCommand::Back,
+            &[ctrl_shift(Key::T, "Ctrl+Shift+T")],
+        ),
     ]
 }
 

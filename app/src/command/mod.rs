@@ -12,6 +12,7 @@ pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
+mod queue;
 pub(crate) mod review;
 mod sending;
 pub(crate) mod shortcuts;
@@ -37,15 +38,18 @@ pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
+pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
 pub(crate) use sending::{SendingCommand, why_not_send};
 pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
+use crate::jobs::change_models::ModelChange;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
+use crate::state::models::TransferField;
 use crate::state::sending::Sending;
 use crate::state::training::plan::Plan;
 
@@ -61,6 +65,7 @@ pub(crate) enum Command {
     Sending(SendingCommand),
     Model(ModelCommand),
     Training(TrainingCommand),
+    Queue(QueueCommand),
     File(FileCommand),
     Window(WindowCommand),
 }
@@ -81,6 +86,8 @@ pub(crate) enum Effect {
     /// Read annotations of this file, whose coordinates count from here.
     Import(PathBuf, OriginChoice),
     ListModels,
+    ChangeModels(ModelChange),
+    PickModelFolder(TransferField),
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
     /// Have this model, which the result is of, look at the open slide band by band.
@@ -111,6 +118,8 @@ pub(crate) enum Effect {
     /// Write what was decided into a labelled folder.
     Send(Box<Sending>),
     PickTrainingFolder,
+    /// See whether this is a labelled folder.
+    LookAtDropped(PathBuf),
     PickRun,
     /// Look at the plan's folder as a whole.
     CheckFolder(Box<Plan>),
@@ -169,6 +178,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Sending(command) => sending::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
+        Command::Queue(command) => queue::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
@@ -232,6 +242,12 @@ impl From<SendingCommand> for Command {
 impl From<TrainingCommand> for Command {
     fn from(command: TrainingCommand) -> Self {
         Self::Training(command)
+    }
+}
+
+impl From<QueueCommand> for Command {
+    fn from(command: QueueCommand) -> Self {
+        Self::Queue(command)
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum JobKind {
     /// Looks at a labelled folder.
     CheckFolder,
     Train,
+    /// Changes the list of models.
+    Models,
     /// Takes the visible field apart.
     SplitField,
     /// Reads the patch under the pointer.

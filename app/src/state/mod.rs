@@ -2,6 +2,7 @@
 
 pub(crate) mod comparison;
 pub(crate) mod dialogs;
+pub(crate) mod image_queue;
 pub(crate) mod jobs;
 pub(crate) mod layer;
 pub(crate) mod lens;
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
     pub(crate) training: training::TrainingState,
+    /// Images that are gone through.
+    pub(crate) image_queue: Option<image_queue::ImageQueue>,
     pub(crate) session: session::Session,
     pub(crate) jobs: jobs::JobTray,
     pub(crate) notices: notices::Notices,

@@ -29,8 +29,9 @@ use crate::bag::feature_store::FeatureStore;
 use crate::data::check::check;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
-use crate::registry::ModelEntry;
+use crate::registry::{ModelEntry, Provenance};
 use crate::train::run_folder::{Found, REPORT, RunFolder};
+use crate::train::validation;
 use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 use dataset::Source;
 use trainer::{Setup, Trainer};
@@ -78,8 +79,8 @@ pub fn train_camseg(
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &model.config.bag, &config.folder, config.seed, work)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
-    let store = config.cache_features.then(default_feature_cache).flatten();
-    let store = store.as_deref().map(FeatureStore::new);
+    let cache = config.cache_features.then(default_feature_cache).flatten();
+    let store = cache.as_deref().map(FeatureStore::new);
     let source = Source {
         model: &model,
         entry: job.model,
@@ -92,11 +93,22 @@ pub fn train_camseg(
         config: &config,
         dataset: &dataset,
         data: source.fingerprint(&folder),
-        warnings: folder.warnings,
+        warnings: folder.warnings.clone(),
         device: model.device.device.clone(),
     };
     let outcome = Trainer::new(&setup, &mut run, on_event, control)?.run()?;
-    refiner::promote(&run, &config, config.ratio(&model.config.bag), job.model, outcome)
+    let stage_1 = job.model.manifest.name.clone();
+    let provenance = Provenance::now(&folder, Some(stage_1), &config);
+    let ratio = config.ratio(&model.config.bag);
+    let report = refiner::promote(&run, (&config, ratio), job.model, outcome, provenance)?;
+    let settings = AnalysisSettings {
+        device: job.device,
+        feature_cache: cache,
+        refine: true,
+        ..AnalysisSettings::default()
+    };
+    validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
+    Ok(report)
 }
 
 /// Stage 1 on the device.

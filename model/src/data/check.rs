@@ -124,6 +124,19 @@ pub fn survey(
     Ok(FolderSurvey { findings, images, splits, n_corrected, fingerprint })
 }
 
+impl CheckedFolder {
+    /// Images of a split and label.
+    pub fn count(&self, split: Split, is_positive: bool) -> usize {
+        count(&self.images, &self.splits, split, is_positive)
+    }
+
+    /// The images of a split.
+    pub(crate) fn images_of(&self, split: Split) -> Vec<&LabelledImage> {
+        let rows = self.images.iter().zip(&self.splits);
+        rows.filter(|(_, it)| **it == split).map(|(image, _)| image).collect()
+    }
+}
+
 impl FolderSurvey {
     /// Whether a training can begin, if need be without what cannot be used.
     pub fn can_train(&self, leave_out: bool) -> bool {

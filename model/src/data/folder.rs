@@ -90,6 +90,12 @@ impl LabelledFolder {
     }
 }
 
+/// Where the image of that name lies in a labelled folder.
+pub fn image_path(dir: &Path, file: &str) -> Option<PathBuf> {
+    let places = [dir.join("images").join(file), dir.join(file)];
+    places.into_iter().find(|path| path.is_file())
+}
+
 /// The rows of a folder that can be understood, sorted by file, and what is wrong with the others or with all.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
@@ -198,9 +204,7 @@ fn from_table(dir: &Path, table: &Path) -> Listing {
 
 fn labelled(dir: &Path, row: Row) -> Result<LabelledImage, Vec<String>> {
     let mut problems = Vec::new();
-    let path = [dir.join("images").join(&row.file), dir.join(&row.file)]
-        .into_iter()
-        .find(|path| path.is_file());
+    let path = image_path(dir, &row.file);
     if path.is_none() {
         problems.push(format!("there is no image {}", row.file));
     }
