@@ -14,7 +14,7 @@ use super::pick::Picked;
 use super::{JobEvent, Outcome, send};
 use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
-use crate::state::dialogs::Dialog;
+use crate::state::dialogs::{Dialog, Dialogs};
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
@@ -135,17 +135,14 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => {
-            let path = path_of(state, picked, NO_FOLDER_DIALOG);
-            path.into_iter().for_each(|it| state.dialogs.export_folder = text(&it));
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.export_folder);
         }
         Outcome::AnnotationsPicked(picked) => {
-            let path = path_of(state, picked, NO_FILE_DIALOG);
-            path.into_iter().for_each(|it| state.dialogs.import_text = text(&it));
+            fill_in(state, picked, NO_FILE_DIALOG, |dialogs| &mut dialogs.import_text);
         }
         Outcome::Sent(sent) => state.notices.done(send::said(&sent)),
         Outcome::FolderToSendToPicked(picked) => {
-            let path = path_of(state, picked, NO_FOLDER_DIALOG);
-            path.into_iter().for_each(|it| state.dialogs.sending.folder = text(&it));
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.sending.folder);
         }
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::DroppedSeen { path, is_labelled_folder } => {
@@ -289,6 +286,18 @@ fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
             state.dialogs.open = Dialog::OpenPath;
             Vec::new()
         }
+    }
+}
+
+/// Writes what was picked into a field of a dialog.
+fn fill_in(
+    state: &mut State,
+    picked: Picked,
+    without_dialog: &str,
+    field: fn(&mut Dialogs) -> &mut String,
+) {
+    if let Some(path) = path_of(state, picked, without_dialog) {
+        *field(&mut state.dialogs) = text(&path);
     }
 }
 
