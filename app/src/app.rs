@@ -24,8 +24,8 @@ use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
     channel_panel, dialogs, informative_panel, job_tray, lens_panel, lesion_list, menu_bar,
-    model_panel, overlay_panel, result_card, slide_panel, start_page, status_bar, theme, toast,
-    training, welcome,
+    model_list, model_panel, overlay_panel, queue_bar, result_card, slide_panel, start_page,
+    status_bar, theme, toast, training, welcome,
 };
 
 /// Width of the panels at the right.
@@ -146,6 +146,9 @@ impl App {
             start_page::start_page_ui(ui, &self.state, commands);
             return place;
         };
+        if let Some(queue) = &self.state.image_queue {
+            queue_bar::queue_bar_ui(ui, queue, self.state.session.key_set, commands);
+        }
         if let Some(text) = self.state.overlay.result.as_deref().and_then(result_card::warning) {
             result_card::warning_banner_ui(ui, &text);
         }
@@ -166,6 +169,7 @@ impl App {
         job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, is_training_open, commands);
         toast::toasts_ui(ctx, center.right_bottom(), &state.notices, commands);
         training::training_ui(ctx, state, commands);
+        model_list::model_list_ui(ctx, state, commands);
         dialogs::dialogs_ui(ctx, state, commands);
     }
 
@@ -277,14 +281,14 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     slide_panel::slide_panel_ui(ui, &state.view, commands);
 }
 
-/// One slide at a time: the last of several files. While a training is planned it is the labelled folder.
+/// One slide at a time: the last of several files. While a training is planned it may be the labelled folder.
 fn push_dropped_files(ctx: &egui::Context, state: &State, commands: &mut Commands) {
     let Some(file) = ctx.input(|input| input.raw.dropped_files.last().cloned()) else { return };
     let path = file.path().to_owned();
-    let is_planning = state.training.is_open && state.training.run.is_none();
-    match path.extension() {
-        None if is_planning => commands.push(TrainingCommand::TakeFolder(path)),
-        _ => commands.push(FileCommand::Drop(path)),
+    if state.training.is_open && state.training.run.is_none() {
+        commands.push(TrainingCommand::TakeDropped(path));
+    } else {
+        commands.push(FileCommand::Drop(path));
     }
 }
 

@@ -21,6 +21,7 @@ fn a_finished_run_is_a_whole_folder() {
     for file in [
         "config.json",
         "split.json",
+        "validation.json",
         "events.jsonl",
         "report.json",
         "best.safetensors",

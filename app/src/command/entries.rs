@@ -7,7 +7,8 @@ use egui::{Key, Modifiers};
 
 use super::{
     Command, FileCommand, InformativeCommand, LesionCommand, ModelCommand, OverlayCommand,
-    ReviewCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
+    QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand, WindowCommand,
+    key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -186,6 +187,11 @@ fn model() -> Vec<Entry> {
         patches("Find or show the informative patches", InformativeCommand::ToggleShown, &[]),
         patches("Choose more informative patches", InformativeCommand::StepPercent(5), &[]),
         patches("Choose fewer informative patches", InformativeCommand::StepPercent(-5), &[]),
+        item(
+            "Models: keep, delete, export, import…",
+            ModelCommand::ShowList,
+            &[ctrl(Key::M, "Ctrl+M")],
+        ),
         item("Read the model folders again", ModelCommand::Reload, &[]),
     ]
 }
@@ -194,11 +200,28 @@ fn train() -> Vec<Entry> {
     let item = |text, command, keys: &[Shortcut]| {
         entry(Menu::Train, text, Command::Training(command), keys)
     };
+    let queue =
+        |text, command: QueueCommand, keys: &[Shortcut]| entry(Menu::Train, text, command, keys);
     vec![
         item("Train a model…", TrainingCommand::Show, &[ctrl(Key::T, "Ctrl+T")]),
         item("Pause the training", TrainingCommand::SetPaused(true), &[]),
         item("Go on with the training", TrainingCommand::SetPaused(false), &[]),
         item("Stop the training", TrainingCommand::Stop, &[]),
+        queue(
+            "Next image of the list",
+            QueueCommand::Step(true),
+            &[ctrl(Key::PageDown, "Ctrl+PgDn")],
+        ),
+        queue(
+            "Image of the list before",
+            QueueCommand::Step(false),
+            &[ctrl(Key::PageUp, "Ctrl+PgUp")],
+        ),
+        queue(
+            "Back to the panel of the list",
+            QueueCommand::Back,
+            &[ctrl_shift(Key::T, "Ctrl+Shift+T")],
+        ),
     ]
 }
 
@@ -267,6 +290,7 @@ fn review() -> Vec<Entry> {
             ReviewCommand::TogglePanel,
             &[key(Key::G, "G")],
         ),
+        entry(Menu::Review, "Send to a training folder…", SendingCommand::Show, &[]),
         item("Bookmark this place", ReviewCommand::AddBookmark, &[ctrl(Key::B, "Ctrl+B")]),
         item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
     ]

@@ -13,7 +13,9 @@ pub(crate) mod lens;
 pub(crate) mod lesion;
 mod model;
 mod overlay;
+mod queue;
 pub(crate) mod review;
+mod sending;
 pub(crate) mod shortcuts;
 mod training;
 mod view;
@@ -38,14 +40,19 @@ pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
+pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
+pub(crate) use sending::{SendingCommand, why_not_send};
 pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
+use crate::jobs::change_models::ModelChange;
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
+use crate::state::models::TransferField;
+use crate::state::sending::Sending;
 use crate::state::training::plan::Plan;
 
 /// One change, by family.
@@ -58,8 +65,10 @@ pub(crate) enum Command {
     Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
+    Sending(SendingCommand),
     Model(ModelCommand),
     Training(TrainingCommand),
+    Queue(QueueCommand),
     File(FileCommand),
     Window(WindowCommand),
 }
@@ -80,6 +89,8 @@ pub(crate) enum Effect {
     /// Read annotations of this file, whose coordinates count from here.
     Import(PathBuf, OriginChoice),
     ListModels,
+    ChangeModels(ModelChange),
+    PickModelFolder(TransferField),
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
     /// Rank the patches of the open slide.
@@ -108,7 +119,12 @@ pub(crate) enum Effect {
         formats: BTreeSet<ExportFormat>,
         frame: FrameChoice,
     },
+    PickFolderToSendTo,
+    /// Write what was decided into a labelled folder.
+    Send(Box<Sending>),
     PickTrainingFolder,
+    /// See whether this is a labelled folder.
+    LookAtDropped(PathBuf),
     PickRun,
     /// Look at the plan's folder as a whole.
     CheckFolder(Box<Plan>),
@@ -165,8 +181,10 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
+        Command::Sending(command) => sending::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
+        Command::Queue(command) => queue::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
@@ -227,9 +245,21 @@ impl From<ModelCommand> for Command {
     }
 }
 
+impl From<SendingCommand> for Command {
+    fn from(command: SendingCommand) -> Self {
+        Self::Sending(command)
+    }
+}
+
 impl From<TrainingCommand> for Command {
     fn from(command: TrainingCommand) -> Self {
         Self::Training(command)
+    }
+}
+
+impl From<QueueCommand> for Command {
+    fn from(command: QueueCommand) -> Self {
+        Self::Queue(command)
     }
 }
 

@@ -11,16 +11,18 @@ use slide::Slide;
 
 use super::journal::Kept;
 use super::pick::Picked;
-use super::{JobEvent, Outcome};
-use crate::command::{Effect, TrainingCommand, chosen_plan, lesion, review};
+use super::{JobEvent, Outcome, send};
+use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
-use crate::state::dialogs::Dialog;
+use crate::state::dialogs::{Dialog, Dialogs};
 use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::Layer;
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
+use crate::state::training::TrainingNews;
+use crate::state::training::examined::Examined;
 use crate::state::training::plan::Aim;
 use crate::state::training::run_view::{RunView, Standing};
 use crate::state::view::{Associated, SlideFacts};
@@ -38,7 +40,7 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
                 job.report(done, total);
             }
         }
-        JobEvent::Training(news) => state.training.take(*news),
+        JobEvent::Training(news) => return training_news(state, *news),
         JobEvent::Cancelled(id) => {
             ended_early(state, id);
         }
@@ -54,6 +56,17 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// A training that never began is not offered as an unfinished one.
+fn training_news(state: &mut State, news: TrainingNews) -> Vec<Effect> {
+    let is_refused = matches!(news, TrainingNews::Refused);
+    state.training.take(news);
+    if !is_refused {
+        return Vec::new();
+    }
+    state.session.training = None;
+    vec![Effect::SaveSession]
 }
 
 /// A training that is named again at every epoch goes on counting.
@@ -104,10 +117,8 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::AssociatedRead { generation, name, picture }
             if generation == state.view.generation =>
         {
-            state
-                .view
-                .associated
-                .insert(name, picture.map_or_else(Associated::Failed, Associated::Read));
+            let seen = picture.map_or_else(Associated::Failed, Associated::Read);
+            state.view.associated.insert(name, seen);
         }
         Outcome::ThumbnailsSeen { .. } | Outcome::AssociatedRead { .. } => {}
         Outcome::Imported { generation, imported } if generation == state.view.generation => {
@@ -118,22 +129,27 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
         }
-        Outcome::ModelsListed(survey) => {
-            state.models.set_entries(survey.entries);
-            state.models.problems = survey.problems;
+        Outcome::ModelsListed(survey) => state.models.take(survey),
+        Outcome::ModelsChanged { words, chosen } => return models_changed(state, words, chosen),
+        Outcome::ModelFolderPicked(which, picked) => {
+            let path = path_of(state, picked, NO_FOLDER_DIALOG);
+            path.into_iter().for_each(|it| state.models.transfer.set(which, text(&it)));
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => {
-            if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
-                state.dialogs.export_folder = path.display().to_string();
-            }
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.export_folder);
         }
         Outcome::AnnotationsPicked(picked) => {
-            if let Some(path) = path_of(state, picked, NO_FILE_DIALOG) {
-                state.dialogs.import_text = path.display().to_string();
-            }
+            fill_in(state, picked, NO_FILE_DIALOG, |dialogs| &mut dialogs.import_text);
+        }
+        Outcome::Sent(sent) => state.notices.done(send::said(&sent)),
+        Outcome::FolderToSendToPicked(picked) => {
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.sending.folder);
         }
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
+        Outcome::DroppedSeen { path, is_labelled_folder } => {
+            return dropped(state, path, is_labelled_folder);
+        }
         Outcome::RunPicked(picked) => return run_picked(state, picked),
         Outcome::FolderChecked { folder, survey, run_dir } => {
             return folder_checked(state, &folder, survey, run_dir);
@@ -144,17 +160,41 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
                 training.pace = pace;
             }
         }
-        Outcome::Trained(report) => return trained(state, report),
-        Outcome::RunOpened { dir, run } => run_opened(state, dir, run),
+        Outcome::Trained { report, examined } => return trained(state, report, examined),
+        Outcome::RunOpened { dir, run, examined } => run_opened(state, dir, run, examined),
         Outcome::Promoted(entry) => return promoted(state, &entry),
         Outcome::SessionSaved => {}
     }
     Vec::new()
 }
 
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Says what was done about the models and reads their list again.
+fn models_changed(state: &mut State, words: String, chosen: Option<String>) -> Vec<Effect> {
+    state.notices.done(words);
+    state.models.selected = chosen.or(state.models.selected.take());
+    vec![Effect::ListModels]
+}
+
+/// The labelled folder of a plan, or else something to open.
+fn dropped(state: &mut State, path: PathBuf, is_labelled_folder: bool) -> Vec<Effect> {
+    let command = match is_labelled_folder {
+        true => TrainingCommand::TakeFolder(path).into(),
+        false => FileCommand::Drop(path).into(),
+    };
+    crate::command::apply(state, command)
+}
+
 /// Shows the slide; a run on the slide before it is stopped, its heatmap leaves with it.
 fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts) -> Vec<Effect> {
-    state.session.remember(&facts.path);
+    let is_of_list = state.image_queue.as_ref().is_some_and(|it| it.is_at(&facts.path));
+    if !is_of_list {
+        state.session.remember(&facts.path);
+        state.image_queue = None;
+    }
     state.slide = slide;
     state.view.open(facts);
     state.overlay.clear();
@@ -166,7 +206,8 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     let kinds = [JobKind::Analyze, JobKind::JudgePatches];
     let runs = kinds.into_iter().filter_map(|kind| state.jobs.of_kind(kind));
     let stops: Vec<Effect> = runs.map(|job| Effect::CancelJob(job.id)).collect();
-    stops.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]).collect()
+    let stops = stops.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]);
+    stops.chain(next_of_list(state)).collect()
 }
 
 fn analyzed(
@@ -180,7 +221,26 @@ fn analyzed(
     }
     state.overlay.open(result, layers);
     state.overlay.restore_thresholds(state.review.review.thresholds());
-    vec![Effect::ReadLayers]
+    count_run(state);
+    std::iter::once(Effect::ReadLayers).chain(next_of_list(state)).collect()
+}
+
+/// The next model of a list of images is run on the one in sight.
+fn next_of_list(state: &State) -> Option<Effect> {
+    let queue = state.image_queue.as_ref()?;
+    let path = &state.view.facts.as_ref()?.path;
+    let model = queue.next_model().filter(|_| queue.is_at(path))?;
+    Some(Effect::Analyze(Box::new(model.clone())))
+}
+
+/// Notes that a model of the list has been run, if it is the one whose result is shown.
+fn count_run(state: &mut State) {
+    let sha256 = state.overlay.result.as_ref().and_then(|it| it.provenance.get("weights_sha256"));
+    if let Some(queue) = &mut state.image_queue
+        && queue.next_model().map(|it| &it.manifest.weights_sha256) == sha256
+    {
+        queue.n_run += 1;
+    }
 }
 
 fn patches_judged(state: &mut State, generation: u64, ranked: Ranked) {
@@ -240,6 +300,18 @@ fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
     }
 }
 
+/// Writes what was picked into a field of a dialog.
+fn fill_in(
+    state: &mut State,
+    picked: Picked,
+    without_dialog: &str,
+    field: fn(&mut Dialogs) -> &mut String,
+) {
+    if let Some(path) = path_of(state, picked, without_dialog) {
+        *field(&mut state.dialogs) = text(&path);
+    }
+}
+
 fn training_folder_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
     let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) else { return Vec::new() };
     crate::command::apply(state, TrainingCommand::TakeFolder(path).into())
@@ -284,32 +356,41 @@ fn folder_checked(
     is_measured.then_some(Effect::MeasurePace(plan)).into_iter().collect()
 }
 
-fn trained(state: &mut State, report: TrainReport) -> Vec<Effect> {
+fn trained(state: &mut State, report: TrainReport, examined: Option<Arc<Examined>>) -> Vec<Effect> {
     let training = &mut state.training;
+    let n = training.survey.as_ref().map(|survey| survey.images.len());
+    let trained_on = n.map_or(String::new(), |n| {
+        let folder = training.plan.folder.file_name().unwrap_or_default();
+        format!("{n} labelled images of {}", folder.to_string_lossy())
+    });
     if let Some(view) = &mut training.run {
         view.standing = Standing::Finished(Box::new(report));
-        let name = view.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let n = training.survey.as_ref().map(|survey| survey.images.len());
-        let trained_on = n.map_or(String::new(), |n| {
-            let folder = training.plan.folder.file_name().unwrap_or_default();
-            format!("{n} labelled images of {}", folder.to_string_lossy())
-        });
-        training.note = InstallNote { name, trained_on, ..InstallNote::default() };
+        view.examined = examined;
+        training.note = InstallNote { trained_on, ..proposed_note(view) };
     }
     training.is_open = true;
     state.session.training = None;
     vec![Effect::SaveSession]
 }
 
-fn run_opened(state: &mut State, dir: PathBuf, run: WrittenRun) {
+fn run_opened(state: &mut State, dir: PathBuf, run: WrittenRun, examined: Option<Arc<Examined>>) {
     if state.training.is_under_way() {
         return;
     }
     let standing = run.report.map_or(Standing::Stopped, |it| Standing::Finished(Box::new(it)));
     let mut view = RunView::new(dir, run.stage, run.epochs, standing);
+    view.examined = examined;
     run.events.iter().for_each(|event| view.take(event));
     state.training.promoted = None;
+    state.training.note = proposed_note(&view);
     state.training.run = Some(view);
+}
+
+/// A kept model is called after its run until someone says otherwise.
+fn proposed_note(view: &RunView) -> InstallNote {
+    let name = view.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let proposal = view.examined.as_ref().map(|it| it.proposal.clone());
+    InstallNote { name, ..proposal.unwrap_or_default() }
 }
 
 /// The model that a run became is in the list and chosen.
@@ -323,7 +404,8 @@ fn promoted(state: &mut State, entry: &ModelEntry) -> Vec<Effect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::samples;
+    use crate::command::{QueueCommand, samples};
+    use crate::state::image_queue::Origin;
     use crate::state::layer::{LayerKind, Readout};
     use crate::state::training::samples as samples_of_training;
 
@@ -439,13 +521,57 @@ mod tests {
         let mut state = State { training: samples_of_training::training(), ..samples::state() };
         state.training.run = Some(samples_of_training::run(Standing::Running));
         state.session.training = Some(state.training.plan.clone());
-        let effects = finish(&mut state, Outcome::Trained(samples_of_training::report()));
+        let report = samples_of_training::report();
+        let effects = finish(&mut state, Outcome::Trained { report, examined: None });
         assert!(matches!(effects[..], [Effect::SaveSession]));
         assert_eq!(state.session.training, None);
         assert_eq!(state.training.note.name, "data-1");
         let effects = finish(&mut state, Outcome::Promoted(samples::model("mine")));
         assert!(matches!(effects[..], [Effect::ListModels]));
         assert_eq!(state.models.selected.as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn a_training_that_was_refused_is_not_remembered() {
+        let mut state = State { training: samples_of_training::training(), ..samples::state() };
+        state.training.run = Some(samples_of_training::run(Standing::Running));
+        state.session.training = Some(state.training.plan.clone());
+        let effects = receive(&mut state, JobEvent::Training(Box::new(TrainingNews::Refused)));
+        assert!(matches!(effects[..], [Effect::SaveSession]));
+        assert!(state.session.training.is_none() && state.training.run.is_none());
+    }
+
+    #[test]
+    fn what_is_dropped_on_a_plan_is_its_folder_or_is_opened() {
+        let mut state = State { training: samples_of_training::training(), ..samples::state() };
+        let dropped = |is_labelled_folder| Outcome::DroppedSeen {
+            path: "/data/set.2".into(),
+            is_labelled_folder,
+        };
+        let effects = finish(&mut state, dropped(true));
+        assert!(
+            matches!(&effects[..], [Effect::CheckFolder(plan)] if plan.folder == Path::new("/data/set.2"))
+        );
+        let effects = finish(&mut state, dropped(false));
+        assert!(matches!(&effects[..], [Effect::OpenSlide(_)]));
+    }
+
+    #[test]
+    fn an_image_of_a_list_is_analyzed_by_its_model_and_not_kept_among_recent_slides() {
+        let mut state = State { training: samples_of_training::training(), ..samples::state() };
+        state.training.run = Some(samples_of_training::examined_run());
+        let open = QueueCommand::Open { origin: Origin::Report, list: 0, at: 0 };
+        crate::command::apply(&mut state, open.into());
+        let facts = SlideFacts { path: "/data/1.png".into(), ..samples::facts() };
+        let effects = slide_opened(&mut state, None, facts);
+        let [Effect::OpenJournal, Effect::SaveSession, Effect::Analyze(model)] = &effects[..]
+        else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(model.manifest.name, "a");
+        assert!(state.session.recent.is_empty());
+        slide_opened(&mut state, None, samples::facts());
+        assert!(state.image_queue.is_none(), "another slide was opened");
     }
 
     #[test]

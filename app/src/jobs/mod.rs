@@ -1,7 +1,10 @@
 //! Performs effects: on threads with names, watched, stoppable, and unable to take the window down.
 
 mod analyze;
+pub(crate) mod change_models;
 mod check_folder;
+mod dropped;
+mod examine;
 mod export;
 mod find_lesions;
 mod import;
@@ -17,6 +20,7 @@ mod read_layers;
 mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
+mod send;
 pub(crate) mod session_file;
 pub(crate) mod split_field;
 mod train;
@@ -29,6 +33,7 @@ use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
+use model::data::corrected::Sent;
 use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
@@ -41,10 +46,12 @@ use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::lens::{BandFigures, SeenBands};
+use crate::state::models::TransferField;
 use crate::state::overlay::SlideResult;
 use crate::state::picture::Picture;
 use crate::state::tour::Tour;
 use crate::state::training::TrainingNews;
+use crate::state::training::examined::Examined;
 use crate::state::view::SlideFacts;
 use runner::Runner;
 
@@ -127,11 +134,25 @@ pub(crate) enum Outcome {
     },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
+    /// The corrected mask that a labelled folder was given.
+    Sent(Sent),
     ModelsListed(Survey),
+    /// What was done, and the model to choose, if any.
+    ModelsChanged {
+        words: String,
+        chosen: Option<String>,
+    },
+    ModelFolderPicked(TransferField, pick::Picked),
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
     AnnotationsPicked(pick::Picked),
+    FolderToSendToPicked(pick::Picked),
     TrainingFolderPicked(pick::Picked),
+    /// What was dropped while a training is planned.
+    DroppedSeen {
+        path: PathBuf,
+        is_labelled_folder: bool,
+    },
     RunPicked(pick::Picked),
     /// What a check of a labelled folder found, and a free run folder.
     FolderChecked {
@@ -144,10 +165,14 @@ pub(crate) enum Outcome {
         survey: Arc<FolderSurvey>,
         pace: Option<Pace>,
     },
-    Trained(TrainReport),
+    Trained {
+        report: TrainReport,
+        examined: Option<Arc<Examined>>,
+    },
     RunOpened {
         dir: PathBuf,
         run: WrittenRun,
+        examined: Option<Arc<Examined>>,
     },
     /// The model that a run became.
     Promoted(ModelEntry),
@@ -181,6 +206,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickAnnotations => pick::start_annotations(state, runner),
         Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),
+        Effect::ChangeModels(change) => change_models::start(change, state, runner),
+        Effect::PickModelFolder(which) => pick::start_model_folder(which, state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
         Effect::JudgePatches => judge_patches::start(state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
@@ -197,7 +224,10 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Export { folder, formats, frame } => {
             export::start(folder, (formats, frame), state, runner);
         }
+        Effect::PickFolderToSendTo => pick::start_folder_to_send_to(state, runner),
+        Effect::Send(sending) => send::start(*sending, state, runner),
         Effect::PickTrainingFolder => pick::start_training_folder(state, runner),
+        Effect::LookAtDropped(path) => dropped::start(path, state, runner),
         Effect::PickRun => pick::start_run(state, runner),
         Effect::CheckFolder(plan) => check_folder::start(*plan, state, runner),
         Effect::MeasurePace(plan) => check_folder::start_pace(*plan, state, runner),

@@ -8,6 +8,7 @@ use super::runner::Runner;
 use crate::command::ANNOTATION_EXTENSIONS;
 use crate::state::State;
 use crate::state::jobs::JobKind;
+use crate::state::models::TransferField;
 
 /// No hand closes a dialog this fast: the system has none, and says so only by its silence.
 const TOO_FAST_FOR_A_HAND: Duration = Duration::from_millis(400);
@@ -72,9 +73,31 @@ pub(super) fn start_folder(state: &mut State, runner: &mut Runner) {
 }
 
 pub(super) fn start_training_folder(state: &mut State, runner: &mut Runner) {
-    runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
-        let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
-        Ok(Outcome::TrainingFolderPicked(ask(|| dialog.pick_folder())))
+    start_labelled_folder(Outcome::TrainingFolderPicked, state, runner);
+}
+
+pub(super) fn start_folder_to_send_to(state: &mut State, runner: &mut Runner) {
+    start_labelled_folder(Outcome::FolderToSendToPicked, state, runner);
+}
+
+fn start_labelled_folder(outcome: fn(Picked) -> Outcome, state: &mut State, runner: &mut Runner) {
+    runner.start(
+        state,
+        JobKind::Silent,
+        "pick-folder",
+        String::new(),
+        move |_progress, _cancel| {
+            let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
+            Ok(outcome(ask(|| dialog.pick_folder())))
+        },
+    );
+}
+
+pub(super) fn start_model_folder(which: TransferField, state: &mut State, runner: &mut Runner) {
+    let name = "pick-folder";
+    runner.start(state, JobKind::Silent, name, String::new(), move |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new().set_title("Folder of models");
+        Ok(Outcome::ModelFolderPicked(which, ask(|| dialog.pick_folder())))
     });
 }
 

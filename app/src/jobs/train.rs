@@ -12,6 +12,7 @@ use model::train::{
 };
 
 use super::check_folder::chosen_model;
+use super::examine::examined;
 use super::runner::{Runner, Teller};
 use super::{JobError, JobEvent, Outcome};
 use crate::state::State;
@@ -44,23 +45,26 @@ impl Work<'_> {
         let mut model = chosen_model(self.plan).map_err(|error| self.failed(&error))?;
         let mut last = None;
         for stage in self.plan.aim.stages() {
-            let report = match stage {
+            let reached = match stage {
                 Stage::Fmamil => self.heatmaps(model.as_ref()),
                 Stage::Camseg => self.masks(model.as_ref()),
-            }?;
+            };
+            let report = reached.map_err(|error| self.ended(&error, last.is_none()))?;
             if self.plan.aim == Aim::Both {
                 let trained = ModelEntry::open(&report.model_dir);
                 model = Some(trained.map_err(|error| self.failed(&error))?);
             }
-            last = Some(report);
+            last = Some((report, *stage));
         }
-        let report = last.ok_or_else(|| self.failed(&"there was nothing to train"))?;
-        Ok(Outcome::Trained(report))
+        let (report, stage) = last.ok_or_else(|| self.failed(&"there was nothing to train"))?;
+        let written = WrittenRun::read(&self.plan.dir_of(stage));
+        let examined = written.ok().as_ref().and_then(examined);
+        Ok(Outcome::Trained { report, examined })
     }
 
-    fn heatmaps(&self, start_from: Option<&ModelEntry>) -> Result<TrainReport, JobError> {
+    fn heatmaps(&self, start_from: Option<&ModelEntry>) -> Result<TrainReport, TrainError> {
         let run_dir = self.plan.dir_of(Stage::Fmamil);
-        let config = self.plan.stage_1(start_from).map_err(|error| self.failed(&error))?;
+        let config = self.plan.stage_1(start_from).map_err(TrainError::Config)?;
         let n_epochs = config.epochs;
         let is_begun = self.begins(Stage::Fmamil, &run_dir, n_epochs);
         let job = TrainJob {
@@ -71,17 +75,18 @@ impl Work<'_> {
             resume: self.is_resumed,
         };
         train(&job, &mut |event| self.say(event), self.control())
-            .map_err(|error| self.ended(&error))
     }
 
-    fn masks(&self, stage_1: Option<&ModelEntry>) -> Result<TrainReport, JobError> {
-        let model = stage_1.ok_or_else(|| self.failed(&"choose a model to refine"))?;
+    fn masks(&self, stage_1: Option<&ModelEntry>) -> Result<TrainReport, TrainError> {
+        let nothing = || TrainError::Config("choose a model to refine".to_owned());
+        let model = stage_1.ok_or_else(nothing)?;
         let run_dir = self.plan.dir_of(Stage::Camseg);
-        let config = self.plan.stage_2().map_err(|error| self.failed(&error))?;
+        let config = self.plan.stage_2().map_err(TrainError::Config)?;
         let is_begun = self.begins(Stage::Camseg, &run_dir, config.epochs);
+        let masks = self.plan.masks();
         let job = CamsegJob {
             folder: &self.plan.folder,
-            masks: None,
+            masks: masks.as_deref(),
             model,
             run_dir: &run_dir,
             config: (!is_begun).then_some(config),
@@ -89,7 +94,6 @@ impl Work<'_> {
             resume: self.is_resumed,
         };
         train_camseg(&job, &mut |event| self.say(event), self.control())
-            .map_err(|error| self.ended(&error))
     }
 
     fn control(&self) -> TrainControl<'_> {
@@ -116,11 +120,17 @@ impl Work<'_> {
         }
     }
 
-    fn ended(&self, error: &TrainError) -> JobError {
-        match error {
-            TrainError::Cancelled(_) => JobError::Cancelled,
-            error => self.failed(error),
+    /// A training that ends before it has begun leaves nothing that could go on.
+    fn ended(&self, error: &TrainError, is_first_stage: bool) -> JobError {
+        if matches!(error, TrainError::Cancelled(_)) {
+            return JobError::Cancelled;
         }
+        let is_of_another = matches!(error, TrainError::Resume(_));
+        let is_begun = || WrittenRun::read(&self.plan.run_dir).is_ok();
+        if is_first_stage && !self.is_resumed && (is_of_another || !is_begun()) {
+            self.teller.say(JobEvent::Training(Box::new(TrainingNews::Refused)));
+        }
+        self.failed(error)
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> JobError {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use model::registry::{InstallNote, install};
+use model::registry::{InstallNote, Shelf};
 use model::train::WrittenRun;
 
+use super::examine::examined;
 use super::runner::Runner;
 use super::{JobError, Outcome};
 use crate::state::State;
@@ -15,7 +16,8 @@ pub(super) fn start_open(dir: PathBuf, state: &mut State, runner: &mut Runner) {
     runner.start(state, JobKind::Silent, "open-run", String::new(), move |_progress, _cancel| {
         let run = WrittenRun::read(&dir)
             .map_err(|error| JobError::Failed(format!("{error}: {}", dir.display())))?;
-        Ok(Outcome::RunOpened { dir, run })
+        let examined = examined(&run);
+        Ok(Outcome::RunOpened { dir, run, examined })
     });
 }
 
@@ -27,7 +29,8 @@ pub(super) fn start_promote(
     runner: &mut Runner,
 ) {
     runner.start(state, JobKind::Silent, "promote", String::new(), move |_progress, _cancel| {
-        let entry = install(&model_dir, &note).map_err(|error| {
+        let entry = Shelf::own().and_then(|shelf| shelf.install(&model_dir, &note));
+        let entry = entry.map_err(|error| {
             JobError::Failed(format!("The model cannot be kept: {error}: {}", model_dir.display()))
         })?;
         Ok(Outcome::Promoted(entry))

@@ -12,6 +12,8 @@ pub(crate) enum JobKind {
     OpenSlide,
     Analyze,
     Export,
+    /// Writes a corrected mask into a labelled folder.
+    Send,
     Import,
     FindLesions,
     LookAtBands,
@@ -20,6 +22,8 @@ pub(crate) enum JobKind {
     /// Looks at a labelled folder.
     CheckFolder,
     Train,
+    /// Changes the list of models.
+    Models,
     /// Takes the visible field apart.
     SplitField,
     /// Reads the patch under the pointer.

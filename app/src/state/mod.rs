@@ -2,6 +2,7 @@
 
 pub(crate) mod comparison;
 pub(crate) mod dialogs;
+pub(crate) mod image_queue;
 pub(crate) mod informative;
 pub(crate) mod jobs;
 pub(crate) mod layer;
@@ -11,6 +12,7 @@ pub(crate) mod notices;
 pub(crate) mod overlay;
 pub(crate) mod picture;
 pub(crate) mod review;
+pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod tour;
 pub(crate) mod training;
@@ -32,6 +34,8 @@ pub(crate) struct State {
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
     pub(crate) training: training::TrainingState,
+    /// Images that are gone through.
+    pub(crate) image_queue: Option<image_queue::ImageQueue>,
     pub(crate) session: session::Session,
     pub(crate) jobs: jobs::JobTray,
     pub(crate) notices: notices::Notices,

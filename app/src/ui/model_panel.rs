@@ -73,6 +73,10 @@ fn about_model_ui(ui: &mut Ui, manifest: &Manifest, has_result: bool) {
             let (mpp, threshold) = (manifest.mpp, manifest.recommended_threshold);
             paragraph_ui(ui, &format!("Works at {mpp} µm/px; recommended t = {threshold:.2}"));
             paragraph_ui(ui, &format!("Licence: {}", manifest.licence));
+            if !manifest.note.is_empty() {
+                paragraph_ui(ui, &format!("Note: {}", manifest.note));
+            }
+            super::model_list::provenance_ui(ui, manifest);
         });
 }
 

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Pretrain(PretrainArgs),
     /// Measure a model on a labelled folder
     Eval(EvalArgs),
-    /// List the models that are installed
+    /// List the models that are installed, keep, delete, export and import them
     Models(ModelsArgs),
     /// List the encoders that are installed, or add one
     Encoders(EncodersArgs),
@@ -294,9 +294,74 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<ModelsAction>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// What is done about the user's models; without one they are listed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsAction {
+    /// Keep the model of a finished run
+    Add(AddArgs),
+    /// Bring in a model folder, after a look at everything in it
+    Import(ImportArgs),
+    /// Copy a model as a folder
+    Export {
+        /// A model's name or folder
+        name: String,
+        /// Folder that the copy is put into; made if missing
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Change a model of yours for the version that it replaced
+    RollBack {
+        /// The model's name
+        name: String,
+    },
+    /// Delete a model of yours and the version before it
+    Delete {
+        /// The model's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// Short name, as typed after --model
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Readable title; the name if left out
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Organ, stain, source
+    #[arg(long)]
+    pub(crate) trained_on: Option<String>,
+    /// What you want to remember
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// The t that it recommends, 0 to 1; what its validation images propose if left out
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    pub(crate) threshold: Option<f32>,
+    /// Take the place of a model of yours of that name, which is kept as the version before
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The model folder
+    pub(crate) dir: PathBuf,
+    /// Short name; its own if left out
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Take the place of a model of yours of that name, which is kept as the version before
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[derive(Debug, Args)]

@@ -187,6 +187,43 @@ fn models_are_listed_as_one_object() {
     assert!(json(&output)["models"].is_array());
 }
 
+/// As [`cli`], with a folder of the user's models.
+fn cli_with_models(models: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_slidelight-cli"))
+        .args(arguments)
+        .env("SLIDELIGHT_MODELS", models)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_model_goes_out_comes_in_is_replaced_rolled_back_and_deleted() {
+    let Some(shipped) = shipped_model() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (models, out) = (folder.path().join("models"), folder.path().join("out"));
+    let models = |arguments: &[&str]| cli_with_models(&models, &[&["models"], arguments].concat());
+    assert_eq!(models(&["export", &shipped, "--out", text(&out)]).status.code(), Some(0));
+    let exported = out.join(&shipped);
+    let import = ["import", text(&exported), "--name", "mine", "--json"];
+    let entry = json(&models(&import));
+    assert_eq!(entry["name"], "mine");
+    assert_fails_with(&models(&import), "`mine` already");
+    assert_fails_with(&models(&["import", text(&exported)]), "came with the program");
+    assert_fails_with(&models(&["roll-back", "mine"]), "no version of `mine` before");
+    assert!(models(&[&import[..], &["--replace"]].concat()).status.success());
+    assert!(models(&["roll-back", "mine"]).status.success());
+    std::fs::write(exported.join("weights.safetensors"), b"others").unwrap();
+    assert_fails_with(
+        &models(&["import", text(&exported), "--name", "b"]),
+        "not those of the manifest",
+    );
+    assert_fails_with(&models(&["delete", &shipped]), "stays as it is");
+    assert_eq!(json(&models(&["delete", "mine", "--json"]))["deleted"], "mine");
+    let listed = json(&models(&["--json"]));
+    assert!(listed["models"].as_array().unwrap().iter().all(|it| it["name"] != "mine"));
+    assert_fails_with(&models(&["add", text(&out), "--name", "b"]), "expected a run folder");
+}
+
 #[test]
 fn a_configuration_with_an_unknown_field_is_refused() {
     let folder = tempfile::tempdir().unwrap();

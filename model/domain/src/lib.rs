@@ -22,6 +22,7 @@ pub mod heatmap;
 pub mod id;
 pub mod lesion_curve;
 pub mod mask;
+pub mod moment;
 pub mod otsu;
 pub mod pixels;
 pub mod progress;

@@ -21,10 +21,9 @@
 pub mod change;
 mod edit;
 pub mod journal;
-mod moment;
 pub mod outline;
 mod review;
 
+pub use domain::moment::Moment;
 pub use edit::{Bookmark, Deed, Edit, Entry, ReviewStatus};
-pub use moment::Moment;
 pub use review::{Change, Review, ReviewError};

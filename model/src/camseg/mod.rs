@@ -29,9 +29,10 @@ use crate::bag::feature_store::FeatureStore;
 use crate::data::check::check;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
-use crate::registry::ModelEntry;
+use crate::registry::{ModelEntry, Provenance};
 use crate::train::course::{Course, Material, compute_error};
 use crate::train::run_folder::{Found, REPORT, RunFolder};
+use crate::train::validation;
 use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 use dataset::Source;
 use trainer::Segmentation;
@@ -79,8 +80,8 @@ pub fn train_camseg(
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &model.config.bag, &config.folder, config.seed, work)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder.split_by_file())?;
-    let store = config.cache_features.then(default_feature_cache).flatten();
-    let store = store.as_deref().map(FeatureStore::new);
+    let cache = config.cache_features.then(default_feature_cache).flatten();
+    let store = cache.as_deref().map(FeatureStore::new);
     let source = Source {
         model: &model,
         entry: job.model,
@@ -94,10 +95,21 @@ pub fn train_camseg(
     let material = Material {
         fingerprint: source.fingerprint(&folder),
         title: "the labelled folder, the masks or the model of stage 1",
-        warnings: folder.warnings,
+        warnings: folder.warnings.clone(),
     };
     let outcome = Course::new(lesson, material, &mut run, on_event, control)?.run()?;
-    refiner::promote(&run, &config, config.ratio(&model.config.bag), job.model, outcome)
+    let stage_1 = job.model.manifest.name.clone();
+    let provenance = Provenance::now(&folder, Some(stage_1), &config);
+    let ratio = config.ratio(&model.config.bag);
+    let report = refiner::promote(&run, (&config, ratio), job.model, outcome, provenance)?;
+    let settings = AnalysisSettings {
+        device: job.device,
+        feature_cache: cache,
+        refine: true,
+        ..AnalysisSettings::default()
+    };
+    validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
+    Ok(report)
 }
 
 /// Stage 1 on the device.

@@ -12,9 +12,9 @@ use super::learner::normalized;
 use super::network::{NetworkConfig, SegmentationNetwork, variables};
 use crate::bag::feature_store::hex;
 use crate::registry::weights::{self, one_line};
-use crate::registry::{Manifest, ModelEntry};
+use crate::registry::{Manifest, ModelEntry, Provenance};
 use crate::train::course::Outcome;
-use crate::train::run_folder::{REPORT, RunFolder, write_file, write_json};
+use crate::train::run_folder::{RunFolder, write_file, write_json};
 use crate::train::{StopReason, TrainError, TrainReport};
 
 /// The description of a refiner in a model folder.
@@ -107,10 +107,10 @@ impl Refiner {
 /// Writes `model/` of the run: stage 1 as it was, and the refiner.
 pub(super) fn promote(
     run: &RunFolder,
-    config: &CamsegConfig,
-    pixel_ratio: f64,
+    (config, pixel_ratio): (&CamsegConfig, f64),
     stage_1: &ModelEntry,
     outcome: Outcome,
+    provenance: Provenance,
 ) -> Result<TrainReport, TrainError> {
     let dir = run.model_dir();
     let write_error = |error: &dyn std::fmt::Display| TrainError::Write(one_line(error));
@@ -144,11 +144,10 @@ pub(super) fn promote(
     let manifest = Manifest {
         name: format!("{}-refined", manifest.name),
         title: format!("{}, refined", manifest.title),
+        provenance: Some(provenance),
         ..manifest.clone()
     };
     write_json(&dir.join("manifest.json"), &manifest)?;
-    run.write_json(REPORT, &report)?;
-    run.forget_state()?;
     Ok(report)
 }
 

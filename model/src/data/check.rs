@@ -6,6 +6,7 @@ use std::path::Path;
 use domain::progress::{CancelToken, Cancelled, Progress};
 use sha2::{Digest as _, Sha256};
 
+use super::corrected;
 use super::finding::{Finding, Findings, Remedy};
 use super::folder::{FolderUse, LabelledImage, Listing, Split, list};
 use super::look::{Seen, look};
@@ -50,6 +51,8 @@ pub struct FolderSurvey {
     pub images: Vec<LabelledImage>,
     /// What each is used for.
     pub splits: Vec<Split>,
+    /// How many of the images have a corrected mask.
+    pub n_corrected: usize,
     /// Changes with any image, label, patient or split.
     pub fingerprint: String,
 }
@@ -125,7 +128,21 @@ pub fn survey(
     let mut findings = findings.all;
     findings.sort_by_key(|finding| finding.remedy);
     let fingerprint = fingerprint(&opened, &splits);
-    Ok(FolderSurvey { findings, images, splits, fingerprint })
+    let n_corrected = corrected::count(dir, &images);
+    Ok(FolderSurvey { findings, images, splits, n_corrected, fingerprint })
+}
+
+impl CheckedFolder {
+    /// Images of a split and label.
+    pub fn count(&self, split: Split, is_positive: bool) -> usize {
+        count(&self.images, &self.splits, split, is_positive)
+    }
+
+    /// The images of a split.
+    pub(crate) fn images_of(&self, split: Split) -> Vec<&LabelledImage> {
+        let rows = self.images.iter().zip(&self.splits);
+        rows.filter(|(_, it)| **it == split).map(|(image, _)| image).collect()
+    }
 }
 
 impl FolderSurvey {

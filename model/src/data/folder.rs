@@ -71,7 +71,7 @@ const NEGATIVE: &[&str] = &["negative", "neg", "normal", "benign", "healthy", "c
 const POSITIVE: &[&str] =
     &["positive", "pos", "tumor", "tumour", "lesion", "malignant", "cancer", "1"];
 /// Folders beside class folders that hold no class.
-const NO_CLASS: &[&str] = &["masks", "images"];
+const NO_CLASS: &[&str] = &["masks", "images", "corrected"];
 
 impl LabelledFolder {
     /// Reads `dir`.
@@ -88,6 +88,12 @@ impl LabelledFolder {
     pub fn has_splits(&self) -> bool {
         self.images.iter().any(|it| it.split.is_some())
     }
+}
+
+/// Where the image of that name lies in a labelled folder.
+pub fn image_path(dir: &Path, file: &str) -> Option<PathBuf> {
+    let places = [dir.join("images").join(file), dir.join(file)];
+    places.into_iter().find(|path| path.is_file())
 }
 
 /// The rows of a folder that can be understood, sorted by file, and what is wrong with the others or with all.
@@ -198,9 +204,7 @@ fn from_table(dir: &Path, table: &Path) -> Listing {
 
 fn labelled(dir: &Path, row: Row) -> Result<LabelledImage, Vec<String>> {
     let mut problems = Vec::new();
-    let path = [dir.join("images").join(&row.file), dir.join(&row.file)]
-        .into_iter()
-        .find(|path| path.is_file());
+    let path = image_path(dir, &row.file);
     if path.is_none() {
         problems.push(format!("there is no image {}", row.file));
     }

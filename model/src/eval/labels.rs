@@ -1,16 +1,10 @@
 //! Figures of whole images (MODELS section 9).
 
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
 use super::Classification;
+use super::resampling::Resampling;
 
 /// From this probability on an image counts as positive.
-const POSITIVE: f64 = 0.5;
-/// Redrawn sets of images for an interval.
-const N_BOOTSTRAP: usize = 1000;
-/// Share of redrawn figures that lies outside the interval, on both sides together.
-const OUTSIDE: f64 = 0.05;
+pub(crate) const POSITIVE: f64 = 0.5;
 
 /// Share of right labels at 0.5; 0 without images.
 pub(crate) fn accuracy(p: &[f64], is_positive: &[bool]) -> f64 {
@@ -43,19 +37,11 @@ pub(crate) fn auc(scores: &[f64], is_positive: &[bool]) -> Option<f64> {
 /// a class is missing.
 pub(crate) fn auc_interval(scores: &[f64], is_positive: &[bool]) -> Option<[f64; 2]> {
     auc(scores, is_positive)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut drawn: Vec<f64> = (0..N_BOOTSTRAP)
-        .filter_map(|_| {
-            let images: Vec<usize> =
-                (0..scores.len()).map(|_| rng.random_range(0..scores.len())).collect();
-            let scores: Vec<f64> = images.iter().map(|i| scores[*i]).collect();
-            let is_positive: Vec<bool> = images.iter().map(|i| is_positive[*i]).collect();
-            auc(&scores, &is_positive)
-        })
-        .collect();
-    drawn.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| drawn.get((share * (drawn.len().max(1) - 1) as f64).round() as usize);
-    Some([*at(OUTSIDE / 2.0)?, *at(1.0 - OUTSIDE / 2.0)?])
+    Resampling::of_images(scores.len()).interval(|images| {
+        let scores: Vec<f64> = images.iter().map(|i| scores[*i]).collect();
+        let is_positive: Vec<bool> = images.iter().map(|i| is_positive[*i]).collect();
+        auc(&scores, &is_positive)
+    })
 }
 
 /// The cut-off with the largest sensitivity + specificity - 1, positive from it on. `None` if a class is missing.

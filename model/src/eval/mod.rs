@@ -2,29 +2,36 @@
 
 mod baselines;
 pub(crate) mod labels;
+pub(crate) mod measure;
+mod measurement;
 pub(crate) mod pixels;
 mod report;
+mod resampling;
+mod score;
+mod seen;
 mod subject;
 mod suggest;
 
+pub use measurement::{MeasuredModel, Measurement, RocPoint};
+pub use pixels::Counts;
 pub use report::{
     Baseline, Classification, EvalReport, PixelScores, Segmentation, SuggestedThreshold,
     ThresholdRule, ThresholdScores,
 };
+pub use score::{Figure, ImageScore, Metric};
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Cancelled, Progress};
 
-use crate::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze_with, open_model};
+use crate::analysis::{AnalysisSettings, AnalyzeError, open_model};
 use crate::data::folder::{LabelledFolder, LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
-use crate::stopwatch::Stopwatch;
 use baselines::Baselines;
-use pixels::{Counts, segmentation};
+use pixels::segmentation;
+use seen::{Seen, add_histogram, add_ladder};
 use subject::Subject;
 
 /// Steps of the ladder of *t* between 0 and 1.
@@ -85,6 +92,7 @@ struct Measured {
     n_outside: usize,
     /// Values of the maps of images predicted positive, for each step of the ladder.
     map_values: Vec<u64>,
+    images: Vec<ImageScore>,
 }
 
 /// Runs `model` over rows of the folder and scores labels and, where
@@ -116,7 +124,8 @@ pub fn evaluate(
         cancel.check()?;
         progress.report(i as u64, images.len() as u64);
         let subject = Subject::open(image, masks, baselines.is_some())?;
-        measured.add(&subject, &loaded, model, (&settings.analysis, t), cancel)?;
+        let seen = Seen::of(&subject, (&loaded, model), (&settings.analysis, t), cancel)?;
+        measured.add(image, seen);
         baselines.iter_mut().for_each(|it| it.add(&subject));
     }
     let mut report = report((split, t), &measured, baselines, masks.is_some(), model);
@@ -153,45 +162,22 @@ fn rows_of(images: &[LabelledImage], split: Split) -> Vec<&LabelledImage> {
 }
 
 impl Measured {
-    fn add(
-        &mut self,
-        subject: &Subject,
-        model: &LoadedModel,
-        entry: &ModelEntry,
-        (settings, t): (&AnalysisSettings, f32),
-        cancel: &CancelToken,
-    ) -> Result<(), EvalError> {
-        let watch = Stopwatch::default();
-        let analysis =
-            match analyze_with(&subject.slide, model, entry, settings, watch, (&(), cancel)) {
-                Ok(analysis) => Some(analysis),
-                Err(AnalyzeError::NoTissue) => None,
-                Err(AnalyzeError::Cancelled(cancelled)) => return Err(cancelled.into()),
-                Err(error) => return Err(EvalError::Image(format!("{}: {error}", subject.file))),
-            };
-        self.p.push(analysis.as_ref().map_or(0.0, |it| it.probability));
-        self.is_positive.push(subject.is_positive);
-        self.kept.extend(analysis.as_ref().and_then(|it| it.faithfulness));
-        self.n_outside +=
-            usize::from(analysis.as_ref().is_some_and(|it| it.training_fit.is_outside));
-        if let Some(map) = analysis.as_ref().map(measured_map).filter(|it| 0.0 < it.max()) {
-            suggest::add_values(&mut self.map_values, map.values());
-        }
-        if let Some(truth) = &subject.truth {
-            let field = match &analysis {
-                Some(analysis) => measured_map(analysis).resampled(subject.slide.size()),
-                None => vec![0.0; truth.len()],
-            };
-            self.at_threshold.push(Counts::of(field.iter().map(|value| t < *value), truth));
-            add_ladder(&mut self.ladder, &field, truth);
-        }
-        Ok(())
+    fn add(&mut self, image: &LabelledImage, seen: Seen) {
+        self.p.push(seen.probability);
+        self.is_positive.push(image.is_positive);
+        self.kept.extend(seen.kept);
+        self.n_outside += usize::from(seen.is_outside);
+        self.at_threshold.extend(seen.at_threshold);
+        add_ladder(&mut self.ladder, &seen.ladder);
+        add_histogram(&mut self.map_values, &seen.values);
+        self.images.push(ImageScore {
+            file: image.file.clone(),
+            patient: image.patient.clone(),
+            is_positive: image.is_positive,
+            probability: seen.probability,
+            pixels: seen.at_threshold,
+        });
     }
-}
-
-/// The map under measurement: that of the last stage which was run.
-fn measured_map(analysis: &Analysis) -> &Heatmap {
-    analysis.refined.as_ref().unwrap_or(&analysis.heatmap)
 }
 
 /// The *t* that is recommended for the map under measurement.
@@ -209,23 +195,13 @@ fn threshold(step: usize) -> f32 {
     step as f32 / f32::from(N_THRESHOLDS)
 }
 
-/// Adds the counts of one field, cut at every *t* of the ladder.
-fn add_ladder(ladder: &mut Vec<Counts>, field: &[f32], truth: &[bool]) {
-    let n = usize::from(N_THRESHOLDS) + 1;
-    let thresholds: Vec<f32> = (0..n).map(threshold).collect();
-    // `exceeded[k]`: lesion and background pixels that exceed exactly the first k thresholds.
-    let mut exceeded = vec![[0_u64; 2]; n + 1];
-    for (value, truth) in field.iter().zip(truth) {
-        exceeded[thresholds.partition_point(|t| t < value)][usize::from(*truth)] += 1;
-    }
-    ladder.resize(n, Counts::default());
-    let mut below = [0_u64; 2];
-    let total = exceeded.iter().fold([0, 0], |sum, it| [sum[0] + it[0], sum[1] + it[1]]);
-    for (counts, of_step) in ladder.iter_mut().zip(&exceeded) {
-        below = [below[0] + of_step[0], below[1] + of_step[1]];
-        let above = [total[0] - below[0], total[1] - below[1]];
-        counts.add(Counts { tp: above[1], fp: above[0], fn_: below[1], tn: below[0] });
-    }
+/// The figures of summed counts at every *t* of the ladder.
+fn ladder_scores(ladder: &[Counts]) -> Vec<ThresholdScores> {
+    let scores = |(step, counts): (usize, &Counts)| ThresholdScores {
+        threshold: threshold(step),
+        pooled: counts.scores(),
+    };
+    ladder.iter().enumerate().map(scores).collect()
 }
 
 fn report(
@@ -235,15 +211,7 @@ fn report(
     has_masks: bool,
     model: &ModelEntry,
 ) -> EvalReport {
-    let thresholds: Vec<ThresholdScores> = measured
-        .ladder
-        .iter()
-        .enumerate()
-        .map(|(step, counts)| ThresholdScores {
-            threshold: threshold(step),
-            pooled: counts.scores(),
-        })
-        .collect();
+    let thresholds = ladder_scores(&measured.ladder);
     let n_images = measured.p.len();
     let mut notes = vec![domain::RESEARCH_USE_ONLY.to_owned()];
     notes.extend(baselines.as_ref().and_then(Baselines::note));
@@ -265,6 +233,8 @@ fn report(
             .max_by(|a, b| a.pooled.miou.total_cmp(&b.pooled.miou)),
         suggested_thresholds: suggest::suggestions(&thresholds, &measured.map_values),
         thresholds,
+        figures: score::figures(&measured.images),
+        images: measured.images.clone(),
         faithfulness: (!measured.kept.is_empty()).then(|| kept / measured.kept.len() as f64),
         baselines: baselines.map_or_else(Vec::new, Baselines::finish),
         provenance: provenance(model),
@@ -286,22 +256,7 @@ fn provenance(model: &ModelEntry) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::pixels::pooled;
     use super::*;
-
-    #[test]
-    fn the_ladder_counts_what_cutting_counts() {
-        let field = [0.0, 0.005, 0.01, 0.5, 0.505, 0.99, 1.0];
-        let truth = [false, true, false, true, false, true, true];
-        let mut ladder = Vec::new();
-        add_ladder(&mut ladder, &field, &truth);
-        assert_eq!(ladder.len(), 101);
-        for (step, counts) in ladder.iter().enumerate() {
-            let cut = Counts::of(field.iter().map(|value| threshold(step) < *value), &truth);
-            assert_eq!(*counts, cut, "t = {}", threshold(step));
-        }
-        assert_eq!(pooled(&ladder[..1]), ladder[0]);
-    }
 
     #[test]
     fn the_test_split_goes_before_val_and_without_splits_all_is_measured() {

@@ -1,14 +1,21 @@
 //! Figures of pixels (MODELS section 9).
 
+use serde::{Deserialize, Serialize};
+
 use super::{PixelScores, Segmentation};
 
 /// Pixels by what they are and what they were called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) tp: u64,
-    pub(crate) fp: u64,
-    pub(crate) fn_: u64,
-    pub(crate) tn: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Lesion that is marked.
+    pub tp: u64,
+    /// Background that is marked.
+    pub fp: u64,
+    /// Lesion that is not marked.
+    #[serde(rename = "fn")]
+    pub fn_: u64,
+    /// Background that is not marked.
+    pub tn: u64,
 }
 
 impl Counts {
@@ -33,7 +40,8 @@ impl Counts {
         self.tn += other.tn;
     }
 
-    pub(crate) fn scores(self) -> PixelScores {
+    /// The figures that follow from them.
+    pub fn scores(self) -> PixelScores {
         let Self { tp, fp, fn_, tn } = self;
         // Nothing to find and nothing found is right.
         let ratio = |a: u64, b: u64| if b == 0 { 1.0 } else { a as f64 / b as f64 };

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Figure, ImageScore};
+
 /// Figures of whole images; positive where `p >= 0.5`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
@@ -71,6 +73,8 @@ pub struct ThresholdScores {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdRule {
+    /// Largest mean overlap of lesion and background; needs masks.
+    Miou,
     /// Largest pixel sensitivity + specificity - 1; needs masks.
     Youden,
     /// Parts the values of the maps of images predicted positive into two groups; needs no mask and no label.
@@ -123,6 +127,12 @@ pub struct EvalReport {
     /// Proposals for *t* from these images; to be judged on others.
     #[serde(default)]
     pub suggested_thresholds: Vec<SuggestedThreshold>,
+    /// Figures of all images together, each with its interval over patients.
+    #[serde(default)]
+    pub figures: Vec<Figure>,
+    /// What was said about each image, its pixels at `threshold`.
+    #[serde(default)]
+    pub images: Vec<ImageScore>,
     /// Mean probability kept when only the patches under the map keep their features (MODELS section 6.6).
     pub faithfulness: Option<f64>,
     /// Simple methods measured by the same code.

@@ -42,10 +42,10 @@ impl Subject {
         let size = slide.size();
         if masks.is_some() && MAX_SIDE_PX < size.width.max(size.height) {
             let problem = format!(
-                "pixels are measured on images up to {MAX_SIDE_PX} px, found {} x {}",
-                size.width, size.height
+                "{}: pixels are measured on images up to {MAX_SIDE_PX} px, found {} x {}",
+                image.file, size.width, size.height
             );
-            return Err(unusable(&problem));
+            return Err(EvalError::Mask(problem));
         }
         let truth = masks.map(|masks| truth(image, masks, size)).transpose()?;
         let pixels = || if truth.is_some() { whole(&slide) } else { colors(&slide) };

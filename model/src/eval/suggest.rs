@@ -1,4 +1,4 @@
-//! Proposals for *t*: where sensitivity and specificity are best, where the maps' values part, where 90 % is found.
+//! Proposals for *t*: where overlap is best, where sensitivity and specificity are, where the maps' values part, where 90 % is found.
 
 use domain::otsu::otsu;
 
@@ -24,6 +24,7 @@ pub(super) fn suggestions(ladder: &[ThresholdScores], values: &[u64]) -> Vec<Sug
         pooled: Some(found.pooled),
     };
     let youden = |it: &ThresholdScores| it.pooled.recall + it.pooled.specificity;
+    let overlap = ladder.iter().max_by(|a, b| a.pooled.miou.total_cmp(&b.pooled.miou));
     let best = ladder.iter().max_by(|a, b| youden(a).total_cmp(&youden(b)));
     let sensitive = ladder.iter().rfind(|it| SENSITIVITY <= it.pooled.recall);
     let parted = first_high_step(values).map(|step| SuggestedThreshold {
@@ -32,6 +33,7 @@ pub(super) fn suggestions(ladder: &[ThresholdScores], values: &[u64]) -> Vec<Sug
         pooled: ladder.get(step).map(|it| it.pooled),
     });
     [
+        overlap.map(|it| at(ThresholdRule::Miou, it)),
         best.map(|it| at(ThresholdRule::Youden, it)),
         parted,
         sensitive.map(|it| at(ThresholdRule::Sensitivity90, it)),
@@ -68,6 +70,7 @@ mod tests {
         let ladder = [scores(0.0, 100, 100), scores(0.3, 95, 60), scores(0.6, 80, 10)];
         let found = suggestions(&ladder, &[]);
         let of = |rule| found.iter().find(|it| it.rule == rule).map(|it| it.threshold);
+        assert_eq!(of(ThresholdRule::Miou), Some(0.6));
         assert_eq!(of(ThresholdRule::Youden), Some(0.6));
         assert_eq!(of(ThresholdRule::Sensitivity90), Some(0.3));
         assert_eq!(of(ThresholdRule::Otsu), None);

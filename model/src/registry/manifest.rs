@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::moment::Moment;
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
+use crate::data::check::CheckedFolder;
+use crate::data::folder::Split;
 use crate::mil::NetworkConfig;
 
 /// The architecture words that this program runs.
@@ -40,10 +43,61 @@ pub struct Manifest {
     pub weights_sha256: String,
     /// Measured figures by name, as in its report.
     pub metrics: BTreeMap<String, f64>,
+    /// What its owner wants to remember.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// What it was trained from; older models do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
+/// What a model was trained from, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// When the training ended, as [`domain::moment::Moment`] writes it.
+    pub date: String,
+    /// Program and version that trained it.
+    pub software: String,
+    /// Changes with the images, labels, patients and splits of the labelled folder, lower-case hex.
+    pub data: String,
+    /// Images that were learned from, and those that chose the best epoch: positive and negative ones each.
+    pub images: ImageCounts,
+    /// The model that training went on from, or that stage 2 refines.
+    pub start_from: Option<String>,
+    /// Every setting of the run.
+    pub settings: serde_json::Value,
+}
+
+/// Images of both labels in two splits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageCounts {
+    /// Learned from, positive and negative.
+    pub train: [usize; 2],
+    /// Chose the best epoch, positive and negative.
+    pub val: [usize; 2],
+}
+
+impl Provenance {
+    /// Of a training on that folder which ends now.
+    pub(crate) fn now(
+        folder: &CheckedFolder,
+        start_from: Option<String>,
+        settings: &impl Serialize,
+    ) -> Self {
+        let counts = |split| [true, false].map(|label| folder.count(split, label));
+        Self {
+            date: Moment::now().to_string(),
+            software: concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned(),
+            data: folder.fingerprint.clone(),
+            images: ImageCounts { train: counts(Split::Train), val: counts(Split::Val) },
+            start_from,
+            settings: serde_json::to_value(settings).unwrap_or_default(),
+        }
+    }
 }
 
 /// The entry of [`Manifest::metrics`] with Youden's *t*.
-const YOUDEN: &str = "youden_threshold";
+pub(crate) const YOUDEN: &str = "youden_threshold";
 
 /// The two words that decide whether the rest can be understood.
 #[derive(Deserialize)]
@@ -117,6 +171,8 @@ pub(super) mod tests {
             encoder: "resnet50-in1k-layer3 at 64 px".to_owned(),
             weights_sha256: "ab".repeat(32),
             metrics: BTreeMap::new(),
+            note: String::new(),
+            provenance: None,
         }
     }
 

@@ -4,14 +4,16 @@
 //! [`MODELS_VARIABLE`] names, else in `slidelight/models` of the platform's data folder.
 
 mod config;
-mod install;
 mod manifest;
+mod shelf;
 pub(crate) mod weights;
 
 pub use config::{EncoderConfig, ModelConfig};
-pub use install::{InstallNote, install};
-pub use manifest::{ARCHITECTURES, MANIFEST_SCHEMA, Manifest};
+pub(crate) use manifest::YOUDEN;
+pub use manifest::{ARCHITECTURES, ImageCounts, MANIFEST_SCHEMA, Manifest, Provenance};
+pub use shelf::{InstallNote, Kept, Shelf, check, export};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
@@ -62,16 +64,19 @@ pub struct Survey {
     pub entries: Vec<ModelEntry>,
     /// Folders that cannot be used, one sentence each; a folder's name, never its path.
     pub problems: Vec<String>,
+    /// What can be done about those of the user, by name; shipped ones stay as they are.
+    pub kept: BTreeMap<String, Kept>,
 }
 
 /// Looks into every folder of model folders.
 pub fn survey() -> Survey {
-    survey_of(&folders())
+    let kept = Shelf::own().map(|shelf| shelf.kept()).unwrap_or_default();
+    Survey { kept, ..survey_of(&folders()) }
 }
 
 /// Every usable model folder, as [`survey`] finds them; a folder that cannot be used is logged.
 pub fn discover() -> Vec<ModelEntry> {
-    let Survey { entries, problems } = survey();
+    let Survey { entries, problems, .. } = survey();
     problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     entries
 }
@@ -96,8 +101,12 @@ pub fn find(name_or_dir: &str) -> Result<ModelEntry, RegistryError> {
 
 /// The folders that hold model folders, shipped first.
 fn folders() -> Vec<PathBuf> {
-    let shipped = crate::assets::assets_dir().map(|it| it.join("models"));
-    shipped.into_iter().chain(user_folder()).collect()
+    shipped_folder().into_iter().chain(user_folder()).collect()
+}
+
+/// The folder of the models that came with the program.
+fn shipped_folder() -> Option<PathBuf> {
+    crate::assets::assets_dir().map(|it| it.join("models"))
 }
 
 /// The user's folder of model folders, which may not be there yet.

@@ -1,7 +1,7 @@
 //! Training: a labelled folder in, a run folder out. A finished run holds a model folder (MODELS section 5.3).
 //!
 //! ```text
-//! RUN/config.json split.json events.jsonl report.json
+//! RUN/config.json split.json events.jsonl validation.json report.json
 //!     state.safetensors                  while unfinished: what the run goes on from
 //!     checkpoints/NNN.safetensors        averaged weights of the last epochs
 //!     best.safetensors
@@ -31,6 +31,7 @@ mod state;
 mod statistics;
 mod trainer;
 mod validate;
+pub(crate) mod validation;
 mod written_run;
 
 pub(crate) use config::merge;
@@ -42,15 +43,17 @@ pub use preset::Preset;
 pub(crate) use state::{Position, TrainState};
 pub use written_run::{Stage, WrittenRun, free_run_folder};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use domain::progress::{CancelToken, Cancelled, PauseToken, Progress};
 
+use crate::analysis::{AnalysisSettings, default_feature_cache};
 use crate::bag::feature_store::FeatureStore;
 use crate::data::check::{CheckedFolder, FolderError, check};
 use crate::device::DeviceChoice;
 use crate::encoder::{self, Encoder};
 use crate::pipeline::feature_space::FeatureSpace;
+use crate::registry::Provenance;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
 use run_folder::{Found, REPORT, RunFolder};
@@ -150,21 +153,35 @@ pub fn train(
     let start = start(&config)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder.split_by_file())?;
     let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
+    let seen = statistics::feature_space(&dataset, encoder.feature_dim());
     let (start, space) = match start {
-        Some((weights, space)) => (Some(weights), space),
-        None => (None, statistics::feature_space(&dataset, encoder.feature_dim())),
+        Some((weights, before)) => (Some(weights), seen.scaled_like(before)),
+        None => (None, seen),
     };
     let setup = Setup {
         config: &config,
         dataset: &dataset,
         space: &space,
-        warnings: folder.warnings,
-        data: folder.fingerprint,
+        warnings: folder.warnings.clone(),
+        data: folder.fingerprint.clone(),
         start,
         device,
     };
     let outcome = Trainer::new(&setup, &mut run, on_event, &control)?.run()?;
-    promote::promote(&run, &config, &space, &outcome)
+    let provenance = Provenance::now(&folder, config.start_from.clone(), &config);
+    let report = promote::promote(&run, &config, &space, &outcome, provenance)?;
+    let settings = AnalysisSettings {
+        device: job.device,
+        feature_cache: feature_cache(config.cache_features),
+        ..AnalysisSettings::default()
+    };
+    validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
+    Ok(report)
+}
+
+/// Where features are kept, if they are.
+fn feature_cache(is_kept: bool) -> Option<PathBuf> {
+    is_kept.then(default_feature_cache).flatten()
 }
 
 fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, TrainError> {
@@ -180,7 +197,7 @@ fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, Trai
     )))
 }
 
-/// Weights and feature statistics of the model that training starts from, if it does.
+/// Weights of the model that training starts from, if it does, and the features that they are used to.
 fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainError> {
     let Some(name) = &config.start_from else { return Ok(None) };
     let unusable = |error: &dyn std::fmt::Display| {
@@ -204,7 +221,7 @@ fn dataset(
     config: &TrainConfig,
     control: TrainControl<'_>,
 ) -> Result<Dataset, TrainError> {
-    let store = config.cache_features.then(crate::analysis::default_feature_cache).flatten();
+    let store = feature_cache(config.cache_features);
     let store = store.as_deref().map(FeatureStore::new);
     store.iter().for_each(FeatureStore::tidy);
     dataset::load(&folder.images, &folder.splits, encoder, config, store.as_ref(), control)

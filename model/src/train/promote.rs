@@ -1,17 +1,17 @@
-//! A finished run becomes a model folder.
+//! A trained network becomes a model folder, and its run is finished.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use super::run_folder::{REPORT, RunFolder, write_file, write_json};
+use super::run_folder::{RunFolder, write_file, write_json};
 use super::trainer::Outcome;
 use super::{TrainConfig, TrainError, TrainReport, write_error};
 use crate::bag::feature_store::hex;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, one_line};
-use crate::registry::{MANIFEST_SCHEMA, Manifest};
+use crate::registry::{MANIFEST_SCHEMA, Manifest, Provenance};
 
 /// Writes `model/` of the run from its best weights.
 pub(super) fn promote(
@@ -19,6 +19,7 @@ pub(super) fn promote(
     config: &TrainConfig,
     space: &FeatureSpace,
     outcome: &Outcome,
+    provenance: Provenance,
 ) -> Result<TrainReport, TrainError> {
     let dir = run.model_dir();
     std::fs::create_dir_all(&dir).map_err(|error| write_error(&error))?;
@@ -30,10 +31,11 @@ pub(super) fn promote(
     write_json(&dir.join("config.json"), &config.model)?;
     write_json(&dir.join("report.json"), &report)?;
     // The manifest comes last: a folder without one is no model.
-    let manifest = manifest(config, &hex(&Sha256::digest(&bytes)), &report.metrics);
+    let manifest = Manifest {
+        provenance: Some(provenance),
+        ..manifest(config, &hex(&Sha256::digest(&bytes)), &report.metrics)
+    };
     write_json(&dir.join("manifest.json"), &manifest)?;
-    run.write_json(REPORT, &report)?;
-    run.forget_state()?;
     Ok(report)
 }
 
@@ -69,5 +71,7 @@ fn manifest(config: &TrainConfig, sha256: &str, metrics: &BTreeMap<String, f64>)
         encoder: format!("{} at {} px", encoder.name, encoder.input_px),
         weights_sha256: sha256.to_owned(),
         metrics: metrics.clone(),
+        note: String::new(),
+        provenance: None,
     }
 }

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::event::{TrainEvent, TrainReport};
 use super::run_folder::{CONFIG, EVENTS, Found, REPORT, RunFolder};
+use super::validation::VALIDATION;
 use super::{TrainConfig, TrainError};
 use crate::camseg::CamsegConfig;
+use crate::eval::{Measurement, Metric, ThresholdRule};
+use crate::registry::{InstallNote, YOUDEN};
 
 /// Which of the two networks a run trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct WrittenRun {
     pub events: Vec<TrainEvent>,
     /// What it reached, once it is finished.
     pub report: Option<TrainReport>,
+    /// Its model on the validation images; runs of earlier versions have none.
+    pub validation: Option<Measurement>,
 }
 
 impl WrittenRun {
@@ -51,8 +56,44 @@ impl WrittenRun {
             }),
             _ => None,
         };
-        Ok(Self { stage, epochs, events: events(dir)?, report })
+        let validation = report.as_ref().and_then(|_| validation(dir));
+        Ok(Self { stage, epochs, events: events(dir)?, report, validation })
     }
+}
+
+impl WrittenRun {
+    /// What the list of models should say of its model, apart from names: *t* and figures of the validation images.
+    pub fn proposal(&self) -> InstallNote {
+        let mut note = InstallNote::default();
+        let Some(measured) = &self.validation else { return note };
+        let n = measured.images.len();
+        note.threshold = measured.recommended_threshold().map(|it| {
+            let how = match it.rule {
+                ThresholdRule::Otsu => {
+                    format!("Otsu's t of the maps of {n} validation images; no mask was seen")
+                }
+                _ => format!("largest mIoU on the masks of {n} validation images"),
+            };
+            (it.threshold, how)
+        });
+        let chief = [("val_miou", Metric::Miou), ("val_dice", Metric::Dice)];
+        let figures =
+            chief.into_iter().filter_map(|(name, it)| Some((name, measured.figure(it)?.value)));
+        note.figures = figures.map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut rules = measured.suggested_thresholds.iter();
+        let youden = rules.find(|it| it.rule == ThresholdRule::Youden);
+        if let Some(youden) = youden.filter(|_| self.stage == Stage::Fmamil) {
+            note.figures.insert(YOUDEN.to_owned(), f64::from(youden.threshold));
+        }
+        note
+    }
+}
+
+/// The measurement of a finished run; one that cannot be read is as good as none.
+fn validation(dir: &Path) -> Option<Measurement> {
+    let path = dir.join(VALIDATION);
+    let read = path.is_file().then(|| Measurement::read(&path))?;
+    read.inspect_err(|problem| tracing::warn!("{VALIDATION} of a run: {problem}")).ok()
 }
 
 /// The first of `NAME-1`, `NAME-2`, … in `folder` that is not there yet.

@@ -14,8 +14,8 @@ use crate::bag::feature_store::key;
 use crate::data::folder::{Split, is_image, list};
 use crate::train::TrainError;
 
-/// Folders that hold no slides of their own.
-const MASKS: &str = "masks";
+/// Folders that hold no slides but what is lesion on them.
+const OF_MASKS: [&str; 2] = ["masks", "corrected"];
 
 /// A file that can be opened.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ fn walk(dir: &Path, prefix: &str, found: &mut Vec<(String, PathBuf)>) {
         }
         let file = format!("{prefix}{name}");
         if path.is_dir() {
-            if name != MASKS {
+            if !OF_MASKS.contains(&name.as_str()) {
                 walk(&path, &format!("{file}/"), found);
             }
         } else if is_image(&name) {
@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn masks_labels_and_test_images_are_not_looked_at() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["a/x.png", "a/masks/x.png", "b.svs", ".hidden.png", "note.txt"] {
+        for name in
+            ["a/x.png", "a/masks/x.png", "corrected/x.png", "b.svs", ".hidden.png", "note.txt"]
+        {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"").unwrap();

@@ -17,6 +17,9 @@ use crate::state::jobs::JobKind;
 use crate::state::training::plan::{Aim, Plan};
 use crate::state::training::run_view::Standing;
 
+/// How a *t* was chosen that someone typed.
+const CHOSEN_BY_HAND: &str = "chosen by hand when the model was kept";
+
 /// A wish about training.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TrainingCommand {
@@ -26,6 +29,8 @@ pub(crate) enum TrainingCommand {
     PickFolder,
     /// A folder was dropped or chosen: take and check it.
     TakeFolder(PathBuf),
+    /// Something was dropped, which may be a folder or a slide: see what it is.
+    TakeDropped(PathBuf),
     /// Check the folder that is typed.
     Check,
     StopCheck,
@@ -35,6 +40,8 @@ pub(crate) enum TrainingCommand {
     SetSeed(u64),
     SetAim(Aim),
     SetFineTuning(bool),
+    /// Let stage 2 learn from corrected masks or not.
+    SetCorrected(bool),
     SetPreset(Preset),
     SetOption(Stage, &'static str, Value),
     /// Take the preset's value again.
@@ -57,6 +64,11 @@ pub(crate) enum TrainingCommand {
     SetName(String),
     SetTitle(String),
     SetTrainedOn(String),
+    SetNote(String),
+    /// The *t* that the kept model recommends.
+    SetThreshold(f32),
+    /// Whether the kept model takes the place of one of the user's.
+    SetReplacing(bool),
     /// Make the finished run a model of the list.
     Promote,
 }
@@ -78,6 +90,7 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
             training.run_text.clear();
             return check(state);
         }
+        TrainingCommand::TakeDropped(path) => return vec![Effect::LookAtDropped(path)],
         TrainingCommand::Check => return check(state),
         TrainingCommand::StopCheck => return stop(state, JobKind::CheckFolder),
         TrainingCommand::SetConsent(is_given) => training.plan.how.leave_out = is_given,
@@ -88,6 +101,7 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         }
         TrainingCommand::SetAim(aim) => training.plan.aim = aim,
         TrainingCommand::SetFineTuning(is_chosen) => training.plan.is_fine_tuning = is_chosen,
+        TrainingCommand::SetCorrected(is_used) => training.plan.ignores_corrected = !is_used,
         TrainingCommand::SetPreset(preset) => training.plan.preset = preset,
         TrainingCommand::SetOption(stage, path, value) => {
             training.plan.changes_mut(stage).insert(path.to_owned(), value);
@@ -111,6 +125,11 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         TrainingCommand::SetName(name) => training.note.name = name,
         TrainingCommand::SetTitle(title) => training.note.title = title,
         TrainingCommand::SetTrainedOn(words) => training.note.trained_on = words,
+        TrainingCommand::SetNote(note) => training.note.note = note,
+        TrainingCommand::SetThreshold(t) => {
+            training.note.threshold = Some((t, CHOSEN_BY_HAND.to_owned()));
+        }
+        TrainingCommand::SetReplacing(is_meant) => training.note.replaces = is_meant,
         TrainingCommand::Promote => return promote(state),
     }
     Vec::new()
@@ -133,7 +152,13 @@ fn check(state: &mut State) -> Vec<Effect> {
 pub(crate) fn chosen_plan(state: &State) -> Plan {
     let training = &state.training;
     let model = training.plan.needs_model().then(|| state.models.selected.clone()).flatten();
-    Plan { model, run_dir: PathBuf::from(training.run_text.trim()), ..training.plan.clone() }
+    let has_corrected = training.survey.as_ref().is_some_and(|survey| 0 < survey.n_corrected);
+    Plan {
+        model,
+        run_dir: PathBuf::from(training.run_text.trim()),
+        ignores_corrected: training.plan.ignores_corrected || !has_corrected,
+        ..training.plan.clone()
+    }
 }
 
 fn start(state: &mut State) -> Vec<Effect> {

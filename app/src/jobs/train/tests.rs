@@ -95,6 +95,9 @@ fn a_stopped_training_goes_on_in_another_window_to_the_same_figures() {
     live(&mut state, &mut runner, |_| false);
     assert_eq!(report(&state).metrics, unbroken);
     assert_eq!(n_epochs(&state), 3, "the curves of both windows are one");
+    let examined = state.training.run.as_ref().unwrap().examined.as_ref().unwrap();
+    assert_eq!(examined.measured.images.len(), 6);
+    assert!(examined.lists.iter().all(|list| list.models.len() == 1));
 }
 
 #[test]
@@ -109,4 +112,20 @@ fn a_folder_that_is_not_there_is_said_with_the_run() {
     live(&mut state, &mut runner, |_| false);
     let text = &state.notices.shown[0].text;
     assert!(text.contains("there is no such folder") && text.contains("/nowhere/run"), "{text}");
+}
+
+#[test]
+fn a_run_folder_that_is_taken_is_no_unfinished_run() {
+    let folder = labelled_folder();
+    let taken = folder.path().join("taken");
+    std::fs::create_dir(&taken).unwrap();
+    std::fs::write(taken.join("config.json"), "{}").unwrap();
+    let (mut state, mut runner) = window();
+    let plan = tiny(folder.path(), "taken");
+    state.session.training = Some(plan.clone());
+    start(plan, false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |_| false);
+    let text = &state.notices.shown[0].text;
+    assert!(text.contains("holds an unfinished run"), "{text}");
+    assert!(state.session.training.is_none() && state.training.run.is_none());
 }

@@ -1,5 +1,6 @@
 //! The training panel: a folder that was checked, a plan, a run.
 
+pub(crate) mod examined;
 pub(crate) mod plan;
 pub(crate) mod run_view;
 #[cfg(test)]
@@ -28,6 +29,8 @@ pub(crate) enum TrainingNews {
         so_far: Vec<TrainEvent>,
     },
     Said(TrainEvent),
+    /// It never began: its run folder is taken, or what it is to learn from cannot be used.
+    Refused,
 }
 
 /// The training panel.
@@ -76,6 +79,7 @@ impl TrainingState {
                 so_far.iter().for_each(|event| view.take(event));
                 self.run = Some(view);
             }
+            TrainingNews::Refused => self.run = None,
             TrainingNews::Said(event) => {
                 if let Some(view) = &mut self.run {
                     view.take(&event);

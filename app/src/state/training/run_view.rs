@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::train::{Narrator, Stage, TrainEvent, TrainReport};
+
+use super::examined::Examined;
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 500;
@@ -48,6 +51,8 @@ pub(crate) struct RunView {
     pub(crate) best_epoch: Option<usize>,
     pub(crate) log: Vec<String>,
     pub(crate) standing: Standing,
+    /// Its model on the validation images; runs of earlier versions do not say.
+    pub(crate) examined: Option<Arc<Examined>>,
     narrator: Narrator,
 }
 
@@ -63,6 +68,7 @@ impl RunView {
             best_epoch: None,
             log: Vec::new(),
             standing,
+            examined: None,
             narrator: Narrator::default(),
         }
     }

@@ -6,10 +6,16 @@ use std::sync::Arc;
 use model::data::check::FolderSurvey;
 use model::data::folder::{LabelledImage, Split};
 use model::data::{Finding, Remedy};
+use model::eval::{
+    Figure, ImageScore, MeasuredModel, Measurement, Metric, SuggestedThreshold, ThresholdRule,
+};
+use model::registry::InstallNote;
 use model::train::{Stage, StopReason, TrainEvent, TrainReport};
 
 use super::TrainingState;
+use super::examined::Examined;
 use super::run_view::{RunView, Standing};
+use crate::state::image_queue::{ImageList, Stop};
 
 /// A checked folder of eight images of which one has to be left out, and a run folder.
 pub(crate) fn training() -> TrainingState {
@@ -32,6 +38,7 @@ pub(crate) fn training() -> TrainingState {
         ],
         images: (0..8).map(image).collect(),
         splits: [[Split::Train; 4], [Split::Val; 4]].concat(),
+        n_corrected: 0,
         fingerprint: String::new(),
     };
     TrainingState {
@@ -55,6 +62,61 @@ pub(crate) fn run(standing: Standing) -> RunView {
         }
         view.take(&TrainEvent::Checkpoint { epoch, is_best: true });
     }
+    view
+}
+
+/// A finished run with a report on four images, two of which it is wrong about.
+pub(crate) fn examined_run() -> RunView {
+    let probabilities = [0.9, 0.9, 0.4, 0.1];
+    let image = |(i, probability): (usize, f64)| ImageScore {
+        file: format!("{i}.png"),
+        patient: format!("P{i}"),
+        is_positive: i.is_multiple_of(2),
+        probability,
+        pixels: None,
+    };
+    let measured = Measurement {
+        model: MeasuredModel {
+            name: "my-model".to_owned(),
+            title: "My model".to_owned(),
+            weights_sha256: String::new(),
+            is_refined: false,
+        },
+        folder: PathBuf::from("/data"),
+        split: "val".to_owned(),
+        images: probabilities.into_iter().enumerate().map(image).collect(),
+        threshold: 0.5,
+        figures: vec![Figure { metric: Metric::Auc, value: 0.75, interval: Some([0.5, 1.0]) }],
+        thresholds: Vec::new(),
+        suggested_thresholds: vec![SuggestedThreshold {
+            rule: ThresholdRule::Otsu,
+            threshold: 0.35,
+            pooled: None,
+        }],
+        faithfulness: Some(0.8),
+        notes: Vec::new(),
+    };
+    let stop = |image: &ImageScore| Stop {
+        path: Some(PathBuf::from("/data").join(&image.file)),
+        words: format!(
+            "{}: labelled {}, probability {:.2}",
+            image.file,
+            if image.is_positive { "positive" } else { "negative" },
+            image.probability
+        ),
+    };
+    let stops = measured.most_wrong().into_iter().map(stop).collect();
+    let models = vec![crate::command::samples::model("a")];
+    let list = ImageList { title: "Most wrong labels", stops, models };
+    let proposal = InstallNote {
+        threshold: Some((0.35, "Otsu's t of the maps".to_owned())),
+        ..InstallNote::default()
+    };
+    let examined =
+        Examined { roc: measured.roc(), proposal, lists: vec![Arc::new(list)], measured };
+    let standing = Standing::Finished(Box::new(report()));
+    let mut view = run(standing);
+    view.examined = Some(Arc::new(examined));
     view
 }
 

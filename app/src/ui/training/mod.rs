@@ -2,8 +2,10 @@
 
 mod curves;
 mod folder_step;
+mod keep;
 mod options;
 mod plan_step;
+pub(crate) mod report;
 mod result;
 mod run_page;
 

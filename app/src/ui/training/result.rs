@@ -1,15 +1,25 @@
-//! What a finished run reached, and making it a model of the list.
+//! What a finished run reached.
 
-use egui::{Grid, RichText, TextEdit, Ui};
+use std::collections::BTreeMap;
+
+use egui::{Grid, RichText, Ui};
+use model::registry::Kept;
 use model::train::{StopReason, TrainReport};
 
+use super::keep::keep_ui;
+use super::report::report_ui;
 use super::weak;
-use crate::command::{Commands, TrainingCommand};
+use crate::command::Commands;
 use crate::state::training::TrainingState;
+use crate::state::training::run_view::RunView;
 use crate::ui::{section_title, theme};
 
 /// Share of the probability that maps keep, below which the result warns.
 const FAITHFUL: f64 = 0.2;
+
+/// Said of runs whose folder has no measurement.
+const NOT_EXAMINED: &str = "This run does not say how its model does on single images: it was trained by an earlier \
+    version, or its validation.json cannot be read. Curves and lists of images are left out.";
 
 /// Figures of a report and what they are called.
 const FIGURES: [(&str, &str); 6] = [
@@ -23,8 +33,8 @@ const FIGURES: [(&str, &str); 6] = [
 
 pub(super) fn result_ui(
     ui: &mut Ui,
-    report: &TrainReport,
-    training: &TrainingState,
+    (run, report): (&RunView, &TrainReport),
+    (training, kept): (&TrainingState, &BTreeMap<String, Kept>),
     commands: &mut Commands,
 ) {
     section_title(ui, "Result");
@@ -35,6 +45,23 @@ pub(super) fn result_ui(
     };
     let (best, n) = (report.best_epoch, report.n_epochs);
     weak(ui, &format!("The model is from epoch {best} of {n}; {why}."));
+    match &run.examined {
+        Some(examined) => report_ui(ui, examined, commands),
+        None => {
+            figures_ui(ui, report);
+            weak(ui, NOT_EXAMINED);
+        }
+    }
+    weak(
+        ui,
+        "Measured on the validation images, which also chose the epoch: images that took no part may do worse.",
+    );
+    faithfulness_ui(ui, report);
+    keep_ui(ui, training, kept, commands);
+}
+
+/// The figures of the best epoch.
+fn figures_ui(ui: &mut Ui, report: &TrainReport) {
     Grid::new("result").num_columns(2).spacing([18.0, 3.0]).show(ui, |ui| {
         for (metric, name) in FIGURES {
             if let Some(value) = figure(report, metric) {
@@ -44,12 +71,6 @@ pub(super) fn result_ui(
             }
         }
     });
-    weak(
-        ui,
-        "Measured on the validation images, which also chose the epoch: images that took no part may do worse.",
-    );
-    faithfulness_ui(ui, report);
-    promote_ui(ui, training, commands);
 }
 
 /// Labels can be learned without their places.
@@ -76,38 +97,4 @@ fn figure(report: &TrainReport, metric: &str) -> Option<String> {
         (Some(_), Some(_)) => format!("{value:.3} (too few images to tell an interval)"),
         _ => format!("{value:.3}"),
     })
-}
-
-fn promote_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
-    section_title(ui, "Keep it as a model");
-    if let Some(name) = &training.promoted {
-        let text = format!("{name} is in the list of models and chosen: run it on the open slide.");
-        ui.label(RichText::new(text).color(theme::DONE));
-        return;
-    }
-    let note = &training.note;
-    for (label, text, hint, command) in [
-        (
-            "Name",
-            &note.name,
-            "letters, digits, - and _",
-            TrainingCommand::SetName as fn(String) -> _,
-        ),
-        ("Title", &note.title, "as the list shows it", TrainingCommand::SetTitle),
-        ("Trained on", &note.trained_on, "organ, stain, source", TrainingCommand::SetTrainedOn),
-    ] {
-        ui.horizontal(|ui| {
-            let label = ui.add_sized([80.0, 20.0], egui::Label::new(label));
-            let mut typed = text.clone();
-            let field =
-                TextEdit::singleline(&mut typed).desired_width(f32::INFINITY).hint_text(hint);
-            if ui.add(field).labelled_by(label.id).changed() {
-                commands.push(command(typed));
-            }
-        });
-    }
-    let button = theme::primary_button("Add to the models");
-    if ui.add_enabled(!note.name.trim().is_empty(), button).clicked() {
-        commands.push(TrainingCommand::Promote);
-    }
 }

@@ -31,7 +31,8 @@ pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &
         curves::curves_ui(ui, run);
     }
     if let Some(report) = run.report() {
-        result::result_ui(ui, report, &state.training, commands);
+        let list = (&state.training, &state.models.kept);
+        result::result_ui(ui, (run, report), list, commands);
     }
     log_ui(ui, run);
 }

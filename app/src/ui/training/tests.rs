@@ -1,5 +1,6 @@
 use super::*;
-use crate::command::{Command, samples as sample_states};
+use crate::command::{Command, QueueCommand, samples as sample_states};
+use crate::state::image_queue::Origin;
 use crate::state::training::plan::Plan;
 use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
@@ -109,6 +110,30 @@ fn a_finished_training_reports_with_an_interval_and_becomes_a_model() {
     assert_eq!(asked(&state, "Add to the models"), training(TrainingCommand::Promote));
     state.training.promoted = Some("mine".to_owned());
     labels(&state, &["mine is in the list of models"]);
+}
+
+#[test]
+fn a_report_shows_figures_and_curves_and_leads_to_the_images() {
+    let mut state = planned();
+    state.training.run = Some(samples::examined_run());
+    labels(
+        &state,
+        &[
+            "0.750 (95 % interval 0.500 to 1.000)",
+            "ROC: positives found over false alarms: AUC 0.750",
+            "Labels, cut at a probability: sensitivity, specificity, Youden's at",
+            "Most wrong labels (2)",
+        ],
+    );
+    let open = QueueCommand::Open { origin: Origin::Report, list: 0, at: 1 };
+    let second = "2.png: labelled positive, probability 0.40";
+    assert_eq!(asked(&state, second), vec![Command::Queue(open)]);
+}
+
+#[test]
+fn a_run_of_an_earlier_version_says_that_images_are_missing() {
+    let state = running(Standing::Finished(Box::new(samples::report())));
+    labels(&state, &["This run does not say how its model does on single images"]);
 }
 
 #[test]

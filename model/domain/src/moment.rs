@@ -1,4 +1,4 @@
-//! Points in time, as the journal writes them.
+//! Points in time, as journals and manifests write them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
