@@ -6,8 +6,8 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, LesionCommand, ModelCommand, OverlayCommand, QueueCommand, ReviewCommand,
-    TrainingCommand, ViewCommand, WindowCommand, key_set,
+    Command, ComparingCommand, FileCommand, LesionCommand, ModelCommand, OverlayCommand,
+    QueueCommand, ReviewCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -180,6 +180,12 @@ fn model() -> Vec<Entry> {
     vec![
         item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
         item("Stop the run", ModelCommand::Cancel, &[]),
+        entry(
+            Menu::Model,
+            "Compare two models…",
+            ComparingCommand::Show,
+            &[ctrl_shift(Key::M, "Ctrl+Shift+M")],
+        ),
         item(
             "Models: keep, delete, export, import…",
             ModelCommand::ShowList,

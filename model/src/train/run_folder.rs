@@ -19,6 +19,7 @@ use crate::registry::weights::{self, Tensors, one_line};
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const REPORT: &str = "report.json";
 pub(crate) const EVENTS: &str = "events.jsonl";
+pub(crate) const SPLIT: &str = "split.json";
 const STATE: &str = "state.safetensors";
 /// What half-written files are called.
 const HALF_WRITTEN: &str = ".half-written-";
@@ -114,7 +115,7 @@ impl RunFolder {
         if found == Found::Nothing {
             let files = folder.images.iter().map(|it| it.file.as_str());
             let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
-            run.write_json("split.json", &by_file)?;
+            run.write_json(SPLIT, &by_file)?;
             run.write_json(CONFIG, config)?;
         }
         Ok(run)
