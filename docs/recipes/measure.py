@@ -10,6 +10,8 @@ on `val`, and *t* is then taken from the very images it is measured on. `maps` o
 maps that a row is measured by, beside its own, without training again. What is finished already is not run again, and
 what was broken off goes on. `{out}` and `{seed}` in a list stand for the folder of all runs and the seed.
 
+A row may say `"untrained": MODEL`: nothing is trained and that model is measured; or `"options": […]`, further words for `train`.
+
 A list with `stage_1`, a model's name or folder, is about stage 2: its rows train a refiner on that model's heatmaps (`train --stage
 camseg`), and the refined maps are measured. With `stage_1_map` the model of that folder is drawn by another map than its own. There a row
 may say `"heatmap_alone": true`: nothing is trained and the heatmap is measured; or `"true_masks": true`: the masks of the data take the
@@ -39,7 +41,6 @@ def run(arguments):
 
 
 def train(cli, config, data, out, options=()):
-    out.mkdir(parents=True, exist_ok=True)
     settings = out / "settings.json"
     settings.write_text(json.dumps(config, indent=2) + "\n")
     run([cli, "train", data, "--out", out / "run", "--config", settings, "--resume", *options])
@@ -56,8 +57,8 @@ def drawn_by(model, kind, folder):
 def refine(cli, config, data, out, stage_1):
     """One row of a list about stage 2, and its figures."""
     heatmap_alone, true_masks = config.pop("heatmap_alone", False), config.pop("true_masks", False)
+    out.mkdir(parents=True, exist_ok=True)
     if heatmap_alone:
-        out.mkdir(parents=True, exist_ok=True)
         return measure(cli, data, out, None, stage_1)
     masks = ["--masks", data / "masks"] if true_masks else []
     train(cli, config, data, out, ["--stage", "camseg", "--model", stage_1, *masks])
@@ -103,6 +104,7 @@ def main():
     print("| row | n | " + " | ".join(FIGURES) + " |\n" + "|---" * (len(FIGURES) + 2) + "|")
     for name in args.rows or experiments["rows"]:
         config = merged(experiments["base"], experiments["rows"][name])
+        untrained, options = config.pop("untrained", None), config.pop("options", [])
         stage_1 = experiments.get("stage_1")
         if not stage_1:
             config.setdefault("description", {})["name"] = name
@@ -118,9 +120,11 @@ def main():
                     model = drawn_by(pathlib.Path(model), experiments["stage_1_map"], args.out / "stage_1" / str(seed))
                 found[None].append(refine(args.cli, config_of_seed, data, out, model))
                 continue
-            train(args.cli, config_of_seed, data, out)
+            out.mkdir(parents=True, exist_ok=True)
+            if not untrained:
+                train(args.cli, config_of_seed, data, out, options)
             for kind in kinds:
-                found[kind].append(measure(args.cli, data, out, kind))
+                found[kind].append(measure(args.cli, data, out, kind, untrained))
         for kind, figures in found.items():
             print(line(f"{name}, {kind}" if kind else name, figures), flush=True)
 

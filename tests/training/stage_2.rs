@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use domain::coords::LevelRect;
+use domain::annotation::{AnnotationClass, Shape};
+use domain::contour::Polygon;
+use domain::coords::{Level0Px, LevelRect};
 use domain::heatmap::Heatmap;
 use domain::id::LevelIndex;
 use domain::progress::{CancelToken, PauseToken};
-use image::RgbImage;
+use image::{GrayImage, Luma, RgbImage};
 use model::analysis::{AnalysisSettings, analyze};
 use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
+use model::data::corrected::{self, Correction};
 use model::device::DeviceChoice;
 use model::eval::{EvalSettings, evaluate};
 use model::registry::{ModelEntry, find};
 use model::train::{StopReason, TrainControl, TrainError, TrainEvent, TrainReport};
+use review::change::drawn;
 use slide::Slide;
 
 use crate::toy::{SIDE, TRAINED, model, picture};
@@ -136,8 +140,32 @@ fn a_model_without_a_refiner_says_so() {
 fn corrected_masks_take_the_place_of_heatmaps() {
     let masks = TRAINED.folder.path().join("masks");
     let cancel = CancelToken::default();
-    let corrected = refine("corrected", Some(&masks), &cancel, &mut |_| {}).unwrap();
+    let corrected = refine("refined-by-masks", Some(&masks), &cancel, &mut |_| {}).unwrap();
     assert_ne!(corrected.metrics, REFINED.0.metrics);
+}
+
+#[test]
+fn an_outline_sent_from_a_review_teaches_what_the_same_mask_as_a_picture_does() {
+    let (folder, pictures) = (TRAINED.folder.path(), tempfile::tempdir().unwrap());
+    let is_lesion = |x: u32, y: u32| (4..24).contains(&x) && (6..30).contains(&y);
+    let mask = GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([255 * u8::from(is_lesion(x, y))]));
+    mask.save(pictures.path().join("00.png")).unwrap();
+    let corners = [(4.0, 6.0), (24.0, 6.0), (24.0, 30.0), (4.0, 30.0)];
+    let outer = corners.map(|(x, y)| Level0Px { x, y }).to_vec();
+    let outline = Shape::Area(vec![Polygon { outer, holes: Vec::new() }]);
+    let class = AnnotationClass { name: "Lesion".to_owned(), color: [0; 3] };
+    let path = folder.join("images/00.png");
+    let slide = Slide::open(&path).unwrap();
+    let lesions = corrected::lesions(&[drawn(outline, class)], "Lesion").unwrap();
+    let correction = Correction { path: &path, slide: &slide, lesions: &lesions, patient: None };
+    let cancel = CancelToken::default();
+    let sent = corrected::send(folder, &correction, (&(), &cancel)).unwrap();
+    assert!(!sent.is_new);
+    let by = |run: &str, masks: &Path| refine(run, Some(masks), &cancel, &mut |_| {}).unwrap();
+    let by_picture = by("refined-by-picture", pictures.path());
+    let by_outline = by("refined-by-outline", &corrected::folder_in(folder));
+    assert_eq!(by_outline.metrics, by_picture.metrics);
+    assert_ne!(by_outline.metrics, REFINED.0.metrics);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-# Drives the window on a display of its own with real mouse and key events. Sourced by walkthrough.sh.
+# Drives the window on a display of its own with real mouse and key events. Sourced by the scripts beside it.
 #
 # Positions are points of the window at its first size; the log (RUST_LOG=app=trace) says what the
 # window did with an event, and in which frame.
@@ -12,6 +12,31 @@ need() {
     }
   done
 }
+
+# as_a_new_user DISPLAY: an empty home, in which the window finds no session, models or features of before, and a display. All of it
+# goes when the script ends. SLIDELIGHT_CACHE, SLIDELIGHT_ASSETS and WALKTHROUGH_DISPLAY name others.
+as_a_new_user() {
+  home=$(mktemp -d -t "$(basename "$0" .sh)-XXXX")
+  mkdir -p "$out" "$home/run"
+  chmod 700 "$home/run"
+  export DISPLAY=${WALKTHROUGH_DISPLAY:-$1} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
+  export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache} USER=ada
+  export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
+  export SLIDELIGHT_MODELS=$home/models
+  unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
+  n_windows=0
+  trap finish EXIT
+  open_display
+}
+
+finish() {
+  clean_up
+  close_display
+  rm -rf "$home"
+}
+
+# What a script has to undo beside that; scripts define their own.
+clean_up() { :; }
 
 open_display() {
   local size=1280x800x24

@@ -14,22 +14,8 @@ viewer=$(realpath "${SLIDELIGHT_BIN:-$here/../../target/release}/slidelight")
 # shellcheck source=drive.sh
 source "$here/drive.sh"
 need Xvfb openbox xdotool import python3
-
-home=$(mktemp -d -t slides-XXXX)
-mkdir -p "$out" "$home/run"
-chmod 700 "$home/run"
-export DISPLAY=${WALKTHROUGH_DISPLAY:-:79} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
-export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=$home/cache
-export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
-unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
-n_windows=0
-finish() {
-  kill "${sampler_pid:-}" 2>/dev/null || true
-  close_display
-  rm -rf "$home"
-}
-trap finish EXIT
-open_display
+as_a_new_user :79
+clean_up() { kill "${sampler_pid:-}" 2>/dev/null || true; }
 start_window "$slide"
 wait_for 'job ends' 60
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A review as a user does it, with real mouse and key events under Xvfb: run, move t, commit the lesions,
-# erase part of one, undo, paint, measure, look at the model band by band, export; then the process is killed and everything is back.
+# erase part of one, undo, paint, measure, look at the model band by band, export, send to a training folder; then the process is killed and everything is back.
 #
 #   cargo build --release -p app -p cli && tests/walkthrough/review.sh OUT
 #
@@ -12,24 +12,10 @@ viewer=$(realpath "${SLIDELIGHT_BIN:-$here/../../target/release}/slidelight")
 # shellcheck source=drive.sh
 source "$here/drive.sh"
 need Xvfb openbox xdotool import
-
-home=$(mktemp -d -t review-XXXX)
-mkdir -p "$out" "$home/run" "$home/slides"
-chmod 700 "$home/run"
-export DISPLAY=${WALKTHROUGH_DISPLAY:-:79} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
-export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache} USER=ada
-export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
-export SLIDELIGHT_MODELS=$home/models
-unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
+as_a_new_user :79
 slide=$home/slides/skin.svs journal=$home/slides/skin.svs.slidelight.jsonl
+mkdir "$home/slides"
 cp "$SLIDELIGHT_ASSETS/demo/cmu-1-small-region.svs" "$slide"
-n_windows=0
-finish() {
-  close_display
-  rm -rf "$home"
-}
-trap finish EXIT
-open_display
 
 # Where things are in the window at its first size, with a heatmap and the panel of annotations.
 typed_t=(1199 474)
@@ -167,6 +153,24 @@ check "nine formats are exported" wait_for_job export 120
 keys Escape
 check "other programs find the annotations in them" exported "$home/exports" 2 1
 
+echo "== send to a training folder"
+keys Next y
+check "the lesion is accepted" last_entry '"set_verdict":.*"accepted"'
+keys ctrl+k
+type_text "send to a training"
+keys Return
+pause 1
+keys ctrl+a
+type_text "$home/labelled"
+picture 07-sending
+mark
+keys Return
+check "the decided lesion is sent" wait_for_job send 60
+check "the folder holds the slide, its label and its corrected mask" test -s "$home/labelled/corrected/skin.labels.ome.tif" -a \
+  -s "$home/labelled/images/skin.svs" -a "$(tail -n 1 "$home/labelled/labels.csv")" = "skin.svs,positive,"
+picture 08-sent
+keys Escape
+
 echo "== another window, and a kill"
 first=$window_pid
 RUST_LOG=app=trace "$viewer" "$slide" >"$out/second.log" 2>&1 &
@@ -179,19 +183,19 @@ kill -9 "$first"
 wait "$first" 2>/dev/null || true
 start_window "$slide"
 pause 1
-picture 07-after-a-kill
+picture 09-after-a-kill
 check "nothing is lost" test "$(n_added)" -eq "$n_before"
 keys ctrl+z
 check "steps from before the kill can be undone" last_entry '"did":"undone"'
 stop_window
 check "a window that is closed says so" last_entry '"did":"closed"'
 start_window
-picture 08-start-page
+picture 10-start-page
 stop_window
 
 echo "== sizes"
 WINIT_X11_SCALE_FACTOR=2 start_window "$slide"
-picture 09-double-scale
+picture 11-double-scale
 stop_window
 
 echo "$n_failed checks failed; pictures and logs are in $out"

@@ -15,24 +15,10 @@ viewer=$(realpath "${SLIDELIGHT_BIN:-$here/../../target/release}/slidelight")
 # shellcheck source=drive.sh
 source "$here/drive.sh"
 need Xvfb openbox xdotool import
-
-home=$(mktemp -d -t train-XXXX)
-mkdir -p "$out" "$home/run" "$home/slides"
-chmod 700 "$home/run"
-export DISPLAY=${WALKTHROUGH_DISPLAY:-:80} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
-export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache} USER=ada
-export SLIDELIGHT_ASSETS=${SLIDELIGHT_ASSETS:-$(realpath "$here/../../assets")}
-export SLIDELIGHT_MODELS=$home/models
-unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
+as_a_new_user :80
 slide=$home/slides/$(basename "$image")
+mkdir "$home/slides"
 cp "$image" "$slide"
-n_windows=0
-finish() {
-  close_display
-  rm -rf "$home"
-}
-trap finish EXIT
-open_display
 
 # Where things are in the window at its first size, in the training panel where it opens.
 images_field=(270 194) panel=(300 400) start_button=(95 591) name_field=(380 535) title_field=(380 565)

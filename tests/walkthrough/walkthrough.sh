@@ -13,27 +13,14 @@ viewer=$(realpath "$bin/slidelight") cli=$(realpath "$bin/slidelight-cli")
 # shellcheck source=drive.sh
 source "$here/drive.sh"
 need Xvfb openbox xdotool import python3
-
-home=$(mktemp -d -t slides-XXXX)
+as_a_new_user :78
 full=$home/full readonly_folder=/proc/slidelight
-mkdir -p "$out" "$home/run" "$home/files" "$home/exports" "$full"
-chmod 700 "$home/run"
-export DISPLAY=${WALKTHROUGH_DISPLAY:-:78} XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config
-export XDG_DATA_HOME=$home/data SLIDELIGHT_CACHE=${SLIDELIGHT_CACHE:-$home/cache}
+mkdir -p "$home/files" "$home/exports" "$full"
 # A copy: what is done to the demo slide is kept beside it.
-cp -r "${SLIDELIGHT_ASSETS:-$here/../../assets}" "$home/assets"
+cp -r "$SLIDELIGHT_ASSETS" "$home/assets"
 export SLIDELIGHT_ASSETS=$home/assets
-export SLIDELIGHT_MODELS=$home/models
-unset DBUS_SESSION_BUS_ADDRESS WAYLAND_DISPLAY
 demo=$SLIDELIGHT_ASSETS/demo/cmu-1-small-region.svs
-n_windows=0
-finish() {
-  close_display
-  umount "$full" 2>/dev/null || true
-  rm -rf "$home"
-}
-trap finish EXIT
-open_display
+clean_up() { umount "$full" 2>/dev/null || true; }
 
 # Where things are in the window at its first size, with a heatmap where there is one.
 welcome_button=(280 182) cancel_button=(1195 404)

@@ -7,7 +7,8 @@ use egui::{Key, Modifiers};
 
 use super::{
     Command, ComparingCommand, FileCommand, LesionCommand, ModelCommand, OverlayCommand,
-    QueueCommand, ReviewCommand, TrainingCommand, ViewCommand, WindowCommand, key_set,
+    QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand, WindowCommand,
+    key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -289,6 +290,7 @@ fn review() -> Vec<Entry> {
             ReviewCommand::TogglePanel,
             &[key(Key::G, "G")],
         ),
+        entry(Menu::Review, "Send to a training folder…", SendingCommand::Show, &[]),
         item("Bookmark this place", ReviewCommand::AddBookmark, &[ctrl(Key::B, "Ctrl+B")]),
         item("Show or hide annotations", ReviewCommand::ToggleShown, &[shift(Key::H, "Shift+H")]),
     ]

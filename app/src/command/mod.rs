@@ -15,6 +15,7 @@ mod model;
 mod overlay;
 mod queue;
 pub(crate) mod review;
+mod sending;
 pub(crate) mod shortcuts;
 mod training;
 mod view;
@@ -41,6 +42,7 @@ pub(crate) use model::ModelCommand;
 pub(crate) use overlay::OverlayCommand;
 pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
+pub(crate) use sending::{SendingCommand, why_not_send};
 pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
@@ -50,6 +52,7 @@ use crate::state::State;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::lens::{Field, Patch};
 use crate::state::models::TransferField;
+use crate::state::sending::Sending;
 use crate::state::training::plan::Plan;
 
 /// One change, by family.
@@ -61,6 +64,7 @@ pub(crate) enum Command {
     Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
+    Sending(SendingCommand),
     Model(ModelCommand),
     Training(TrainingCommand),
     Queue(QueueCommand),
@@ -116,6 +120,9 @@ pub(crate) enum Effect {
         formats: BTreeSet<ExportFormat>,
         frame: FrameChoice,
     },
+    PickFolderToSendTo,
+    /// Write what was decided into a labelled folder.
+    Send(Box<Sending>),
     PickTrainingFolder,
     /// See whether this is a labelled folder.
     LookAtDropped(PathBuf),
@@ -174,6 +181,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
+        Command::Sending(command) => sending::apply(state, command),
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
         Command::Queue(command) => queue::apply(state, command),
@@ -229,6 +237,12 @@ impl From<ReviewCommand> for Command {
 impl From<ModelCommand> for Command {
     fn from(command: ModelCommand) -> Self {
         Self::Model(command)
+    }
+}
+
+impl From<SendingCommand> for Command {
+    fn from(command: SendingCommand) -> Self {
+        Self::Sending(command)
     }
 }
 

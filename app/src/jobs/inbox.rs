@@ -11,12 +11,12 @@ use slide::Slide;
 
 use super::journal::Kept;
 use super::pick::Picked;
-use super::{JobEvent, Outcome};
+use super::{JobEvent, Outcome, send};
 use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
 use crate::state::comparing::Compared;
 use crate::state::comparison::{Comparison, ComparisonWay};
-use crate::state::dialogs::Dialog;
+use crate::state::dialogs::{Dialog, Dialogs};
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::{Layer, LayerKind};
 use crate::state::lens::BandFigures;
@@ -115,8 +115,8 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::AssociatedRead { generation, name, picture }
             if generation == state.view.generation =>
         {
-            let picture = picture.map_or_else(Associated::Failed, Associated::Read);
-            state.view.associated.insert(name, picture);
+            let seen = picture.map_or_else(Associated::Failed, Associated::Read);
+            state.view.associated.insert(name, seen);
         }
         Outcome::ThumbnailsSeen { .. } | Outcome::AssociatedRead { .. } => {}
         Outcome::Imported { generation, imported } if generation == state.view.generation => {
@@ -137,12 +137,14 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::SlidePicked(picked) => return slide_picked(state, picked),
         Outcome::FolderPicked(picked) => {
-            let path = path_of(state, picked, NO_FOLDER_DIALOG);
-            path.into_iter().for_each(|it| state.dialogs.export_folder = text(&it));
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.export_folder);
         }
         Outcome::AnnotationsPicked(picked) => {
-            let path = path_of(state, picked, NO_FILE_DIALOG);
-            path.into_iter().for_each(|it| state.dialogs.import_text = text(&it));
+            fill_in(state, picked, NO_FILE_DIALOG, |dialogs| &mut dialogs.import_text);
+        }
+        Outcome::Sent(sent) => state.notices.done(send::said(&sent)),
+        Outcome::FolderToSendToPicked(picked) => {
+            fill_in(state, picked, NO_FOLDER_DIALOG, |dialogs| &mut dialogs.sending.folder);
         }
         Outcome::TrainingFolderPicked(picked) => return training_folder_picked(state, picked),
         Outcome::DroppedSeen { path, is_labelled_folder } => {
@@ -301,6 +303,18 @@ fn slide_picked(state: &mut State, picked: Picked) -> Vec<Effect> {
             state.dialogs.open = Dialog::OpenPath;
             Vec::new()
         }
+    }
+}
+
+/// Writes what was picked into a field of a dialog.
+fn fill_in(
+    state: &mut State,
+    picked: Picked,
+    without_dialog: &str,
+    field: fn(&mut Dialogs) -> &mut String,
+) {
+    if let Some(path) = path_of(state, picked, without_dialog) {
+        *field(&mut state.dialogs) = text(&path);
     }
 }
 

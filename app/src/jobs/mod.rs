@@ -20,6 +20,7 @@ mod read_layers;
 mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
+mod send;
 pub(crate) mod session_file;
 pub(crate) mod split_field;
 mod train;
@@ -32,6 +33,7 @@ use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
+use model::data::corrected::Sent;
 use model::lens::radial_spectrum::RadialSpectrum;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
@@ -127,6 +129,8 @@ pub(crate) enum Outcome {
     },
     /// Where the files were written, one path each.
     Exported(Vec<PathBuf>),
+    /// The corrected mask that a labelled folder was given.
+    Sent(Sent),
     ModelsListed(Survey),
     ComparedFolderPicked(pick::Picked),
     Compared(Arc<Compared>),
@@ -139,6 +143,7 @@ pub(crate) enum Outcome {
     SlidePicked(pick::Picked),
     FolderPicked(pick::Picked),
     AnnotationsPicked(pick::Picked),
+    FolderToSendToPicked(pick::Picked),
     TrainingFolderPicked(pick::Picked),
     /// What was dropped while a training is planned.
     DroppedSeen {
@@ -217,6 +222,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Export { folder, formats, frame } => {
             export::start(folder, (formats, frame), state, runner);
         }
+        Effect::PickFolderToSendTo => pick::start_folder_to_send_to(state, runner),
+        Effect::Send(sending) => send::start(*sending, state, runner),
         Effect::PickTrainingFolder => pick::start_training_folder(state, runner),
         Effect::LookAtDropped(path) => dropped::start(path, state, runner),
         Effect::PickRun => pick::start_run(state, runner),

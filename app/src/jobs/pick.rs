@@ -73,10 +73,24 @@ pub(super) fn start_folder(state: &mut State, runner: &mut Runner) {
 }
 
 pub(super) fn start_training_folder(state: &mut State, runner: &mut Runner) {
-    runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
-        let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
-        Ok(Outcome::TrainingFolderPicked(ask(|| dialog.pick_folder())))
-    });
+    start_labelled_folder(Outcome::TrainingFolderPicked, state, runner);
+}
+
+pub(super) fn start_folder_to_send_to(state: &mut State, runner: &mut Runner) {
+    start_labelled_folder(Outcome::FolderToSendToPicked, state, runner);
+}
+
+fn start_labelled_folder(outcome: fn(Picked) -> Outcome, state: &mut State, runner: &mut Runner) {
+    runner.start(
+        state,
+        JobKind::Silent,
+        "pick-folder",
+        String::new(),
+        move |_progress, _cancel| {
+            let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
+            Ok(outcome(ask(|| dialog.pick_folder())))
+        },
+    );
 }
 
 pub(super) fn start_model_folder(which: TransferField, state: &mut State, runner: &mut Runner) {

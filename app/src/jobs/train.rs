@@ -83,9 +83,10 @@ impl Work<'_> {
         let run_dir = self.plan.dir_of(Stage::Camseg);
         let config = self.plan.stage_2().map_err(TrainError::Config)?;
         let is_begun = self.begins(Stage::Camseg, &run_dir, config.epochs);
+        let masks = self.plan.masks();
         let job = CamsegJob {
             folder: &self.plan.folder,
-            masks: None,
+            masks: masks.as_deref(),
             model,
             run_dir: &run_dir,
             config: (!is_begun).then_some(config),

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use slide::export::{ExportFormat, FrameChoice};
 use slide::import::OriginChoice;
 
+use crate::state::sending::Sending;
+
 /// A dialog; one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Dialog {
@@ -15,6 +17,8 @@ pub(crate) enum Dialog {
     /// Read annotations from a file.
     Import,
     Export,
+    /// Send decided lesions into a labelled folder.
+    Send,
     /// Find a command by its name.
     Palette,
     Shortcuts,
@@ -43,6 +47,7 @@ pub(crate) struct Dialogs {
     pub(crate) export_formats: BTreeSet<ExportFormat>,
     /// Where its outlines are counted from.
     pub(crate) export_frame: FrameChoice,
+    pub(crate) sending: Sending,
 }
 
 impl Default for Dialogs {
@@ -57,6 +62,7 @@ impl Default for Dialogs {
             export_folder: String::new(),
             export_formats: BTreeSet::from(ExportFormat::USUAL),
             export_frame: FrameChoice::default(),
+            sending: Sending::default(),
         }
     }
 }

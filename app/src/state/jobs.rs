@@ -12,6 +12,8 @@ pub(crate) enum JobKind {
     OpenSlide,
     Analyze,
     Export,
+    /// Writes a corrected mask into a labelled folder.
+    Send,
     Import,
     FindLesions,
     LookAtBands,

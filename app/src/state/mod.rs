@@ -12,6 +12,7 @@ pub(crate) mod notices;
 pub(crate) mod overlay;
 pub(crate) mod picture;
 pub(crate) mod review;
+pub(crate) mod sending;
 pub(crate) mod session;
 pub(crate) mod tour;
 pub(crate) mod training;

@@ -4,7 +4,9 @@ use egui::text::CCursorRange;
 use egui::text_edit::TextEditState;
 use egui::{Id, Modal, Response, Ui};
 
-use super::{about, export_dialog, import_dialog, palette, shortcut_sheet, start_page};
+use super::{
+    about, export_dialog, import_dialog, palette, send_dialog, shortcut_sheet, start_page,
+};
 use crate::command::{Commands, WindowCommand};
 use crate::state::State;
 use crate::state::dialogs::{Dialog, Dialogs};
@@ -20,6 +22,7 @@ pub(crate) fn dialogs_ui(ctx: &egui::Context, state: &State, commands: &mut Comm
             Dialog::None => {}
             Dialog::OpenPath => open_path_ui(ui, &state.dialogs, commands),
             Dialog::Export => export_dialog::export_ui(ui, state, commands),
+            Dialog::Send => send_dialog::send_ui(ui, state, commands),
             Dialog::Import => import_dialog::import_ui(ui, state, commands),
             Dialog::Palette => palette::palette_ui(ui, state, commands),
             Dialog::Shortcuts => {
@@ -104,6 +107,7 @@ mod tests {
             Dialog::OpenPath,
             Dialog::Import,
             Dialog::Export,
+            Dialog::Send,
             Dialog::Palette,
             Dialog::Shortcuts,
             Dialog::About,

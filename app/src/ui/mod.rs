@@ -18,6 +18,7 @@ pub(crate) mod palette;
 pub(crate) mod plots;
 pub(crate) mod queue_bar;
 pub(crate) mod result_card;
+pub(crate) mod send_dialog;
 pub(crate) mod shortcut_sheet;
 pub(crate) mod slide_panel;
 pub(crate) mod start_page;

@@ -20,6 +20,7 @@ use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue::{self, TissueShare};
 use crate::data::check::CheckedFolder;
+use crate::data::corrected;
 use crate::data::folder::{LabelledImage, Split};
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::ModelEntry;
@@ -126,8 +127,7 @@ impl Source<'_> {
 
     /// The corrected mask of an image, if the user gave one.
     fn corrected(&self, image: &LabelledImage) -> Option<PathBuf> {
-        let path = self.masks?.join(&image.file).with_extension("png");
-        path.is_file().then_some(path)
+        corrected::mask_in(self.masks?, &image.file)
     }
 
     /// Names what is learned from: images, labels and splits, corrected masks, and stage 1.

@@ -6,6 +6,7 @@ use std::path::Path;
 use domain::progress::{CancelToken, Cancelled, Progress};
 use sha2::{Digest as _, Sha256};
 
+use super::corrected;
 use super::finding::{Finding, Findings, Remedy};
 use super::folder::{FolderUse, LabelledImage, Listing, Split, list};
 use super::look::{Seen, look};
@@ -42,6 +43,8 @@ pub struct FolderSurvey {
     pub images: Vec<LabelledImage>,
     /// What each is used for.
     pub splits: Vec<Split>,
+    /// How many of the images have a corrected mask.
+    pub n_corrected: usize,
     /// Changes with any image, label, patient or split.
     pub fingerprint: String,
 }
@@ -117,7 +120,8 @@ pub fn survey(
     let mut findings = findings.all;
     findings.sort_by_key(|finding| finding.remedy);
     let fingerprint = fingerprint(&opened, &splits);
-    Ok(FolderSurvey { findings, images, splits, fingerprint })
+    let n_corrected = corrected::count(dir, &images);
+    Ok(FolderSurvey { findings, images, splits, n_corrected, fingerprint })
 }
 
 impl CheckedFolder {

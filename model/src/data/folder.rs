@@ -71,7 +71,7 @@ const NEGATIVE: &[&str] = &["negative", "neg", "normal", "benign", "healthy", "c
 const POSITIVE: &[&str] =
     &["positive", "pos", "tumor", "tumour", "lesion", "malignant", "cancer", "1"];
 /// Folders beside class folders that hold no class.
-const NO_CLASS: &[&str] = &["masks", "images"];
+const NO_CLASS: &[&str] = &["masks", "images", "corrected"];
 
 impl LabelledFolder {
     /// Reads `dir`.
@@ -304,7 +304,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-fn is_image(name: &str) -> bool {
+pub(super) fn is_image(name: &str) -> bool {
     let ending = Path::new(name).extension().unwrap_or_default().to_string_lossy().to_lowercase();
     !name.starts_with('.') && ENDINGS.contains(&ending.as_str())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod augment;
 pub mod check;
+pub mod corrected;
 mod finding;
 pub mod folder;
 pub(crate) mod jitter;

@@ -27,6 +27,12 @@ impl FeatureSpace {
         self.mean.len()
     }
 
+    /// What these features look like, in the scale that weights trained before are used to: what is familiar and what a
+    /// negative patch is come from the images of the last training.
+    pub(crate) fn scaled_like(self, before: Self) -> Self {
+        Self { mean: before.mean, scale: before.scale, ..self }
+    }
+
     /// Scales features `[n, F]` in place.
     pub(crate) fn standardize(&self, features: &mut [f32]) {
         for feature in features.chunks_exact_mut(self.dim()) {
@@ -137,6 +143,15 @@ pub(crate) mod tests {
         let mut features = vec![5.0, 0.1, 1.0, -0.1];
         space.standardize(&mut features);
         assert_eq!(features, [2.0, 0.1, 0.0, -0.1]);
+    }
+
+    #[test]
+    fn further_training_keeps_the_scale_and_learns_what_is_familiar() {
+        let before = FeatureSpace { mean: vec![3.0; 2], scale: vec![4.0; 2], ..space(2) };
+        let seen = FeatureSpace { negative_patch: vec![7.0; 2], ..space(2) };
+        let after = seen.scaled_like(before.clone());
+        assert_eq!((&after.mean, &after.scale), (&before.mean, &before.scale));
+        assert_eq!(after.negative_patch, [7.0; 2]);
     }
 
     #[test]

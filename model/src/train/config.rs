@@ -92,8 +92,8 @@ pub struct TrainConfig {
     pub average_weights: bool,
     /// Attempts from other first weights.
     pub restart: RestartConfig,
-    /// A model's name or folder whose weights training starts from, as for long-sequence fine-tuning; its feature
-    /// statistics are kept too.
+    /// A model's name or folder whose weights training starts from, as for long-sequence fine-tuning, with the scale of
+    /// features that these weights are used to.
     pub start_from: Option<String>,
     /// Epochs without a better validation before training ends.
     pub patience_epochs: usize,

@@ -152,9 +152,10 @@ pub fn train(
     let start = start(&config)?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
     let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
+    let seen = statistics::feature_space(&dataset, encoder.feature_dim());
     let (start, space) = match start {
-        Some((weights, space)) => (Some(weights), space),
-        None => (None, statistics::feature_space(&dataset, encoder.feature_dim())),
+        Some((weights, before)) => (Some(weights), seen.scaled_like(before)),
+        None => (None, seen),
     };
     let setup = Setup {
         config: &config,
@@ -195,7 +196,7 @@ fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, Trai
     )))
 }
 
-/// Weights and feature statistics of the model that training starts from, if it does.
+/// Weights of the model that training starts from, if it does, and the features that they are used to.
 fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainError> {
     let Some(name) = &config.start_from else { return Ok(None) };
     let unusable = |error: &dyn std::fmt::Display| {

@@ -103,6 +103,7 @@ mod tests {
             findings: Vec::new(),
             images: (0..8).map(image).collect(),
             splits: [[Split::Train; 4], [Split::Val; 4]].concat(),
+            n_corrected: 0,
             fingerprint: String::new(),
         };
         let secs = Duration::from_secs;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ValScores {
     pub(crate) accuracy: f64,
+    /// Accuracy of giving every image the commoner label.
+    #[serde(default)]
+    pub(crate) chance: f64,
     /// 0.5 if a class is missing.
     pub(crate) auc: f64,
     /// Bounds of its 95 % interval; `None` if a class is missing.
@@ -18,10 +21,20 @@ pub(crate) struct ValScores {
 }
 
 impl ValScores {
+    /// Whether the labels are right no more often than one label for all images would be.
+    pub(super) fn tells_nothing(&self) -> bool {
+        self.accuracy <= self.chance
+    }
+
     /// Accuracy, then faithfulness, then AUC (MODELS 5.3, 6.6): of equally right epochs the one whose maps can be
-    /// trusted most.
+    /// trusted most. Where all images get one label accuracy tells nothing, and a map of a call that is often wrong is
+    /// trusted in vain: there AUC comes first.
     fn rank(&self) -> [f64; 3] {
-        [self.accuracy, self.faithfulness, self.auc]
+        if self.tells_nothing() {
+            [self.accuracy, self.auc, self.faithfulness]
+        } else {
+            [self.accuracy, self.faithfulness, self.auc]
+        }
     }
 
     /// The figures under the names that events and reports use.
@@ -96,7 +109,8 @@ mod tests {
     use super::*;
 
     fn scored(epoch: usize, accuracy: f64, auc: f64, faithfulness: f64) -> Scored {
-        let scores = ValScores { accuracy, auc, auc_interval: None, loss: 1.0, faithfulness };
+        let scores =
+            ValScores { accuracy, chance: 0.5, auc, auc_interval: None, loss: 1.0, faithfulness };
         Scored { attempt: 1, epoch, scores }
     }
 
@@ -110,6 +124,15 @@ mod tests {
         assert!(selection.is_best(scored(5, 0.8, 0.9, 0.5)));
         assert!(!selection.is_best(scored(6, 0.8, 0.9, 0.5)), "the earlier of equals stays");
         assert_eq!(selection.best().unwrap().epoch, 5);
+    }
+
+    #[test]
+    fn where_all_images_get_one_label_auc_decides() {
+        let mut selection = Selection::default();
+        assert!(selection.is_best(scored(1, 0.5, 0.9, 0.1)));
+        assert!(!selection.is_best(scored(2, 0.5, 0.8, 0.9)));
+        assert!(selection.is_best(scored(3, 0.5, 0.9, 0.2)));
+        assert!(selection.is_best(scored(4, 0.6, 0.7, 0.1)));
     }
 
     #[test]

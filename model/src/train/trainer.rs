@@ -15,6 +15,10 @@ use crate::mil;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{Tensors, one_line};
 
+/// Said of a model whose calls are of no use, however well it ranks images.
+const NO_BETTER_THAN_CHANCE: &str = "Cut at 50 %, the best epoch labels validation images no better than one label for all would: \
+     its order of images may be right (see AUC), its positive and negative are not to be relied on.";
+
 /// Where events go besides the run folder.
 pub(super) type OnEvent<'a> = &'a mut dyn FnMut(&TrainEvent);
 
@@ -116,9 +120,12 @@ impl<'a> Trainer<'a> {
             }
             self.restart()?;
         };
-        self.emit(TrainEvent::Stopped { reason: stopped })?;
         let best = self.selection.best();
         let best = best.ok_or_else(|| TrainError::Compute("no epoch was run".to_owned()))?;
+        if best.scores.tells_nothing() {
+            self.emit(TrainEvent::Warning { text: NO_BETTER_THAN_CHANCE.to_owned() })?;
+        }
+        self.emit(TrainEvent::Stopped { reason: stopped })?;
         Ok(Outcome { best, n_epochs: self.n_epochs, stopped })
     }
 

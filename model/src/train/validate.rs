@@ -59,7 +59,9 @@ fn scores(images: &[(usize, bool, f64)], kept: &[f64]) -> ValScores {
     let mean = |sum: f64, n: usize| if n == 0 { 0.0 } else { sum / n as f64 };
     let surprise =
         |(is_positive, p): (&bool, &f64)| -(if *is_positive { *p } else { 1.0 - p }).max(1e-6).ln();
+    let n_positive = labels.iter().filter(|it| **it).count();
     ValScores {
+        chance: mean(n_positive.max(labels.len() - n_positive) as f64, labels.len()),
         accuracy: accuracy(&p, &labels),
         auc: auc(&p, &labels).unwrap_or(0.5),
         auc_interval: auc_interval(&p, &labels),

@@ -26,6 +26,8 @@ fn line(plan: &Plan, stage: Stage) -> String {
             let trained = || path(&plan.dir_of(Stage::Fmamil).join("model"));
             let model = if plan.aim == Aim::Both { Some(trained()) } else { chosen };
             words.extend(model.into_iter().flat_map(|it| ["--model".to_owned(), it]));
+            let masks = plan.masks().map(|masks| path(&masks));
+            words.extend(masks.into_iter().flat_map(|it| ["--masks".to_owned(), it]));
         }
     }
     words.extend(["--preset".to_owned(), plan.preset.word().to_owned()]);
@@ -75,7 +77,8 @@ mod tests {
         assert_eq!(
             train_as_command(&plan),
             "slidelight-cli train /d --out /r --start-from a --preset quick && \\\n  \
-             slidelight-cli train /d --out /r/stage-2 --stage camseg --model /r/model --preset quick"
+             slidelight-cli train /d --out /r/stage-2 --stage camseg --model /r/model \
+             --masks /d/corrected --preset quick"
         );
     }
 }

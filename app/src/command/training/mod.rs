@@ -40,6 +40,8 @@ pub(crate) enum TrainingCommand {
     SetSeed(u64),
     SetAim(Aim),
     SetFineTuning(bool),
+    /// Let stage 2 learn from corrected masks or not.
+    SetCorrected(bool),
     SetPreset(Preset),
     SetOption(Stage, &'static str, Value),
     /// Take the preset's value again.
@@ -99,6 +101,7 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         }
         TrainingCommand::SetAim(aim) => training.plan.aim = aim,
         TrainingCommand::SetFineTuning(is_chosen) => training.plan.is_fine_tuning = is_chosen,
+        TrainingCommand::SetCorrected(is_used) => training.plan.ignores_corrected = !is_used,
         TrainingCommand::SetPreset(preset) => training.plan.preset = preset,
         TrainingCommand::SetOption(stage, path, value) => {
             training.plan.changes_mut(stage).insert(path.to_owned(), value);
@@ -149,7 +152,13 @@ fn check(state: &mut State) -> Vec<Effect> {
 pub(crate) fn chosen_plan(state: &State) -> Plan {
     let training = &state.training;
     let model = training.plan.needs_model().then(|| state.models.selected.clone()).flatten();
-    Plan { model, run_dir: PathBuf::from(training.run_text.trim()), ..training.plan.clone() }
+    let has_corrected = training.survey.as_ref().is_some_and(|survey| 0 < survey.n_corrected);
+    Plan {
+        model,
+        run_dir: PathBuf::from(training.run_text.trim()),
+        ignores_corrected: training.plan.ignores_corrected || !has_corrected,
+        ..training.plan.clone()
+    }
 }
 
 fn start(state: &mut State) -> Vec<Effect> {

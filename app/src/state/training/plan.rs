@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use model::camseg::CamsegConfig;
+use model::data::corrected;
 use model::data::folder::FolderUse;
 use model::registry::{ModelEntry, RegistryError};
 use model::train::options::{TrainOption, only, value_at};
@@ -59,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) model: Option<String>,
     pub(crate) preset: Preset,
     pub(crate) how: FolderUse,
+    /// Whether stage 2 takes heatmaps even of images that have a corrected mask.
+    pub(crate) ignores_corrected: bool,
     /// Decides the split and everything random.
     pub(crate) seed: u64,
     /// Options of stage 1 that differ from the preset's, by their place in the configuration.
@@ -82,6 +85,11 @@ impl Plan {
             (Aim::Both, Stage::Camseg) => self.run_dir.join("stage-2"),
             _ => self.run_dir.clone(),
         }
+    }
+
+    /// The folder of corrected masks, if stage 2 learns from them.
+    pub(crate) fn masks(&self) -> Option<PathBuf> {
+        (!self.ignores_corrected).then(|| corrected::folder_in(&self.folder))
     }
 
     pub(crate) fn changes(&self, stage: Stage) -> &BTreeMap<String, Value> {

@@ -38,6 +38,7 @@ pub(crate) fn training() -> TrainingState {
         ],
         images: (0..8).map(image).collect(),
         splits: [[Split::Train; 4], [Split::Val; 4]].concat(),
+        n_corrected: 0,
         fingerprint: String::new(),
     };
     TrainingState {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use egui::{RichText, Ui};
-use model::train::Preset;
+use model::train::{Preset, Stage};
 
 use super::{options, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand, chosen_plan, train_as_command};
@@ -22,6 +22,7 @@ pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) 
         }
     }
     beginning_ui(ui, state, commands);
+    corrected_ui(ui, &state.training, commands);
     preset_ui(ui, &state.training, commands);
     egui::CollapsingHeader::new("Advanced").id_salt("advanced").show(ui, |ui| {
         options::options_ui(ui, plan, commands);
@@ -56,6 +57,20 @@ fn beginning_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
                 ui.label(RichText::new(text).color(theme::WARNING));
             }
         }
+    }
+}
+
+/// Masks that were sent from the review, where there are some.
+fn corrected_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
+    let n = training.survey.as_ref().map_or(0, |survey| survey.n_corrected);
+    if n == 0 || !training.plan.aim.stages().contains(&Stage::Camseg) {
+        return;
+    }
+    let mut is_used = !training.plan.ignores_corrected;
+    let text =
+        format!("Cam-seg learns from the corrected masks of this folder ({n}) where there is one");
+    if ui.checkbox(&mut is_used, text).changed() {
+        commands.push(TrainingCommand::SetCorrected(is_used));
     }
 }
 
