@@ -234,7 +234,9 @@ mod tests {
             .build_ui(|ui| content_ui(ui, state, &mut commands));
         harness.run_steps(2);
         for label in std::iter::once(click).chain(then) {
-            harness.get_by_label(label).click();
+            // The label beside a box has its name too.
+            let found: Vec<_> = harness.query_all_by_label(label).collect();
+            found.last().unwrap().click();
             harness.run_steps(2);
         }
         drop(harness);
