@@ -23,9 +23,9 @@ use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    channel_panel, comparing, dialogs, job_tray, lens_panel, lesion_list, menu_bar, model_list,
-    model_panel, overlay_panel, queue_bar, result_card, slide_panel, start_page, status_bar, theme,
-    toast, training, welcome,
+    channel_panel, comparing, dialogs, informative_panel, job_tray, lens_panel, lesion_list,
+    menu_bar, model_list, model_panel, overlay_panel, queue_bar, result_card, slide_panel,
+    start_page, status_bar, theme, toast, training, welcome,
 };
 
 /// Width of the panels at the right.
@@ -274,6 +274,8 @@ fn side_ui(ui: &mut Ui, state: &State, facts: &SlideFacts, commands: &mut Comman
     }
     ui.separator();
     overlay_panel::overlay_panel_ui(ui, &state.overlay, facts.mpp, commands);
+    ui.separator();
+    informative_panel::informative_panel_ui(ui, state, commands);
     ui.separator();
     lens_panel::lens_panel_ui(ui, state, commands);
     ui.separator();

@@ -24,6 +24,7 @@ CASES = {
     "encoder": [(121, "forward")],
     "unet16": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
     "unet32": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
+    "mae": [(16, "training"), (64, "training"), (256, "training")],
 }
 LAYOUTS = ("contiguous_format", "channels_last")
 # The autograd tape of the loop would need tens of gigabytes.
@@ -140,11 +141,31 @@ def unet_case(torch, base, layout, side, kind):
     return run
 
 
+def mae_case(torch, count):
+    """A step of the small masked autoencoder: forward, loss, gradients, clipping, AdamW."""
+    import wise_mae
+    torch.manual_seed(0)
+    model = wise_mae.WiseMae(wise_mae.MaeConfig())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
+    images, shuffle = torch.randn(count, 3, 96, 96), model.make_shuffle(count, 36)
+
+    def run():
+        loss, _, _ = model(images, shuffle)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return run
+
+
 def worker(case, length, kind, reference):
     sys.path.insert(0, reference)
     import torch
     if case == "step":
         run = step_case(torch, length)
+    elif case == "mae":
+        run = mae_case(torch, length)
     elif case.startswith("unet"):
         base, layout = case.removeprefix("unet").split(":")
         run = unet_case(torch, int(base), layout, length, kind)
@@ -225,7 +246,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", required=True)
     parser.add_argument("--ours")
-    parser.add_argument("--only", default="scan,step,filter,encoder,unet16,unet32")
+    parser.add_argument("--only", default="scan,step,filter,encoder,unet16,unet32,mae")
     parser.add_argument("--quick", action="store_true", help="lengths up to 2000 alone")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 //! One computation, timed: what `against_torch.py` compares with the same computation in PyTorch.
 //!
-//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32` prints
+//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32`, `mae` prints
 //! `{"seconds": …, "cpu_seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs, the mean processor time of a
 //! run on all cores, and by how much the process grew (the latter two on Linux).
 //! Without arguments it runs every case once, small.
@@ -74,8 +74,9 @@ fn workload(case: &str, length: usize, pass: Pass) -> Outcome<Workload> {
         "encoder" => encode(length)?,
         "unet16" => timing::segmentation(&NetworkConfig::Unet { base: 16 }, length, pass)?,
         "unet32" => timing::segmentation(&NetworkConfig::Unet { base: 32 }, length, pass)?,
+        "mae" => timing::pretraining_step(length)?,
         _ => {
-            let known = "scan, filter, step, encoder, unet16 or unet32";
+            let known = "scan, filter, step, encoder, unet16, unet32 or mae";
             return Err(format!("expected {known}, found {case}").into());
         }
     })

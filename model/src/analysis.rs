@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::RESEARCH_USE_ONLY;
-use domain::coords::PixelSize;
+use domain::coords::{Level0Px, PixelSize};
 use domain::heatmap::{Heatmap, HeatmapError};
 use domain::mask::BinaryMask;
 use domain::progress::{CancelToken, Progress};
@@ -25,6 +25,7 @@ use crate::pipeline::slide_run::{self, SlideRun, Views};
 use crate::pipeline::survey::Survey;
 use crate::registry::ModelEntry;
 use crate::stopwatch::Stopwatch;
+use crate::wise::places::{PlaceConfig, judge};
 
 /// Share of a slide's windows unlike the training data from which the whole result is said not to be relied on.
 const OUTSIDE_SHARE: f64 = 0.5;
@@ -50,6 +51,9 @@ pub struct AnalysisSettings {
     pub further_maps: Vec<MapKind>,
     /// How fine the map is drawn.
     pub fineness: Fineness,
+    /// The share of the tissue's patches, `0.0..=1.0`, that is looked at, those with the most energy in their edges first
+    /// ([`crate::wise::places`]); `None` looks everywhere.
+    pub preselect: Option<f64>,
 }
 
 /// By how many shifted grids of patches a slide is seen (MODELS 6.5).
@@ -208,7 +212,16 @@ pub(crate) fn analyze_with(
 ) -> Result<Analysis, AnalyzeError> {
     let work = (progress, cancel);
     let survey = Survey::of(slide, model, settings, &mut watch, work)?;
-    let Survey { tissue, grid, windows, mut notes } = survey;
+    let Survey { tissue, grid, mut windows, mut notes } = survey;
+    if let Some(share) = settings.preselect {
+        let chosen =
+            watch.time("Judging patches", || preselected(slide, (&grid, &windows), share, work))?;
+        windows = chosen;
+        notes.push(format!(
+            "Only the {:.0} % most informative patches of the tissue were looked at; nothing is marked elsewhere.",
+            100.0 * share
+        ));
+    }
     notes.extend(model.device.status.note.clone());
     progress.stage("Computing features");
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
@@ -238,6 +251,31 @@ pub(crate) fn analyze_with(
         timings: watch.into_timings(),
         provenance: provenance(slide, model, entry, settings),
     })
+}
+
+/// The windows in the middle of which lie the most informative patches.
+fn preselected(
+    slide: &Slide,
+    (grid, windows): (&PatchGrid, &[Window]),
+    share: f64,
+    work: (&dyn Progress, &CancelToken),
+) -> Result<Vec<Window>, AnalyzeError> {
+    let patches = judge(slide, &PlaceConfig::default(), work)?;
+    let chooses = patches.chooses(share);
+    let size = slide.size();
+    let middle = |window: &Window| {
+        let rect = grid.level0_rect(*window);
+        // Windows may reach past the slide, patches do not.
+        let right = (rect.x + rect.width).min(f64::from(size.width));
+        let bottom = (rect.y + rect.height).min(f64::from(size.height));
+        Level0Px { x: 0.5 * (rect.x + right), y: 0.5 * (rect.y + bottom) }
+    };
+    let chosen: Vec<Window> = windows.iter().copied().filter(|it| chooses(middle(it))).collect();
+    if chosen.is_empty() {
+        let problem = "no window of the model lies in the chosen patches; take a larger share";
+        return Err(AnalyzeError::Compute(problem.to_owned()));
+    }
+    Ok(chosen)
 }
 
 /// Stage 2 over a slide on which stage 1 has drawn `heatmap`.
@@ -311,6 +349,7 @@ fn provenance(
     let bag = &config.bag;
     let refiner = model.refiner.as_ref().filter(|_| settings.refine);
     let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
+    let preselect = settings.preselect.map(|share| ("preselected_share", share.to_string()));
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("notice", RESEARCH_USE_ONLY.to_owned()),
@@ -332,6 +371,7 @@ fn provenance(
     ]
     .into_iter()
     .chain(refiner)
+    .chain(preselect)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

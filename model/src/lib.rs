@@ -19,10 +19,10 @@ pub mod registry;
 pub mod threads;
 pub mod timing;
 pub mod train;
+pub mod wise;
 
 mod nn;
 mod pipeline;
 mod stopwatch;
 #[cfg(test)]
 mod testing;
-mod wise;

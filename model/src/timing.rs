@@ -24,6 +24,9 @@ use crate::nn::up_conv::up_conv;
 use crate::nn::vectors::Vectors;
 use crate::registry::weights::one_line;
 use crate::train::adamw::{AdamW, AdamWConfig};
+use crate::wise::autoencoder::{Autoencoder, AutoencoderConfig};
+use crate::wise::roll::Roll;
+use crate::wise::tokens::Order;
 
 /// How much of an operation is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +143,33 @@ pub fn segmentation(
     }))
 }
 
+/// A training step of the small masked autoencoder on `count` images: forward, loss, gradients, optimizer (MODELS 10.4).
+///
+/// # Errors
+/// If the network cannot be built.
+pub fn pretraining_step(count: usize) -> std::result::Result<Workload, TimingError> {
+    let config = AutoencoderConfig::small();
+    let (grid, values) = (config.grid(), 3 * config.patch * config.patch);
+    let mut roll = Roll::default();
+    let network = Autoencoder::new(&config, &mut roll);
+    let mut vars = BTreeMap::new();
+    for (name, first) in Autoencoder::first_weights(&config, 0)? {
+        vars.insert(name, Var::from_tensor(&first)?);
+    }
+    let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let weights = roll.sorted(&tensors)?;
+    let mut optimizer = AdamW::<f32>::new(&vars, AdamWConfig::paper())?;
+    let patches = normal(&[count, grid.patches(), values], 15)?;
+    let places = (0..count).flat_map(|_| (0..grid.patches() as u32).rev()).collect();
+    let order = Order::masked(places, grid.patches(), config.n_seen(grid.patches()))?;
+    Ok(Box::new(move || {
+        let weights: Vec<&Tensor> = weights.iter().collect();
+        let loss = network.guess(&patches, grid, &order, &weights)?.loss;
+        optimizer.step(&loss.backward()?, 1e-4)?;
+        Ok(())
+    }))
+}
+
 /// A layer of a U-Net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
@@ -252,6 +282,7 @@ mod tests {
             training_step(&small, Grid { rows: 2, columns: 3 }),
             segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Forward),
             segmentation(&NetworkConfig::Unet { base: 4 }, 16, Pass::Training),
+            pretraining_step(2),
             layer(Layer::Convolution, 4, 2, Pass::Training),
             layer(Layer::BatchNorm, 4, 2, Pass::Training),
             layer(Layer::MaxPool, 4, 2, Pass::Training),

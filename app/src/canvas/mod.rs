@@ -53,7 +53,7 @@ impl Canvas {
             tiles: tiles.quads(view),
             color_table: view.color_table().cloned(),
             band: state.picture_lens.frame(view.generation),
-            overlays: state.overlay.frames(),
+            overlays: state.informative.frame().into_iter().chain(state.overlay.frames()).collect(),
             beside: state.overlay.frames_beside(),
         };
         let chosen = state.overlay.layer().filter(|it| state.overlay.is_seen() && it.look.is_shown);

@@ -16,6 +16,10 @@ pub(crate) fn as_command(state: &State) -> Option<String> {
     words.push(quoted(&facts.path.display().to_string()));
     words.extend(["--model".to_owned(), quoted(&result.model_name)]);
     words.extend(layer_words(layer)?);
+    if let Some(share) = result.provenance.get("preselected_share") {
+        let percent = 100.0 * share.parse::<f64>().unwrap_or(1.0);
+        words.extend(["--preselect".to_owned(), format!("{percent:.0}")]);
+    }
     let formats: Vec<&str> = dialogs.export_formats.iter().map(|format| format.word()).collect();
     words.extend(["--format".to_owned(), each_once(&formats).join(",")]);
     if dialogs.export_frame != FrameChoice::default() {

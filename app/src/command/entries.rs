@@ -6,9 +6,9 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, ComparingCommand, FileCommand, LesionCommand, ModelCommand, OverlayCommand,
-    QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand, WindowCommand,
-    key_set,
+    Command, ComparingCommand, FileCommand, InformativeCommand, LesionCommand, ModelCommand,
+    OverlayCommand, QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand,
+    WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -178,9 +178,15 @@ fn view() -> Vec<Entry> {
 fn model() -> Vec<Entry> {
     let item =
         |text, command, keys: &[Shortcut]| entry(Menu::Model, text, Command::Model(command), keys);
+    let patches = |text, command: InformativeCommand, keys: &[Shortcut]| {
+        entry(Menu::Model, text, command, keys)
+    };
     vec![
         item("Run the model", ModelCommand::Run, &[key(Key::R, "R")]),
         item("Stop the run", ModelCommand::Cancel, &[]),
+        patches("Find or show the informative patches", InformativeCommand::ToggleShown, &[]),
+        patches("Choose more informative patches", InformativeCommand::StepPercent(5), &[]),
+        patches("Choose fewer informative patches", InformativeCommand::StepPercent(-5), &[]),
         entry(
             Menu::Model,
             "Compare two models…",

@@ -8,6 +8,7 @@ mod channel;
 mod comparing;
 pub(crate) mod entries;
 mod file;
+mod informative;
 mod key_set;
 pub(crate) mod lens;
 pub(crate) mod lesion;
@@ -36,6 +37,7 @@ pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
 pub(crate) use comparing::{ComparingCommand, Match, chosen_match, finished_run};
 pub(crate) use file::{ANNOTATION_EXTENSIONS, FileCommand, can_export};
+pub(crate) use informative::InformativeCommand;
 pub(crate) use lens::LensCommand;
 pub(crate) use lesion::LesionCommand;
 pub(crate) use model::ModelCommand;
@@ -61,6 +63,7 @@ pub(crate) enum Command {
     View(ViewCommand),
     Channel(ChannelCommand),
     Overlay(OverlayCommand),
+    Informative(InformativeCommand),
     Lens(LensCommand),
     Lesion(LesionCommand),
     Review(ReviewCommand),
@@ -96,6 +99,8 @@ pub(crate) enum Effect {
     PickModelFolder(TransferField),
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
+    /// Rank the patches of the open slide.
+    JudgePatches,
     /// Have this model, which the result is of, look at the open slide band by band.
     LookAtBands(Box<ModelEntry>),
     /// Take a field of the slide apart.
@@ -178,6 +183,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
             Vec::new()
         }
         Command::Overlay(command) => overlay::apply(&mut state.overlay, command),
+        Command::Informative(command) => informative::apply(state, command),
         Command::Lens(command) => lens::apply(state, command),
         Command::Lesion(command) => lesion::apply(state, command),
         Command::Review(command) => review::apply(state, command),
@@ -213,6 +219,12 @@ impl From<ChannelCommand> for Command {
 impl From<OverlayCommand> for Command {
     fn from(command: OverlayCommand) -> Self {
         Self::Overlay(command)
+    }
+}
+
+impl From<InformativeCommand> for Command {
+    fn from(command: InformativeCommand) -> Self {
+        Self::Informative(command)
     }
 }
 

@@ -9,6 +9,7 @@ use ::model::lens::Band;
 use ::model::lens::filter_curve::FilterCurve;
 use ::model::lens::model_bands::Heard;
 use ::model::registry::{Manifest, ModelEntry};
+use ::model::wise::places::{PlaceConfig, judge};
 use ::review::change::drawn;
 use ::review::journal::Standing;
 use ::review::{Deed, Edit, Entry, ReviewStatus};
@@ -18,10 +19,12 @@ use domain::contour::Polygon;
 use domain::coords::{Downsample, Level0Px, Level0Rect, PixelSize, ScreenPt};
 use domain::heatmap::Heatmap;
 use domain::mask::{BinaryMask, BinaryThreshold};
+use domain::progress::CancelToken;
 use domain::scale::Mpp;
 use slide::{Channel, Level, Window};
 
 use crate::state::State;
+use crate::state::informative::Ranked;
 use crate::state::layer::{Layer, LayerKind, Readout};
 use crate::state::lens::BandFigures;
 use crate::state::overlay::{OverlayState, SlideResult};
@@ -72,6 +75,15 @@ pub(crate) fn channels() -> Arc<[Channel]> {
         histogram: vec![9, 5, 3, 1],
     };
     [channel("DAPI", [0, 80, 255]), channel("CD8", [0, 255, 0])].into()
+}
+
+/// The patches of the demo slide.
+pub(crate) fn ranked() -> Ranked {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/demo/cmu-1-small-region.svs");
+    let slide = slide::Slide::open(std::path::Path::new(path)).unwrap();
+    let work: (&dyn domain::progress::Progress, _) = (&(), &CancelToken::default());
+    let patches = judge(&slide, &PlaceConfig::default(), work).unwrap();
+    Ranked { overlay: Arc::new(patches.overlay().unwrap()), patches: Arc::new(patches) }
 }
 
 /// A model that exists only by name.

@@ -22,16 +22,17 @@ use crate::state::overlay::SlideResult;
 pub(super) fn start(entry: ModelEntry, state: &mut State, runner: &mut Runner) {
     let Some(slide) = state.slide.clone() else { return };
     let generation = state.view.generation;
+    let preselect = state.informative.preselect();
     let title = format!("Running {}", entry.manifest.title);
     runner.start(state, JobKind::Analyze, "analyze", title, move |progress, cancel| {
-        let (result, layers) = run(&slide, &entry, progress, cancel)?;
+        let (result, layers) = run(&slide, (&entry, preselect), progress, cancel)?;
         Ok(Outcome::Analyzed { generation, result: Arc::new(result), layers })
     });
 }
 
 fn run(
     slide: &Slide,
-    entry: &ModelEntry,
+    (entry, preselect): (&ModelEntry, Option<f64>),
     progress: &dyn Progress,
     cancel: &CancelToken,
 ) -> Result<(SlideResult, Vec<Layer>), JobError> {
@@ -43,6 +44,7 @@ fn run(
         feature_cache: default_feature_cache(),
         refine: refiner.is_some(),
         further_maps: MapKind::ALL.to_vec(),
+        preselect,
         ..AnalysisSettings::default()
     };
     let analysis =

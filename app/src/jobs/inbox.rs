@@ -17,6 +17,7 @@ use crate::state::State;
 use crate::state::comparing::Compared;
 use crate::state::comparison::{Comparison, ComparisonWay};
 use crate::state::dialogs::{Dialog, Dialogs};
+use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 use crate::state::layer::{Layer, LayerKind};
 use crate::state::lens::BandFigures;
@@ -92,6 +93,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::Analyzed { generation, result, layers } => {
             return analyzed(state, generation, result, layers);
         }
+        Outcome::PatchesJudged { generation, ranked } => patches_judged(state, generation, ranked),
         Outcome::BandsSeen { result, figures, layers } => {
             return bands_seen(state, &result, figures, layers);
         }
@@ -209,13 +211,16 @@ fn slide_opened(state: &mut State, slide: Option<Arc<Slide>>, facts: SlideFacts)
     state.slide = slide;
     state.view.open(facts);
     state.overlay.clear();
+    state.informative.ranked = None;
     state.review.clear();
     state.notices.dismiss_errors();
     state.dialogs.export_folder.clear();
     state.dialogs.path_text.clear();
-    let run = state.jobs.of_kind(JobKind::Analyze).map(|job| Effect::CancelJob(job.id));
-    let run = run.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]);
-    run.chain(next_of_list(state)).collect()
+    let kinds = [JobKind::Analyze, JobKind::JudgePatches];
+    let runs = kinds.into_iter().filter_map(|kind| state.jobs.of_kind(kind));
+    let stops: Vec<Effect> = runs.map(|job| Effect::CancelJob(job.id)).collect();
+    let stops = stops.into_iter().chain([Effect::OpenJournal, Effect::SaveSession]);
+    stops.chain(next_of_list(state)).collect()
 }
 
 fn analyzed(
@@ -252,6 +257,12 @@ fn count_run(state: &mut State) {
             let comparison = Comparison::new(LayerKind::Earlier, ComparisonWay::SideBySide);
             state.overlay.comparison = Some(comparison);
         }
+    }
+}
+
+fn patches_judged(state: &mut State, generation: u64, ranked: Ranked) {
+    if generation == state.view.generation {
+        state.informative.ranked = Some(ranked);
     }
 }
 

@@ -11,6 +11,7 @@ mod find_lesions;
 mod import;
 pub(crate) mod inbox;
 pub(crate) mod journal;
+mod judge_patches;
 pub(crate) mod load_tile;
 mod look_at_bands;
 mod look_small;
@@ -43,6 +44,7 @@ use slide::Slide;
 use crate::command::Effect;
 use crate::state::State;
 use crate::state::comparing::Compared;
+use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
 use crate::state::lens::{BandFigures, SeenBands};
@@ -84,6 +86,11 @@ pub(crate) enum Outcome {
         generation: u64,
         result: Arc<SlideResult>,
         layers: Vec<Layer>,
+    },
+    /// `generation` is that of the slide whose patches these are.
+    PatchesJudged {
+        generation: u64,
+        ranked: Ranked,
     },
     /// What the model of `result` hears in which band.
     BandsSeen {
@@ -208,6 +215,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::ChangeModels(change) => change_models::start(change, state, runner),
         Effect::PickModelFolder(which) => pick::start_model_folder(which, state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),
+        Effect::JudgePatches => judge_patches::start(state, runner),
         Effect::LookAtBands(entry) => look_at_bands::start(*entry, state, runner),
         Effect::SplitField(field) => split_field::start(*field, state, runner),
         Effect::ReadSpectrum(patch) => read_spectrum::start(patch, state, runner),

@@ -17,6 +17,8 @@ pub(crate) enum JobKind {
     Import,
     FindLesions,
     LookAtBands,
+    /// Ranks the patches of the slide.
+    JudgePatches,
     /// Looks at a labelled folder.
     CheckFolder,
     Train,

@@ -4,6 +4,7 @@ pub(crate) mod comparing;
 pub(crate) mod comparison;
 pub(crate) mod dialogs;
 pub(crate) mod image_queue;
+pub(crate) mod informative;
 pub(crate) mod jobs;
 pub(crate) mod layer;
 pub(crate) mod lens;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     pub(crate) slide: Option<Arc<Slide>>,
     pub(crate) view: view::ViewState,
     pub(crate) overlay: overlay::OverlayState,
+    pub(crate) informative: informative::InformativeState,
     pub(crate) picture_lens: lens::PictureLens,
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,

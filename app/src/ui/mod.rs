@@ -7,6 +7,7 @@ pub(crate) mod dialogs;
 pub(crate) mod export_dialog;
 pub(crate) mod histogram;
 pub(crate) mod import_dialog;
+pub(crate) mod informative_panel;
 pub(crate) mod job_tray;
 pub(crate) mod lens_panel;
 pub(crate) mod lesion_list;

@@ -8,6 +8,7 @@ use model::cam::MapKind;
 use model::data::folder::Split;
 use model::device::DeviceChoice;
 use model::train::Preset;
+use model::wise::Choice;
 use slide::export::{ExportFormat, FrameChoice};
 use slide::import::OriginChoice;
 
@@ -28,14 +29,20 @@ pub(crate) enum Command {
     Region(RegionArgs),
     /// Run a model over slides and save masks, heatmaps, outlines and figures
     Predict(PredictArgs),
+    /// How much of the lesion a run over the most informative patches alone finds, and in what time
+    Preselect(PreselectArgs),
     /// Check a file of annotations against a slide, and write it for other programs
     Annotations(AnnotationsArgs),
     /// Train a model on a labelled folder
     Train(TrainArgs),
+    /// Learn an encoder from slides without labels (WISE-MAE, a reconstruction from its abstract)
+    Pretrain(PretrainArgs),
     /// Measure a model on a labelled folder
     Eval(EvalArgs),
     /// List the models that are installed, keep, delete, export and import them
     Models(ModelsArgs),
+    /// List the encoders that are installed, or add one
+    Encoders(EncodersArgs),
     /// Compare golden tensors of another implementation with what this program computes
     Fixture(FixtureArgs),
 }
@@ -105,6 +112,31 @@ pub(crate) struct PredictArgs {
     /// How fine the map is drawn
     #[arg(long, default_value = "patch")]
     pub(crate) fineness: FinenessArg,
+    /// Look only at the most informative patches of the tissue, so many percent of them
+    #[arg(long, value_name = "K", value_parser = percent)]
+    pub(crate) preselect: Option<f64>,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreselectArgs {
+    /// Slide files
+    #[arg(required = true, value_name = "SLIDE")]
+    pub(crate) slides: Vec<PathBuf>,
+    /// A model's name or folder
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) model: String,
+    /// Shares of the tissue's patches in percent, comma separated
+    #[arg(long, value_name = "K", value_delimiter = ',', value_parser = percent, default_values_t = [20.0, 40.0, 60.0])]
+    pub(crate) shares: Vec<f64>,
+    /// The cut-off t, 0 to 1; the model's recommendation if left out
+    #[arg(long, value_name = "T", value_parser = threshold)]
+    pub(crate) threshold: Option<f32>,
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
@@ -158,6 +190,9 @@ pub(crate) struct TrainArgs {
     /// With stage fmamil: go on from this trained model, by name or folder
     #[arg(long, value_name = "NAME|DIR")]
     pub(crate) start_from: Option<String>,
+    /// With stage fmamil: the encoder that describes patches, as `encoders` lists it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoder: Option<String>,
     /// JSON file of settings that differ from the preset's or the defaults
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -170,6 +205,49 @@ pub(crate) struct TrainArgs {
     /// Where to compute
     #[arg(long, default_value = "auto")]
     pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PretrainArgs {
+    /// A folder of slides and images; its labels and masks are not looked at
+    pub(crate) folder: PathBuf,
+    /// Folder of this training; made if missing
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// Name of the encoder; with `add` it is listed under it
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Which patches to learn from
+    #[arg(long, value_enum)]
+    pub(crate) selection: Option<SelectionArg>,
+    /// JSON file of settings that differ from the defaults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, names with dots between, such as `tiles.share=0.4`; after those of the file
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = model::train::options::parse)]
+    pub(crate) changes: Vec<serde_json::Value>,
+    /// Continue the unfinished run in RUN with its own settings; begin one if there is none
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Add the finished encoder to the list of encoders
+    #[arg(long)]
+    pub(crate) add: bool,
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceArg,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodersArgs {
+    /// Add the encoder in this folder, the `model` folder of a finished run, to the list
+    #[arg(long, value_name = "DIR")]
+    pub(crate) add: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -502,6 +580,24 @@ impl From<PresetArg> for Preset {
     }
 }
 
+/// Which patches a pre-training learns from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SelectionArg {
+    /// Those with the most energy in their edges
+    Wavelet,
+    /// As many, drawn at random
+    Random,
+}
+
+impl From<SelectionArg> for Choice {
+    fn from(selection: SelectionArg) -> Self {
+        match selection {
+            SelectionArg::Wavelet => Self::Wavelet,
+            SelectionArg::Random => Self::Random,
+        }
+    }
+}
+
 impl From<SplitArg> for Split {
     fn from(split: SplitArg) -> Self {
         match split {
@@ -534,6 +630,13 @@ fn threshold(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
         _ => Err("expected a number from 0 to 1".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if 0.0 < value && value <= 100.0 => Ok(value),
+        _ => Err("expected a number above 0, at most 100".to_owned()),
     }
 }
 

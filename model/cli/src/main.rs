@@ -58,10 +58,13 @@ fn run(command: Command, session: &Session) -> Result<(), Failure> {
         Command::Info(args) => command::info::run(&args, session),
         Command::Region(args) => command::region::run(&args),
         Command::Predict(args) => command::predict::run(&args, session),
+        Command::Preselect(args) => command::preselect::run(&args, session),
         Command::Annotations(args) => command::annotations::run(&args, session),
         Command::Train(args) => command::train::run(&args, session),
+        Command::Pretrain(args) => command::pretrain::run(&args, session),
         Command::Eval(args) => command::eval::run(&args, session),
         Command::Models(args) => command::models::run(&args),
+        Command::Encoders(args) => command::encoders::run(&args),
         Command::Fixture(args) => command::fixture::run(&args),
     }
 }

@@ -42,6 +42,15 @@ const REFINER: &str = r#"{
     "is_gated": false
 }"#;
 
+/// Of a pre-training.
+const ENCODER: &str = r#"{
+    "tiles": { "share": 1.0, "places": { "tile_px": 32, "patch_px": 32, "flat_factor": 2 } },
+    "network": {
+        "img": 16, "patch": 4, "dim": 16, "depth": 1, "heads": 2, "dec_dim": 8, "dec_depth": 1, "dec_heads": 2
+    },
+    "epochs": 4, "warmup_epochs": 1, "batch": 2, "base_rate": 0.1, "validate_every": 2, "picture_every": 1
+}"#;
+
 /// One training at a time: a half-written file is met only by who looks often.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -50,6 +59,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 enum Stage {
     Fmamil,
     Camseg,
+    Pretraining,
 }
 
 /// Where a run is killed.
@@ -86,11 +96,12 @@ impl Bench {
         std::fs::write(dir.path().join("folder/labels.csv"), table).unwrap();
         std::fs::write(dir.path().join("settings.json"), SETTINGS).unwrap();
         std::fs::write(dir.path().join("refiner.json"), REFINER).unwrap();
+        std::fs::write(dir.path().join("encoder.json"), ENCODER).unwrap();
         let mut bench = Self { dir, stage: Stage::Fmamil };
         if stage == Stage::Camseg {
             assert!(bench.train("stage-1").wait().unwrap().success());
-            bench.stage = stage;
         }
+        bench.stage = stage;
         bench
     }
 
@@ -101,9 +112,11 @@ impl Bench {
     /// Starts or continues the training in `run` with its own store of features.
     fn train(&self, run: &str) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_slidelight-cli"));
-        command.arg("train").arg(self.path("folder")).args(["--resume", "--device", "cpu"]);
+        let word = if self.stage == Stage::Pretraining { "pretrain" } else { "train" };
+        command.arg(word).arg(self.path("folder")).args(["--resume", "--device", "cpu"]);
         let settings = match self.stage {
             Stage::Fmamil => "settings.json",
+            Stage::Pretraining => "encoder.json",
             Stage::Camseg => {
                 command.args(["--stage", "camseg", "--model"]).arg(self.path("stage-1/model"));
                 "refiner.json"
@@ -129,6 +142,7 @@ impl Bench {
         let events = events.lines().filter(|line| !line.contains("\"resumed\"")).map(str::to_owned);
         let weights = match self.stage {
             Stage::Fmamil => "model/weights.safetensors",
+            Stage::Pretraining => "model/encoder.safetensors",
             Stage::Camseg => "model/refiner.safetensors",
         };
         (report, read(weights), events.collect())
@@ -222,4 +236,14 @@ fn a_refiner_killed_in_an_epoch_ends_as_if_it_had_not_been() {
 #[test]
 fn a_refiner_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been() {
     check(Stage::Camseg, Moment::Checkpoint);
+}
+
+#[test]
+fn a_pre_training_killed_in_an_epoch_ends_as_if_it_had_not_been() {
+    check(Stage::Pretraining, Moment::Epoch);
+}
+
+#[test]
+fn a_pre_training_killed_while_it_writes_a_checkpoint_ends_as_if_it_had_not_been() {
+    check(Stage::Pretraining, Moment::Checkpoint);
 }

@@ -69,6 +69,6 @@ pub(crate) fn read_block(
         size: PixelSize { width: width as u32, height: height as u32 },
     };
     let region = slide.read_region(level, rect)?;
-    let rgb = resample(region.pixels.rgba(), width, &columns, &rows, pad_value);
+    let rgb = resample::<4>(region.pixels.rgba(), width, &columns, &rows, pad_value);
     Ok((rgb, region.damaged_tiles))
 }

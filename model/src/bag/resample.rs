@@ -58,24 +58,24 @@ fn bilinear_taps(center: f64, length: usize) -> (usize, Vec<f32>) {
     if first + 1 < length { (first, vec![1.0 - fraction, fraction]) } else { (first, vec![1.0]) }
 }
 
-/// Resamples RGBA rows of `width` pixels to RGB; `pad` where an axis has no input.
-pub(crate) fn resample(
-    rgba: &[u8],
+/// Resamples rows of `width` pixels, of whose `BYTES` bytes the first three are RGB, to RGB; `pad` where an axis has no input.
+pub(crate) fn resample<const BYTES: usize>(
+    pixels: &[u8],
     width: usize,
     columns: &AxisTaps,
     rows: &AxisTaps,
     pad: u8,
 ) -> Vec<u8> {
-    let height = if width == 0 { 0 } else { rgba.len() / (4 * width) };
+    let height = if width == 0 { 0 } else { pixels.len() / (BYTES * width) };
     let n_columns = columns.taps.len();
     let mut narrowed = vec![0.0_f32; height * n_columns * 3];
     for (source, target) in
-        rgba.chunks_exact(4 * width.max(1)).zip(narrowed.chunks_exact_mut(3 * n_columns))
+        pixels.chunks_exact(BYTES * width.max(1)).zip(narrowed.chunks_exact_mut(3 * n_columns))
     {
         for (taps, pixel) in columns.taps.iter().zip(target.as_chunks_mut::<3>().0) {
             let Some((first, weights)) = taps else { continue };
             for (i, weight) in weights.iter().enumerate() {
-                let at = 4 * (first + i);
+                let at = BYTES * (first + i);
                 for channel in 0..3 {
                     pixel[channel] += weight * f32::from(source[at + channel]);
                 }
@@ -113,7 +113,7 @@ mod tests {
         let rgba: Vec<u8> = values.iter().flat_map(|&it| [it, it, it, 255]).collect();
         let columns = AxisTaps::new(n, start, ratio, values.len(), 0);
         let rows = AxisTaps::new(1, 0.0, 1.0, 1, 0);
-        resample(&rgba, values.len(), &columns, &rows, 7).into_iter().step_by(3).collect()
+        resample::<4>(&rgba, values.len(), &columns, &rows, 7).into_iter().step_by(3).collect()
     }
 
     #[test]

@@ -30,11 +30,12 @@ use crate::data::check::check;
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::{ModelEntry, Provenance};
+use crate::train::course::{Course, Material, compute_error};
 use crate::train::run_folder::{Found, REPORT, RunFolder};
 use crate::train::validation;
 use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 use dataset::Source;
-use trainer::{Setup, Trainer};
+use trainer::Segmentation;
 
 /// What stage 2 learns from, and into which folder.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ pub fn train_camseg(
     let model = open(job.model, job.device)?;
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &model.config.bag, &config.folder, config.seed, work)?;
-    let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
+    let mut run = RunFolder::begin(job.run_dir, found, &config, &folder.split_by_file())?;
     let cache = config.cache_features.then(default_feature_cache).flatten();
     let store = cache.as_deref().map(FeatureStore::new);
     let source = Source {
@@ -89,14 +90,14 @@ pub fn train_camseg(
         config: &config,
     };
     let dataset = source.load(&folder.images, &folder.splits, control)?;
-    let setup = Setup {
-        config: &config,
-        dataset: &dataset,
-        data: source.fingerprint(&folder),
+    let lesson =
+        Segmentation::new(&config, &dataset, &model.device.device).map_err(compute_error)?;
+    let material = Material {
+        fingerprint: source.fingerprint(&folder),
+        title: "the labelled folder, the masks or the model of stage 1",
         warnings: folder.warnings.clone(),
-        device: model.device.device.clone(),
     };
-    let outcome = Trainer::new(&setup, &mut run, on_event, control)?.run()?;
+    let outcome = Course::new(lesson, material, &mut run, on_event, control)?.run()?;
     let stage_1 = job.model.manifest.name.clone();
     let provenance = Provenance::now(&folder, Some(stage_1), &config);
     let ratio = config.ratio(&model.config.bag);

@@ -10,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 use super::CamsegConfig;
 use super::learner::normalized;
 use super::network::{NetworkConfig, SegmentationNetwork, variables};
-use super::trainer::Outcome;
 use crate::bag::feature_store::hex;
 use crate::registry::weights::{self, one_line};
 use crate::registry::{Manifest, ModelEntry, Provenance};
+use crate::train::course::Outcome;
 use crate::train::run_folder::{RunFolder, write_file, write_json};
 use crate::train::{StopReason, TrainError, TrainReport};
 
@@ -127,7 +127,7 @@ pub(super) fn promote(
         is_gated: config.is_gated,
         recommended_threshold: config.recommended_threshold,
         weights_sha256: hex(&Sha256::digest(&bytes)),
-        metrics: outcome.metrics.clone(),
+        metrics: outcome.figures.clone(),
     };
     write_json(&dir.join(DESCRIPTION), &description)?;
     let report = TrainReport {
@@ -135,7 +135,7 @@ pub(super) fn promote(
         best_epoch: outcome.n_epochs,
         n_epochs: outcome.n_epochs,
         stopped: StopReason::Finished,
-        metrics: outcome.metrics,
+        metrics: outcome.figures,
         model_dir: dir.clone(),
     };
     write_json(&dir.join("report.json"), &report)?;

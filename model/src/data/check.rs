@@ -34,6 +34,14 @@ pub struct CheckedFolder {
     pub(crate) fingerprint: String,
 }
 
+impl CheckedFolder {
+    /// What each file is used for.
+    pub(crate) fn split_by_file(&self) -> BTreeMap<&str, Split> {
+        let files = self.images.iter().map(|it| it.file.as_str());
+        files.zip(self.splits.iter().copied()).collect()
+    }
+}
+
 /// Everything that a check found, and what could be learned from.
 #[derive(Clone, Debug)]
 pub struct FolderSurvey {

@@ -304,7 +304,8 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-pub(super) fn is_image(name: &str) -> bool {
+/// Whether a file's name says that it is a slide or an image.
+pub(crate) fn is_image(name: &str) -> bool {
     let ending = Path::new(name).extension().unwrap_or_default().to_string_lossy().to_lowercase();
     !name.starts_with('.') && ENDINGS.contains(&ending.as_str())
 }

@@ -78,7 +78,12 @@ impl Backbone for EfficientNetLite0 {
         input_px.div_ceil(2).pow(2) * 16 * EXPANSION
     }
 
-    fn features(&self, images: &FeatureMap, scratch: &mut Scratch, features: &mut [f32]) {
+    fn features(
+        &self,
+        images: &FeatureMap,
+        scratch: &mut Scratch,
+        features: &mut [f32],
+    ) -> Result<(), EncoderError> {
         self.stem.forward(images, &mut scratch.map, &mut scratch.columns); // [n, px/2, px/2, 32]
         for block in &self.blocks {
             block.forward(scratch);
@@ -86,6 +91,7 @@ impl Backbone for EfficientNetLite0 {
         let Scratch { map, first, columns, .. } = scratch;
         self.head.forward(map, first, columns); // [n, px/32, px/32, 1280]
         first.global_average(features);
+        Ok(())
     }
 }
 

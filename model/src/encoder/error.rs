@@ -24,7 +24,9 @@ pub enum EncoderError {
     #[error("the encoder's weights are not a valid SafeTensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
     /// Weights of a network that this program does not run.
-    #[error("expected an encoder of architecture resnet50 or tf_efficientnet_lite0, found {0}")]
+    #[error(
+        "expected an encoder of architecture resnet50, tf_efficientnet_lite0 or wise-mae, found {0}"
+    )]
     Architecture(String),
     /// A line of the file's own description makes no sense.
     #[error("the encoder's weights say `{key}` is `{value}`, which is not {expected}")]
@@ -76,6 +78,20 @@ pub enum EncoderError {
         /// Length of the pixel buffer.
         found: usize,
     },
+    /// An input side that the encoder does not know.
+    #[error("this encoder looks at {expected} px alone, found an input of {found} px")]
+    TrainedSize {
+        /// What it was trained on.
+        expected: u32,
+        /// The side asked for.
+        found: u32,
+    },
+    /// A folder of the user's encoders that cannot be used.
+    #[error("the encoder folder cannot be used: {0}")]
+    Folder(String),
+    /// The computation failed.
+    #[error("the encoder failed: {0}")]
+    Compute(String),
     /// An input side that makes no sense for a patch.
     #[error("expected an encoder input of 1 to {max} px, found {found} px")]
     InputSize {

@@ -1,6 +1,7 @@
-//! Frozen convolutional networks that turn a patch into a feature vector (MODELS: bag of instances).
+//! Frozen networks that turn a patch into a feature vector (MODELS: bag of instances).
 //!
-//! They were trained on ImageNet photographs, not on pathology: see [`ShippedEncoder::trained_on`].
+//! Those that ship were trained on ImageNet photographs, not on pathology: see [`ShippedEncoder::trained_on`]. A pre-training
+//! ([`crate::wise`]) makes others, which lie in the user's folder of encoders ([`own`]).
 //! An engine of its own runs them on the CPU in f32, several times faster than a general tensor
 //! library. Patches are spread over all cores in small groups; each core takes its group through the
 //! whole network, so that the activations of a group stay in the cache and memory stays bounded.
@@ -11,9 +12,11 @@ mod depthwise;
 mod efficientnet;
 mod error;
 mod feature_map;
+pub mod own;
 mod preprocess;
 mod resnet;
 mod shipped;
+pub(crate) mod vision;
 mod weights;
 
 #[cfg(test)]
@@ -35,6 +38,7 @@ use efficientnet::EfficientNetLite0;
 use feature_map::{FeatureMap, Scratch};
 use preprocess::{Normalization, preprocess};
 use resnet::ResNet50;
+use vision::VisionTransformer;
 use weights::Weights;
 
 /// The largest input side in pixels.
@@ -92,11 +96,14 @@ pub trait Encoder: Send + Sync + Debug {
     ) -> Result<Vec<f32>, EncoderError>;
 }
 
-/// The shipped encoder of that name, or one that a user laid beside those as `<name>.safetensors`.
+/// The shipped encoder of that name, one of the user's, or one that was laid beside the shipped ones as `<name>.safetensors`.
 ///
 /// # Errors
 /// If there is none, or its file is not a whole and fitting set of weights.
 pub fn load(name: &str) -> Result<Arc<dyn Encoder>, EncoderError> {
+    if let Some(own) = own::find(name) {
+        return own.load();
+    }
     let folder = crate::assets::assets_dir().ok_or(EncoderError::NoAssets)?.join("encoders");
     let path = match SHIPPED.iter().find(|it| it.name == name) {
         Some(shipped) => folder.join(shipped.file),
@@ -104,14 +111,60 @@ pub fn load(name: &str) -> Result<Arc<dyn Encoder>, EncoderError> {
     };
     let is_plain = name.chars().all(|it| it.is_ascii_alphanumeric() || "-_.".contains(it));
     if !is_plain || !path.is_file() {
-        let known: Vec<&str> = SHIPPED.iter().map(|it| it.name).collect();
-        return Err(EncoderError::Unknown { name: name.to_owned(), known: known.join(", ") });
+        return Err(EncoderError::Unknown { name: name.to_owned(), known: known() });
     }
     load_file(name, &path)
 }
 
+/// One encoder of the list, shipped or the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncoderEntry {
+    /// Short name, as in a model's manifest.
+    pub name: String,
+    /// Readable title.
+    pub title: String,
+    /// What it was trained on, and what that means here.
+    pub trained_on: String,
+    /// Origin and licence of the weights.
+    pub licence: String,
+    /// Values per patch.
+    pub feature_dim: usize,
+    /// The only side of an input that it takes, px; `None` if it takes any.
+    pub input_px: Option<u32>,
+    /// Whether it came with the program.
+    pub is_shipped: bool,
+}
+
+/// Every encoder that can be asked for by name: those that ship, the default first, then the user's.
+pub fn list() -> Vec<EncoderEntry> {
+    let shipped = SHIPPED.iter().map(|it| EncoderEntry {
+        name: it.name.to_owned(),
+        title: it.title.to_owned(),
+        trained_on: it.trained_on.to_owned(),
+        licence: it.licence.to_owned(),
+        feature_dim: it.feature_dim,
+        input_px: None,
+        is_shipped: true,
+    });
+    let own = own::survey().into_iter().map(|it| EncoderEntry {
+        name: it.manifest.name,
+        title: it.manifest.title,
+        trained_on: it.manifest.trained_on,
+        licence: it.manifest.licence,
+        feature_dim: it.manifest.feature_dim,
+        input_px: Some(it.manifest.input_px),
+        is_shipped: false,
+    });
+    shipped.chain(own).collect()
+}
+
+/// Names of all encoders, for an error's text.
+fn known() -> String {
+    list().into_iter().map(|it| it.name).collect::<Vec<_>>().join(", ")
+}
+
 /// An encoder from any SafeTensors file with torchvision's names for a ResNet50, or one that says it
-/// holds an EfficientNet-Lite0 under timm's names.
+/// holds an EfficientNet-Lite0 under timm's names or the encoder of a masked autoencoder.
 ///
 /// # Errors
 /// If the file cannot be read or does not hold exactly the tensors of its network.
@@ -127,8 +180,18 @@ trait Backbone: Send + Sync + Debug {
     /// Values of the largest activation per image of `input_px`.
     fn largest_map(&self, input_px: usize) -> usize;
 
+    /// The only side of an input that it takes, if there is one.
+    fn only_px(&self) -> Option<u32> {
+        None
+    }
+
     /// `images` `[n, px, px, 3]`, normalized, to `features` `[n, feature_dim]`.
-    fn features(&self, images: &FeatureMap, scratch: &mut Scratch, features: &mut [f32]);
+    fn features(
+        &self,
+        images: &FeatureMap,
+        scratch: &mut Scratch,
+        features: &mut [f32],
+    ) -> Result<(), EncoderError>;
 }
 
 /// A backbone with what its file says about itself.
@@ -149,6 +212,7 @@ impl FrozenEncoder {
         let backbone: Box<dyn Backbone> = match weights.describes("arch") {
             None | Some("resnet50") => Box::new(ResNet50::load(weights)?),
             Some("tf_efficientnet_lite0") => Box::new(EfficientNetLite0::load(weights)?),
+            Some(vision::ARCHITECTURE) => Box::new(VisionTransformer::load(weights)?),
             Some(other) => return Err(EncoderError::Architecture(other.to_owned())),
         };
         Ok(Self {
@@ -189,6 +253,9 @@ impl Encoder for FrozenEncoder {
         if !(1..=MAX_INPUT_PX).contains(&input_px) {
             return Err(EncoderError::InputSize { max: MAX_INPUT_PX, found: input_px });
         }
+        if let Some(expected) = self.backbone.only_px().filter(|it| *it != input_px) {
+            return Err(EncoderError::TrainedSize { expected, found: input_px });
+        }
         let (count, dim) = (patches.count()?, self.feature_dim());
         let (side, input_px) = (patches.side_px as usize, input_px as usize);
         let group = self.patches_per_group(count, input_px);
@@ -200,8 +267,7 @@ impl Encoder for FrozenEncoder {
                 cancel.check()?;
                 let (images, scratch) = buffers;
                 preprocess(rgb, side, input_px, self.normalization, images);
-                self.backbone.features(images, scratch, features);
-                Ok(())
+                self.backbone.features(images, scratch, features)
             })
             .map(|()| features)
     }

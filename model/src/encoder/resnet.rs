@@ -64,7 +64,12 @@ impl Backbone for ResNet50 {
         input_px.div_ceil(2).pow(2) * STEM
     }
 
-    fn features(&self, images: &FeatureMap, scratch: &mut Scratch, features: &mut [f32]) {
+    fn features(
+        &self,
+        images: &FeatureMap,
+        scratch: &mut Scratch,
+        features: &mut [f32],
+    ) -> Result<(), EncoderError> {
         let Scratch { map, first, columns, .. } = scratch;
         self.stem.forward(images, first, columns); // [n, px/2, px/2, 64]
         first.max_pool_3x3_stride_2(map); //          [n, px/4, px/4, 64]
@@ -72,6 +77,7 @@ impl Backbone for ResNet50 {
             block.forward(scratch);
         }
         scratch.map.global_average(features);
+        Ok(())
     }
 }
 

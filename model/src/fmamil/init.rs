@@ -91,6 +91,16 @@ impl List {
         self.0.into_iter().map(draw).collect()
     }
 
+    /// How many weights there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Names and shapes, in the order in which weights were added.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.0.iter().map(|weight| (weight.name.as_str(), weight.shape.as_slice()))
+    }
+
     pub(crate) fn add(&mut self, name: impl Into<String>, shape: &[usize], start: Start) {
         self.0.push(Weight { name: name.into(), shape: shape.to_vec(), start });
     }

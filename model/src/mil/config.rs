@@ -162,6 +162,18 @@ impl NetworkConfig {
         }
     }
 
+    /// Expects features of another length.
+    pub(crate) fn describe_by(&mut self, feature_dim: usize) {
+        let own = match self {
+            Self::Fmamil(config) | Self::VisionMamba(config) => &mut config.feature_dim,
+            Self::Abmil(config) => &mut config.feature_dim,
+            Self::ClamSb(config) => &mut config.feature_dim,
+            Self::Transmil(config) => &mut config.feature_dim,
+            Self::MambaMil(config) => &mut config.feature_dim,
+        };
+        *own = feature_dim;
+    }
+
     /// Has another map drawn.
     ///
     /// # Errors

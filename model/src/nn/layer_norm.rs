@@ -44,8 +44,10 @@ pub(crate) fn standardize(x: &Tensor, eps: f64) -> Result<Tensor> {
     layer_norm(x, &one, &one.zeros_like()?, eps)
 }
 
-struct Normalization {
-    eps: f64,
+/// [`layer_norm`] on a tape.
+pub(crate) struct Normalization {
+    /// Added to variances.
+    pub(crate) eps: f64,
 }
 
 impl Fused for Normalization {

@@ -5,12 +5,15 @@
 //! `f64` (the latter for gradient checks). Where one follows the other in the same order always, a tape makes one operation of them. Token tensors are `[batch, length, channels]` everywhere, images `[batch, height, width, channels]`.
 
 pub(crate) mod activation;
+pub(crate) mod attention;
 pub(crate) mod b_spline;
 pub(crate) mod batch_norm;
 pub(crate) mod causal_conv;
 pub(crate) mod conv3x3;
+pub(crate) mod dense;
 pub(crate) mod depthwise_conv;
-mod fused;
+pub(crate) mod fused;
+pub(crate) mod gelu;
 pub(crate) mod haar;
 mod image_product;
 pub(crate) mod interpolate;

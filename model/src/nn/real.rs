@@ -14,6 +14,9 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
     /// `ln(1 + x)` for `0 <= x <= 1`. In `f32` within 3e-7 relative, also near 0.
     fn ln_1p_fast(self) -> Self;
 
+    /// The error function and `e^(-x^2)`. In `f32` within 3e-7.
+    fn erf_and_bell(self) -> (Self, Self);
+
     /// Plans of this type's transforms, shared by all threads.
     fn fft_planner() -> &'static Mutex<FftPlanner<Self>>;
 
@@ -103,6 +106,19 @@ impl Real for f32 {
         2.0 * s * (p * q + 1.0)
     }
 
+    #[inline(always)]
+    fn erf_and_bell(self) -> (Self, Self) {
+        // Abramowitz and Stegun 7.1.26, within 1.5e-7.
+        let bell = (-self * self).exp_fast();
+        let t = 1.0 / (1.0 + 0.327_591_1 * self.abs());
+        let p = 1.061_405_4;
+        let p = p * t - 1.453_152_1;
+        let p = p * t + 1.421_413_8;
+        let p = p * t - 0.284_496_74;
+        let p = p * t + 0.254_829_6;
+        ((1.0 - p * t * bell).copysign(self), bell)
+    }
+
     fn fft_planner() -> &'static Mutex<FftPlanner<Self>> {
         static PLANNER: LazyLock<Mutex<FftPlanner<f32>>> =
             LazyLock::new(|| Mutex::new(FftPlanner::new()));
@@ -119,6 +135,11 @@ impl Real for f64 {
     #[inline(always)]
     fn ln_1p_fast(self) -> Self {
         self.ln_1p()
+    }
+
+    #[inline(always)]
+    fn erf_and_bell(self) -> (Self, Self) {
+        (candle_core::cpu::erf::erf_f64(self), (-self * self).exp())
     }
 
     fn fft_planner() -> &'static Mutex<FftPlanner<Self>> {

@@ -135,6 +135,26 @@ pub(crate) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>, WeightsError> {
     safetensors::serialize(tensors, None).map_err(|error| WeightsError::Format(error.to_string()))
 }
 
+/// As [`to_bytes`], with words about the weights. The same tensors and words are the same bytes.
+pub(crate) fn to_described_bytes(
+    tensors: &Tensors,
+    words: BTreeMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    const METADATA: &str = "__metadata__";
+    let damaged = |error: serde_json::Error| WeightsError::Format(error.to_string());
+    let plain = to_bytes(tensors)?;
+    let (length, rest) = plain.split_at(size_of::<u64>());
+    let length = length.try_into().map_or(0, u64::from_le_bytes) as usize;
+    let (header, values) = rest.split_at(length.min(rest.len()));
+    let mut header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(header).map_err(damaged)?;
+    header.insert(METADATA.to_owned(), serde_json::to_value(words).map_err(damaged)?);
+    let mut header = serde_json::to_vec(&header).map_err(damaged)?;
+    // Values stay aligned.
+    header.resize(header.len().next_multiple_of(size_of::<u64>()), b' ');
+    Ok([&(header.len() as u64).to_le_bytes()[..], &header, values].concat())
+}
+
 fn is_finite(tensor: &Tensor) -> bool {
     tensor
         .to_dtype(DType::F32)
@@ -164,6 +184,18 @@ mod tests {
         let network = tensors(&[("head.weight", &[2, 3]), ("head.bias", &[2])]);
         check_strict(&network, &network).unwrap();
         check_strict(&network, found).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn described_weights_are_the_same_bytes_every_time_and_can_be_read() {
+        let weights = tensors(&[("b", &[2, 3]), ("a", &[1])]);
+        let words = || BTreeMap::from(["z", "y", "x"].map(|it| (it.to_owned(), "1".to_owned())));
+        let bytes = to_described_bytes(&weights, words()).unwrap();
+        assert!(bytes == to_described_bytes(&weights, words()).unwrap());
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert_eq!(header.metadata().as_ref().map(|it| it["y"].as_str()), Some("1"));
+        let back = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();
+        assert_eq!(back["b"].to_vec2::<f32>().unwrap(), [[1.0; 3]; 2]);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl AdamWConfig {
     pub(crate) fn paper() -> Self {
         Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, clip_norm: Some(1.0) }
     }
+
+    /// Those of masked autoencoders (He et al. 2022).
+    pub(crate) fn autoencoder() -> Self {
+        Self { beta2: 0.95, clip_norm: None, ..Self::paper() }
+    }
 }
 
 /// A weight and its moments.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::adamw::AdamWConfig;
 use crate::bag::BagConfig;
 use crate::data::folder::FolderUse;
+use crate::encoder::{EncoderError, list};
 use crate::fmamil::{FmamilConfig, Grid};
 use crate::loss::mil::LossConfig;
 use crate::mil::NetworkConfig;
@@ -166,6 +167,21 @@ impl TrainConfig {
         Ok(config)
     }
 
+    /// These settings with the patches described by another encoder, as [`crate::encoder::list`] names it.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn with_encoder(mut self, name: &str) -> Result<Self, EncoderError> {
+        let Some(encoder) = list().into_iter().find(|it| it.name == name) else {
+            let known: Vec<String> = list().into_iter().map(|it| it.name).collect();
+            return Err(EncoderError::Unknown { name: name.to_owned(), known: known.join(", ") });
+        };
+        let input_px = encoder.input_px.unwrap_or(self.model.encoder.input_px);
+        self.model.encoder = EncoderConfig { name: encoder.name, input_px };
+        self.model.network.describe_by(encoder.feature_dim);
+        Ok(self)
+    }
+
     /// These settings with the learning rate of fine-tuning.
     pub fn with_shorter_steps(self) -> Self {
         let peak = FINE_TUNING_SHARE * self.learning_rate.peak;
@@ -187,7 +203,8 @@ impl TrainConfig {
     pub fn changed(&self, patch: serde_json::Value) -> Result<Self, serde_json::Error> {
         let mut merged = serde_json::to_value(self)?;
         if let Some(word) = patch.pointer("/model/network/architecture").and_then(|it| it.as_str())
-            && let Some(network) = NetworkConfig::of_architecture(word, SHIPPED_FEATURE_DIM)
+            && let Some(network) =
+                NetworkConfig::of_architecture(word, self.model.network.feature_dim())
         {
             merged["model"]["network"] = serde_json::to_value(network)?;
         }

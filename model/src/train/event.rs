@@ -81,12 +81,20 @@ pub enum TrainEvent {
         /// Share of label pixels, `0.0..=1.0`, that refinement moved across the threshold.
         changed_share: f64,
     },
+    /// One pass over the training tiles of a pre-training.
+    PretrainingEpoch {
+        /// Counted from 1.
+        epoch: usize,
+        /// Mean squared error of the hidden patches.
+        loss: f64,
+    },
     /// A figure of the validation split, with the averaged weights.
     Metric {
         /// Counted from 1.
         epoch: usize,
         /// `val_accuracy`, `val_auc` and the bounds of its 95 % interval, `val_auc_low` and `val_auc_high`, `val_loss`,
-        /// `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`.
+        /// `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`; of a
+        /// pre-training `val_loss`.
         name: String,
         /// The figure.
         value: f64,

@@ -14,6 +14,7 @@
 pub mod adamw;
 mod batches;
 mod config;
+pub(crate) mod course;
 mod dataset;
 pub(crate) mod ema;
 mod event;
@@ -24,7 +25,7 @@ mod pace;
 mod preset;
 mod promote;
 pub(crate) mod run_folder;
-mod schedule;
+pub(crate) mod schedule;
 mod selection;
 mod state;
 mod statistics;
@@ -81,7 +82,7 @@ pub enum TrainError {
     Compute(String),
 }
 
-fn write_error(error: &dyn std::fmt::Display) -> TrainError {
+pub(crate) fn write_error(error: &dyn std::fmt::Display) -> TrainError {
     TrainError::Write(one_line(error))
 }
 
@@ -150,7 +151,7 @@ pub fn train(
     let folder = check(job.folder, &config.model.bag, &config.folder, config.seed, work)?;
     let encoder = encoder_for(&config)?;
     let start = start(&config)?;
-    let mut run = RunFolder::begin(job.run_dir, found, &config, &folder)?;
+    let mut run = RunFolder::begin(job.run_dir, found, &config, &folder.split_by_file())?;
     let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
     let seen = statistics::feature_space(&dataset, encoder.feature_dim());
     let (start, space) = match start {

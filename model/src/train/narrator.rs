@@ -24,7 +24,7 @@ impl Narrator {
                 "no map is faithful yet: attempt {attempt} from other first weights (seed {seed})"
             )),
             TrainEvent::Step { .. } => None,
-            TrainEvent::Epoch { loss, .. } => {
+            TrainEvent::Epoch { loss, .. } | TrainEvent::PretrainingEpoch { loss, .. } => {
                 self.begin([("loss", *loss)]);
                 None
             }

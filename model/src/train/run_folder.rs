@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use super::event::TrainEvent;
 use super::state::TrainState;
 use super::{TrainError, write_error};
-use crate::data::check::CheckedFolder;
 use crate::data::folder::Split;
 use crate::registry::weights::{self, Tensors, one_line};
 
@@ -20,6 +19,8 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const REPORT: &str = "report.json";
 pub(crate) const EVENTS: &str = "events.jsonl";
 pub(crate) const SPLIT: &str = "split.json";
+/// Pictures of a run's progress.
+pub(crate) const PICTURES: &str = "pictures";
 const STATE: &str = "state.safetensors";
 /// What half-written files are called.
 const HALF_WRITTEN: &str = ".half-written-";
@@ -70,7 +71,7 @@ impl RunFolder {
     pub(crate) fn open(dir: &Path) -> Result<Self, TrainError> {
         let checkpoints = dir.join("checkpoints");
         std::fs::create_dir_all(&checkpoints).map_err(|error| write_error(&error))?;
-        for folder in [dir, &checkpoints, &dir.join("model")] {
+        for folder in [dir, &checkpoints, &dir.join("model"), &dir.join(PICTURES)] {
             remove_half_written(folder);
         }
         let events = File::options().create(true).append(true).open(dir.join(EVENTS));
@@ -109,16 +110,19 @@ impl RunFolder {
         dir: &Path,
         found: Found,
         config: &impl Serialize,
-        folder: &CheckedFolder,
+        split_by_file: &BTreeMap<&str, Split>,
     ) -> Result<Self, TrainError> {
         let run = Self::open(dir)?;
         if found == Found::Nothing {
-            let files = folder.images.iter().map(|it| it.file.as_str());
-            let by_file: BTreeMap<&str, Split> = files.zip(folder.splits.iter().copied()).collect();
-            run.write_json(SPLIT, &by_file)?;
+            run.write_json(SPLIT, split_by_file)?;
             run.write_json(CONFIG, config)?;
         }
         Ok(run)
+    }
+
+    /// Where it lies.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Appends an event.

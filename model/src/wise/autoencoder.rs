@@ -1,39 +1,233 @@
 //! Masked autoencoder (He et al. 2022; MODELS 10.4, 10.5): an encoder sees a quarter of an image's patches, a small decoder guesses the rest.
+//!
+//! Images come as patches `[b, L, patch * patch * 3]`, row by row, each pixel by pixel.
 
-use candle_core::{D, Result, Tensor, bail};
-use candle_nn::VarBuilder;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::{D, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::roll::{Layer, Roll};
+use super::tokens::{Begin, Fill, HiddenError, MeanOfPatches, Order, See};
 use super::transformer::{Block, EPSILON};
 use crate::fmamil::Grid;
 use crate::fmamil::positions::sincos;
-use crate::nn::layer_norm::{LayerNorm, standardize};
-use crate::nn::linear::Linear;
+use crate::nn::fused::apply2;
+use crate::nn::layer_norm::layer_norm;
+use crate::nn::tape::{Chain, Slot, Tape, chained};
+use crate::nn::vectors::Vectors;
 
 /// Sizes of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AutoencoderConfig {
+pub struct AutoencoderConfig {
     /// Side of an image, px.
-    pub(crate) img: usize,
+    pub img: usize,
     /// Side of a patch, px.
+    pub patch: usize,
+    /// Values per token.
+    pub dim: usize,
+    /// Blocks of the encoder.
+    pub depth: usize,
+    /// Heads of its attention.
+    pub heads: usize,
+    /// Values per token of the decoder.
+    pub dec_dim: usize,
+    /// Blocks of the decoder.
+    pub dec_depth: usize,
+    /// Heads of its attention.
+    pub dec_heads: usize,
+    /// How much wider than its ends a block is between its two layers.
+    pub mlp_ratio: usize,
+    /// Share of the patches that are hidden.
+    pub mask_ratio: f64,
+}
+
+/// Sizes of the half that is kept, as its weights file states them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VisionConfig {
+    pub(crate) img: usize,
     pub(crate) patch: usize,
     pub(crate) dim: usize,
     pub(crate) depth: usize,
     pub(crate) heads: usize,
-    pub(crate) dec_dim: usize,
-    pub(crate) dec_depth: usize,
-    pub(crate) dec_heads: usize,
     pub(crate) mlp_ratio: usize,
-    /// Share of the patches that are hidden.
-    pub(crate) mask_ratio: f64,
 }
 
 impl AutoencoderConfig {
+    /// Sizes of the encoder.
+    pub(crate) fn encoder(&self) -> VisionConfig {
+        let Self { img, patch, dim, depth, heads, mlp_ratio, .. } = *self;
+        VisionConfig { img, patch, dim, depth, heads, mlp_ratio }
+    }
+
+    /// The small default (MODELS 10.4), which a CPU can train.
+    pub(crate) fn small() -> Self {
+        Self {
+            img: 96,
+            patch: 16,
+            dim: 192,
+            depth: 6,
+            heads: 3,
+            dec_dim: 96,
+            dec_depth: 2,
+            dec_heads: 3,
+            mlp_ratio: 4,
+            mask_ratio: 0.75,
+        }
+    }
+
     /// How many of `length` patches are seen.
     pub(crate) fn n_seen(&self, length: usize) -> usize {
         (length as f64 * (1.0 - self.mask_ratio)) as usize
     }
+
+    /// Patches of an image.
+    pub(crate) fn grid(&self) -> Grid {
+        self.encoder().grid()
+    }
+
+    /// Says what is out of range, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Self { dec_dim, dec_heads, dec_depth, mask_ratio, .. } = *self;
+        let problem = self.encoder().problem();
+        let problem = problem.or_else(|| width_problem("dec_dim", dec_dim, dec_heads));
+        if let Some(problem) = problem.or_else(|| count_problem("dec_depth", dec_depth)) {
+            return Some(problem);
+        }
+        let (length, seen) = (self.grid().patches(), self.n_seen(self.grid().patches()));
+        let is_some = (0.0..1.0).contains(&mask_ratio) && (1..length).contains(&seen);
+        (!is_some).then(|| {
+            format!("mask_ratio must leave some of {length} patches seen and some hidden, found {mask_ratio}")
+        })
+    }
+}
+
+impl VisionConfig {
+    /// Patches of an image.
+    pub(crate) fn grid(&self) -> Grid {
+        let side = self.img / self.patch;
+        Grid { rows: side, columns: side }
+    }
+
+    /// Says what is out of range, if anything.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Self { img, patch, dim, depth, heads, mlp_ratio } = *self;
+        if !(2..=64).contains(&patch) || !(16..=1024).contains(&img) || !img.is_multiple_of(patch) {
+            return Some(format!(
+                "img must be a multiple of patch in 16 to 1024, found {img} and {patch}"
+            ));
+        }
+        let problem = width_problem("dim", dim, heads);
+        let problem = problem.or_else(|| count_problem("depth", depth));
+        problem.or_else(|| count_problem("mlp_ratio", mlp_ratio))
+    }
+}
+
+fn width_problem(name: &str, dim: usize, heads: usize) -> Option<String> {
+    let is_whole = 0 < heads && dim.is_multiple_of(4) && dim.is_multiple_of(heads);
+    (!is_whole || !(4..=4096).contains(&dim)).then(|| {
+        format!(
+            "{name} must be a multiple of 4 and of its heads in 4 to 4096, found {dim} and {heads}"
+        )
+    })
+}
+
+fn count_problem(name: &str, count: usize) -> Option<String> {
+    let is_out = !(1..=64).contains(&count);
+    is_out.then(|| format!("{name} must lie in 1 to 64, found {count}"))
+}
+
+/// The half that is kept: patches to tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct VisionEncoder {
+    dim: usize,
+    embed: Layer,
+    class_token: Slot,
+    blocks: Vec<Block>,
+    norm: Layer,
+}
+
+impl VisionEncoder {
+    /// Adds its weights to `roll` by the names that He et al. gave them.
+    pub(crate) fn new(config: &VisionConfig, roll: &mut Roll) -> Self {
+        let VisionConfig { patch, dim, depth, heads, mlp_ratio, .. } = *config;
+        let sizes = (dim, heads, mlp_ratio);
+        Self {
+            dim,
+            embed: roll.patches("patch_embed", dim, patch),
+            class_token: roll.token("cls_token", dim),
+            blocks: (0..depth).map(|at| Block::new(roll, &format!("blocks.{at}"), sizes)).collect(),
+            norm: roll.norm("norm", dim),
+        }
+    }
+
+    /// Tokens `[b, n + 1, D]` of the patches that are seen, a class token before them.
+    fn tokens<T: Vectors>(
+        &self,
+        tape: &mut Tape<'_, T>,
+        order: &Order,
+        grid: Grid,
+    ) -> Result<Slot> {
+        let seen = tape.apply(See { order: order.clone() }, [Slot::INPUT])?;
+        let seen = self.embed.linear(tape, seen)?;
+        let begin = Begin { order: order.clone(), table: table(grid, self.dim)? };
+        let mut x = tape.apply(begin, [self.class_token, seen])?;
+        for block in &self.blocks {
+            x = block.forward(tape, x)?;
+        }
+        self.norm.norm(tape, x)
+    }
+
+    /// Features `[b, D]` of images of `grid` patches: the mean of all patches, none hidden. `weights` are those of the encoder, in the
+    /// tape's order.
+    ///
+    /// # Errors
+    /// If the images have other patches.
+    pub(crate) fn features(
+        &self,
+        patches: &Tensor,
+        grid: Grid,
+        weights: &[&Tensor],
+    ) -> Result<Tensor> {
+        chained(Describing { encoder: self.clone(), grid }, patches, weights)
+    }
+}
+
+/// Sine and cosine of places, not scaled, `[L, dim]`.
+fn table(grid: Grid, dim: usize) -> Result<Arc<[f64]>> {
+    let table = sincos(grid, grid, dim, &candle_core::Device::Cpu)?;
+    Ok(table.flatten_all()?.to_vec1::<f64>()?.into())
+}
+
+/// Features of images.
+struct Describing {
+    encoder: VisionEncoder,
+    grid: Grid,
+}
+
+impl Chain for Describing {
+    const NAME: &'static str = "vision encoder";
+
+    fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+        let order = Order::whole(self.grid.patches());
+        let tokens = self.encoder.tokens(tape, &order, self.grid)?;
+        tape.apply(MeanOfPatches, [tokens])
+    }
+}
+
+/// Encoder and decoder.
+#[derive(Clone, Debug)]
+pub(crate) struct Autoencoder {
+    encoder: VisionEncoder,
+    dec_dim: usize,
+    hand_over: Layer,
+    mask_token: Slot,
+    decoder: Vec<Block>,
+    decoder_norm: Layer,
+    guess: Layer,
 }
 
 /// What becomes of a batch of images.
@@ -43,131 +237,104 @@ pub(crate) struct Guess {
     pub(crate) loss: Tensor,
     /// All patches, each as if it had mean 0 and variance 1, `[b, L, patch * patch * 3]`.
     pub(crate) patches: Tensor,
-    /// 1 where a patch was hidden, `[b, L]`.
-    pub(crate) hidden: Tensor,
-}
-
-/// The network.
-#[derive(Clone, Debug)]
-pub(crate) struct Autoencoder {
-    config: AutoencoderConfig,
-    embed: Linear,
-    class_token: Tensor,
-    blocks: Vec<Block>,
-    norm: LayerNorm,
-    hand_over: Linear,
-    mask_token: Tensor,
-    decoder: Vec<Block>,
-    decoder_norm: LayerNorm,
-    guess: Linear,
 }
 
 impl Autoencoder {
-    /// Over weights by the names that He et al. gave them.
-    pub(crate) fn new(config: &AutoencoderConfig, vb: &VarBuilder<'_>) -> Result<Self> {
-        let AutoencoderConfig { patch, dim, dec_dim, mlp_ratio, .. } = *config;
-        let blocks = |name: &str, count: usize, dim: usize, heads: usize| -> Result<Vec<Block>> {
-            (0..count).map(|at| Block::new(dim, heads, mlp_ratio, &vb.pp(name).pp(at))).collect()
-        };
-        let kernel = vb.get((dim, 3, patch, patch), "patch_embed.weight")?;
-        let bias = vb.get(dim, "patch_embed.bias")?;
-        // Patches are laid out row, column, color.
-        let kernel = kernel.permute((0, 2, 3, 1))?.contiguous()?.flatten_from(1)?;
-        Ok(Self {
-            config: config.clone(),
-            embed: Linear::of(kernel, Some(bias)),
-            class_token: vb.get(dim, "cls_token")?,
-            blocks: blocks("blocks", config.depth, dim, config.heads)?,
-            norm: LayerNorm::new(dim, EPSILON, vb.pp("norm"))?,
-            hand_over: Linear::new(dim, dec_dim, vb.pp("decoder_embed"))?,
-            mask_token: vb.get(dec_dim, "mask_token")?,
-            decoder: blocks("decoder_blocks", config.dec_depth, dec_dim, config.dec_heads)?,
-            decoder_norm: LayerNorm::new(dec_dim, EPSILON, vb.pp("decoder_norm"))?,
-            guess: Linear::new(dec_dim, patch * patch * 3, vb.pp("decoder_pred"))?,
-        })
-    }
-
-    /// Features of images `[b, h, w, 3]`, `[b, D]`: the mean of all patches, none hidden.
-    pub(crate) fn features(&self, images: &Tensor) -> Result<Tensor> {
-        let (patches, grid) = self.patches(images)?;
-        let tokens = self.encoded(&self.tokens(&patches, grid)?)?;
-        tokens.narrow(1, 1, tokens.dim(1)? - 1)?.mean(1)
-    }
-
-    /// Hides all but the first patches of `order` `[b, L]`, a permutation for every image, and guesses them.
-    pub(crate) fn guess(&self, images: &Tensor, order: &Tensor) -> Result<Guess> {
-        let (patches, grid) = self.patches(images)?;
-        let tokens = self.tokens(&patches, grid)?;
-        let (b, length, _) = tokens.dims3()?;
-        let n_seen = self.config.n_seen(length);
-        let places = order.arg_sort_last_dim(true)?;
-        let seen = picked(&tokens, &order.narrow(1, 0, n_seen)?)?;
-        let seen = self.hand_over.forward(&self.encoded(&seen)?)?;
-        let dim = self.config.dec_dim;
-        let filler = self.mask_token.broadcast_as((b, length - n_seen, dim))?;
-        let patches_seen = seen.narrow(1, 1, n_seen)?;
-        let all = picked(&Tensor::cat(&[&patches_seen, &filler.contiguous()?], 1)?, &places)?;
-        let table = sincos(grid, grid, dim, images.device())?.to_dtype(images.dtype())?;
-        let mut y = Tensor::cat(&[&seen.narrow(1, 0, 1)?, &all.broadcast_add(&table)?], 1)?;
-        for block in &self.decoder {
-            y = block.forward(&y)?;
+    /// Adds its weights to `roll`, those of the encoder first.
+    pub(crate) fn new(config: &AutoencoderConfig, roll: &mut Roll) -> Self {
+        let AutoencoderConfig { patch, dim, dec_dim, dec_depth, dec_heads, mlp_ratio, .. } =
+            *config;
+        let sizes = (dec_dim, dec_heads, mlp_ratio);
+        let block = |roll: &mut Roll, at| Block::new(roll, &format!("decoder_blocks.{at}"), sizes);
+        Self {
+            encoder: VisionEncoder::new(&config.encoder(), roll),
+            dec_dim,
+            hand_over: roll.linear("decoder_embed", dec_dim, dim),
+            mask_token: roll.token("mask_token", dec_dim),
+            decoder: (0..dec_depth).map(|at| block(roll, at)).collect(),
+            decoder_norm: roll.norm("decoder_norm", dec_dim),
+            guess: roll.linear("decoder_pred", patch * patch * 3, dec_dim),
         }
-        let y = self.guess.forward(&self.decoder_norm.forward(&y)?)?;
-        let guessed = y.narrow(1, 1, length)?.contiguous()?;
-        let target = standard(&patches)?;
-        let hidden = places.ge(n_seen as u32)?.to_dtype(images.dtype())?;
-        let error = (&guessed - &target)?.sqr()?.mean(D::Minus1)?;
-        let loss = ((error * &hidden)?.sum_all()? / hidden.sum_all()?)?;
-        Ok(Guess { loss, patches: guessed, hidden })
     }
 
-    fn grid(&self, images: &Tensor) -> Result<Grid> {
-        let (_, height, width, _) = images.dims4()?;
-        let side = self.config.patch;
-        if !height.is_multiple_of(side) || !width.is_multiple_of(side) {
-            bail!("expected sides of whole patches of {side} px, found {height} x {width}")
-        }
-        Ok(Grid { rows: height / side, columns: width / side })
+    /// First weights by name.
+    ///
+    /// # Errors
+    /// If a tensor cannot be made.
+    pub(crate) fn first_weights(
+        config: &AutoencoderConfig,
+        seed: u64,
+    ) -> Result<BTreeMap<String, Tensor>> {
+        let mut roll = Roll::default();
+        Self::new(config, &mut roll);
+        roll.first_weights(seed)
     }
 
-    /// Tokens of patches at their places.
-    fn tokens(&self, patches: &Tensor, grid: Grid) -> Result<Tensor> {
-        let table = sincos(grid, grid, self.config.dim, patches.device())?;
-        self.embed.forward(patches)?.broadcast_add(&table.to_dtype(patches.dtype())?)
-    }
-
-    /// Images `[b, h, w, 3]` as patches `[b, L, patch * patch * 3]`: row, column, color.
-    pub(crate) fn patches(&self, images: &Tensor) -> Result<(Tensor, Grid)> {
-        let (b, _, _, colors) = images.dims4()?;
-        let (side, grid) = (self.config.patch, self.grid(images)?);
-        let cut = images.reshape(&[b, grid.rows, side, grid.columns, side, colors][..])?;
-        let cut = cut.permute(vec![0, 1, 3, 2, 4, 5])?.contiguous()?;
-        Ok((cut.reshape((b, grid.patches(), side * side * colors))?, grid))
-    }
-
-    /// The encoder: a class token before those of the patches.
-    fn encoded(&self, tokens: &Tensor) -> Result<Tensor> {
-        let (b, _, dim) = tokens.dims3()?;
-        let class = self.class_token.broadcast_as((b, 1, dim))?.contiguous()?;
-        let mut x = Tensor::cat(&[&class, tokens], 1)?;
-        for block in &self.blocks {
-            x = block.forward(&x)?;
-        }
-        self.norm.forward(&x)
+    /// Guesses the patches that `order` hides. `weights` in the tape's order.
+    ///
+    /// # Errors
+    /// If the images have other patches than `grid` and `order` say.
+    pub(crate) fn guess(
+        &self,
+        patches: &Tensor,
+        grid: Grid,
+        order: &Order,
+        weights: &[&Tensor],
+    ) -> Result<Guess> {
+        let guessing = Guessing { network: self.clone(), grid, order: order.clone() };
+        let guesses = chained(guessing, patches, weights)?;
+        let error = HiddenError { order: order.clone() };
+        let loss = apply2(error, [&guesses, &standard(patches)?])?;
+        Ok(Guess { loss, patches: guesses.narrow(1, 1, order.length)? })
     }
 }
 
-/// Tokens `[b, L, D]` in another order, by indices `[b, n]`.
-fn picked(tokens: &Tensor, places: &Tensor) -> Result<Tensor> {
-    let (b, _, dim) = tokens.dims3()?;
-    let places = places.unsqueeze(2)?.broadcast_as((b, places.dim(1)?, dim))?.contiguous()?;
-    tokens.contiguous()?.gather(&places, 1)
+/// All patches from those that are seen.
+struct Guessing {
+    network: Autoencoder,
+    grid: Grid,
+    order: Order,
+}
+
+impl Chain for Guessing {
+    const NAME: &'static str = "masked autoencoder";
+
+    fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+        let Self { network, grid, order } = self;
+        let seen = network.encoder.tokens(tape, order, *grid)?;
+        let seen = network.hand_over.linear(tape, seen)?;
+        let fill = Fill { order: order.clone(), table: table(*grid, network.dec_dim)? };
+        let mut x = tape.apply(fill, [network.mask_token, seen])?;
+        for block in &network.decoder {
+            x = block.forward(tape, x)?;
+        }
+        let x = network.decoder_norm.norm(tape, x)?;
+        network.guess.linear(tape, x)
+    }
 }
 
 /// Patches with mean 0 and unbiased variance 1.
-fn standard(patches: &Tensor) -> Result<Tensor> {
-    let n = patches.dim(D::Minus1)? as f64;
-    let share = (n - 1.0) / n;
+pub(crate) fn standard(patches: &Tensor) -> Result<Tensor> {
+    let n = patches.dim(D::Minus1)?;
+    let share = (n as f64 - 1.0) / n as f64;
     // The biased variance plus share * epsilon, times 1 / share, is the unbiased one plus epsilon.
-    standardize(patches, share * EPSILON)?.affine(share.sqrt(), 0.0)
+    let scale = Tensor::full(share.sqrt(), n, patches.device())?.to_dtype(patches.dtype())?;
+    layer_norm(patches, &scale, &scale.zeros_like()?, share * EPSILON)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_small_network_is_in_range_and_what_is_not_is_named() {
+        let small = AutoencoderConfig::small();
+        assert_eq!(small.problem(), None);
+        assert_eq!(small.n_seen(small.grid().patches()), 9);
+        let problem = |config: AutoencoderConfig| config.problem().unwrap();
+        assert!(problem(AutoencoderConfig { img: 100, ..small.clone() }).starts_with("img must"));
+        assert!(problem(AutoencoderConfig { heads: 5, ..small.clone() }).starts_with("dim must"));
+        assert!(problem(AutoencoderConfig { depth: 0, ..small.clone() }).starts_with("depth must"));
+        assert!(problem(AutoencoderConfig { mask_ratio: 1.0, ..small }).starts_with("mask_ratio"));
+    }
 }

@@ -46,9 +46,8 @@ pub(crate) fn scores<T: Real>(picture: Picture<'_, T>, config: &SelectionConfig)
     let (rows, columns) = (picture.height / side, picture.width / side);
     let patches = (0..rows * columns).map(|at| picture.patch(at / columns, at % columns, side));
     let judged = patches.map(|pixels| {
-        let values = pixels.iter().map(luma).collect();
-        let gray = Field { height: side, width: side, values };
-        (energy(gray, config.wavelet, config.levels), tissue(&pixels))
+        let edges = edges(&pixels, side, (config.wavelet, config.levels));
+        (edges, tissue(&pixels))
     });
     let (energy, tissue) = judged.unzip();
     Scores { rows, columns, energy, tissue }
@@ -64,6 +63,12 @@ impl<T: Real> Picture<'_, T> {
         };
         (0..side * side).map(|at| pixel(at / side, at % side)).collect()
     }
+}
+
+/// Energy of the edges of a patch of `width` pixels a row.
+pub(crate) fn edges<T: Real>(pixels: &[[T; 3]], width: usize, how: (Wavelet, usize)) -> f64 {
+    let values = pixels.iter().map(luma).collect();
+    energy(Field { height: pixels.len() / width, width, values }, how.0, how.1)
 }
 
 fn luma<T: Real>(rgb: &[T; 3]) -> T {
@@ -84,7 +89,7 @@ pub(crate) fn energy<T: Real>(mut field: Field<T>, wavelet: Wavelet, levels: usi
 }
 
 /// Share of the pixels with color and light enough.
-fn tissue<T: Real>(pixels: &[[T; 3]]) -> f64 {
+pub(crate) fn tissue<T: Real>(pixels: &[[T; 3]]) -> f64 {
     let is_tissue = |rgb: &&[T; 3]| {
         let values = rgb.map(Real::wide);
         let (least, most) = (

@@ -1,11 +1,14 @@
 //! Discrete wavelet transform in one step, as signal processing has it: filters of any length on signals that are mirrored at their
 //! ends (MODELS 10.1; the numbers of `pywt.dwt2(mode="symmetric")`).
 
+use serde::{Deserialize, Serialize};
+
 use crate::nn::real::Real;
 
 /// Which filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wavelet {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wavelet {
     /// Two taps: sums and differences of neighbours.
     Haar,
     /// Daubechies' with four vanishing moments.
@@ -77,13 +80,20 @@ pub(crate) fn bands<T: Real>(field: &Field<T>, wavelet: Wavelet) -> Bands<T> {
 
 /// `y_i = sum_j taps_j x_(2i + 1 - j)` in every row.
 fn along_rows<T: Real>(field: &Field<T>, taps: &[T]) -> Field<T> {
-    let width = (field.width + taps.len() - 1) / 2;
-    let row = |row: &[T]| -> Vec<T> {
-        let at = |i: usize, j: usize| row[mirrored(2 * i + 1, j, field.width)];
-        let y = |i: usize| taps.iter().enumerate().map(|(j, tap)| *tap * at(i, j)).sum();
-        (0..width).map(y).collect()
-    };
-    let values = field.values.chunks_exact(field.width).flat_map(row).collect();
+    let before = taps.len() - 1;
+    let width = (field.width + before) / 2;
+    let mut values = Vec::with_capacity(field.height * width);
+    // With as many values before the row and behind it as taps reach.
+    let mut whole = vec![T::zero(); 2 * width + before];
+    for row in field.values.chunks_exact(field.width) {
+        for (k, value) in whole.iter_mut().enumerate() {
+            *value = row[mirrored(k, before, field.width)];
+        }
+        let seen = whole.windows(taps.len()).skip(1).step_by(2).take(width);
+        values.extend(seen.map(|seen| -> T {
+            seen.iter().rev().zip(taps).map(|(value, tap)| *tap * *value).sum()
+        }));
+    }
     Field { height: field.height, width, values }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn run(args: &EvalArgs, session: &Session) -> Result<(), Failure> {
         map: args.map.map(Into::into),
         further_maps: Vec::new(),
         fineness: args.fineness.into(),
+        preselect: None,
     };
     let settings = EvalSettings {
         analysis,

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &PredictArgs, session: &Session) -> Result<(), Failure> 
             map: args.map.map(Into::into),
             further_maps: Vec::new(),
             fineness: args.fineness.into(),
+            preselect: args.preselect.map(|percent| percent / 100.0),
         },
         entry,
         out: &args.out,

@@ -1,28 +1,21 @@
 //! `train`: a labelled folder in, a model out.
 
-use std::path::Path;
-
 use domain::progress::PauseToken;
 use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
 use model::train::{
-    Narrator, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
+    TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::find_model;
+use super::settings::{changed, changes};
+use super::{find_model, narrate, training_failure};
 use crate::Session;
 use crate::args::{StageArg, TrainArgs};
 use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
-    let mut narrator = Narrator::default();
-    let mut on_event = |event: &TrainEvent| {
-        if let Some(line) = narrator.line(event) {
-            session.progress.clear();
-            say(&line);
-        }
-    };
+    let mut on_event = narrate(session);
     let report = match args.stage {
         StageArg::Fmamil => fmamil(args, session, &mut on_event),
         StageArg::Camseg => camseg(args, session, &mut on_event),
@@ -76,25 +69,15 @@ fn camseg(
     train_camseg(&job, on_event, control).map_err(|error| failure(args, &error))
 }
 
-/// Each problem of a folder is a cause of its own; a run that is there already may be meant to go on.
 fn failure(args: &TrainArgs, error: &TrainError) -> Failure {
-    match error {
-        TrainError::Folder(problems) => {
-            let causes = problems.iter().map(|problem| Failure::at(&args.folder)(problem));
-            Failure::of_all(causes.collect()).unwrap_or_else(|| Failure::at(&args.folder)(error))
-        }
-        TrainError::Resume(_) if !args.resume => {
-            Failure::at(&args.out)(&format!("{error} (--resume continues)"))
-        }
-        TrainError::Resume(_) | TrainError::Write(_) => Failure::at(&args.out)(error),
-        _ => Failure::at(&args.folder)(error),
-    }
+    training_failure(&args.folder, &args.out, args.resume, error)
 }
 
 /// What was asked for; `None` for the run's own settings or the defaults.
 fn stage_1_settings(args: &TrainArgs) -> Result<Option<TrainConfig>, Failure> {
-    let patches = patches(args)?;
-    if patches.is_empty() && args.preset.is_none() && args.start_from.is_none() {
+    let patches = changes(args.config.as_deref(), &args.changes)?;
+    let is_usual = args.preset.is_none() && args.start_from.is_none() && args.encoder.is_none();
+    if patches.is_empty() && is_usual {
         return Ok(None);
     }
     let usual = args.preset.map_or_else(TrainConfig::shipped, |it| TrainConfig::of(it.into()));
@@ -102,50 +85,23 @@ fn stage_1_settings(args: &TrainArgs) -> Result<Option<TrainConfig>, Failure> {
         Some(name) => usual.starting_from(&find_model(name)?).map_err(|it| Failure::new(&it))?,
         None => usual,
     };
+    let base = match args.encoder.as_deref() {
+        Some(name) => base.with_encoder(name).map_err(|it| Failure::new(&it))?,
+        None => base,
+    };
     changed(base, patches, |base, patch| base.changed(patch)).map(Some)
 }
 
 /// As [`stage_1_settings`], for stage 2.
 fn stage_2_settings(args: &TrainArgs) -> Result<Option<CamsegConfig>, Failure> {
-    let patches = patches(args)?;
-    if args.start_from.is_some() {
-        return Err(Failure::new(&"--start-from is for stage fmamil; stage camseg takes --model"));
+    let patches = changes(args.config.as_deref(), &args.changes)?;
+    if args.start_from.is_some() || args.encoder.is_some() {
+        let problem = "--start-from and --encoder are for stage fmamil; stage camseg takes --model";
+        return Err(Failure::new(&problem));
     }
     if patches.is_empty() && args.preset.is_none() {
         return Ok(None);
     }
     let base = args.preset.map_or_else(CamsegConfig::paper, |it| CamsegConfig::of(it.into()));
     changed(base, patches, |base, patch| base.changed(patch)).map(Some)
-}
-
-/// Changes to the settings in their order, each with the file it is from.
-fn patches(args: &TrainArgs) -> Result<Vec<(Option<&Path>, Value)>, Failure> {
-    let mut patches = Vec::new();
-    if let Some(file) = args.config.as_deref() {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::at(file)(&format!("cannot read the training configuration: {error}"))
-        })?;
-        let patch =
-            serde_json::from_str(&text).map_err(|error| Failure::at(file)(&refusal(&error)))?;
-        patches.push((Some(file), patch));
-    }
-    patches.extend(args.changes.iter().map(|patch| (None, patch.clone())));
-    Ok(patches)
-}
-
-fn changed<T>(
-    base: T,
-    patches: Vec<(Option<&Path>, Value)>,
-    change: impl Fn(&T, Value) -> Result<T, serde_json::Error>,
-) -> Result<T, Failure> {
-    patches.into_iter().try_fold(base, |base, (file, patch)| {
-        change(&base, patch).map_err(|error| match file {
-            Some(file) => Failure::at(file)(&refusal(&error)),
-            None => Failure::new(&refusal(&error)),
-        })
-    })
-}
-
-fn refusal(error: &serde_json::Error) -> String {
-    format!("the training configuration cannot be used: {error}")
 }

@@ -46,6 +46,12 @@ impl<T: Vectors> Panels<T> {
         Self { values, shift, rectifies: false, inner, outputs, width, registers }
     }
 
+    /// Adds `shift` to every output.
+    pub(crate) fn plus(mut self, shift: &[T]) -> Self {
+        self.shift[..shift.len()].copy_from_slice(shift);
+        self
+    }
+
     /// Scales every output and adds `shift` to it; with `rectifies`, negative results become 0.
     pub(crate) fn finish(mut self, scale: &[T], shift: &[T], rectifies: bool) -> Self {
         let (inner, width) = (self.inner, self.width);
@@ -55,9 +61,8 @@ impl<T: Vectors> Panels<T> {
                 row.iter_mut().zip(scale).for_each(|(value, scale)| *value *= *scale);
             }
         }
-        self.shift[..shift.len()].copy_from_slice(shift);
         self.rectifies = rectifies;
-        self
+        self.plus(shift)
     }
 }
 
