@@ -23,9 +23,9 @@ use crate::state::view::SlideFacts;
 use crate::state::{Adapter, State};
 use crate::tiles::Tiles;
 use crate::ui::{
-    channel_panel, dialogs, informative_panel, job_tray, lens_panel, lesion_list, menu_bar,
-    model_list, model_panel, overlay_panel, queue_bar, result_card, slide_panel, start_page,
-    status_bar, theme, toast, training, welcome,
+    channel_panel, comparing, dialogs, informative_panel, job_tray, lens_panel, lesion_list,
+    menu_bar, model_list, model_panel, overlay_panel, queue_bar, result_card, slide_panel,
+    start_page, status_bar, theme, toast, training, welcome,
 };
 
 /// Width of the panels at the right.
@@ -170,6 +170,7 @@ impl App {
         toast::toasts_ui(ctx, center.right_bottom(), &state.notices, commands);
         training::training_ui(ctx, state, commands);
         model_list::model_list_ui(ctx, state, commands);
+        comparing::comparing_ui(ctx, state, commands);
         dialogs::dialogs_ui(ctx, state, commands);
     }
 

@@ -2,8 +2,11 @@
 
 use domain::progress::{CancelToken, PauseToken, Progress};
 use model::device::DeviceChoice;
-use model::eval::{EvalSettings, Measurement, Metric, ThresholdRule, evaluate};
-use model::train::{TrainConfig, TrainControl, TrainError, TrainJob, WrittenRun};
+use model::eval::{
+    CompareJob, EvalSettings, Measurement, Metric, Rows, ThresholdRule, compare, evaluate,
+};
+use model::registry::ModelEntry;
+use model::train::{TrainConfig, TrainControl, TrainError, TrainJob, WrittenRun, validation_files};
 
 use crate::toy::{N_IMAGES, TINY, TRAINED, labelled_folder, model, train_with};
 
@@ -61,6 +64,47 @@ fn without_masks_the_maps_alone_propose_a_t() {
     let rules: Vec<ThresholdRule> =
         measured.suggested_thresholds.iter().map(|it| it.rule).collect();
     assert!(rules.iter().all(|rule| *rule == ThresholdRule::Otsu), "{rules:?}");
+}
+
+#[test]
+fn two_models_are_compared_on_the_images_that_validated_a_run() {
+    let files = validation_files(&TRAINED.run).unwrap();
+    let config = r#"{ "seed": 5, "epochs": 1 }"#;
+    let config = TrainConfig::from_json(TINY)
+        .and_then(|it| it.changed(serde_json::from_str(config)?))
+        .unwrap();
+    let (folder, run) = (TRAINED.folder.path(), TRAINED.folder.path().join("rival"));
+    let job = TrainJob {
+        folder,
+        run_dir: &run,
+        config: Some(config),
+        device: DeviceChoice::Cpu,
+        resume: false,
+    };
+    let cancel = CancelToken::default();
+    let control = TrainControl { progress: &(), cancel: &cancel, pause: &PauseToken::default() };
+    let report = model::train::train(&job, &mut |_| {}, control).unwrap();
+    let rival = ModelEntry::open(&report.model_dir).unwrap();
+    let job = CompareJob {
+        folder,
+        masks: None,
+        models: [&model(), &rival],
+        rows: Rows::Files(files),
+        device: DeviceChoice::Cpu,
+        feature_cache: None,
+    };
+    let found = compare(&job, &(), &cancel).unwrap();
+    let measured = validation();
+    let p = |it: &Measurement| it.images.iter().map(|it| it.probability).collect::<Vec<f64>>();
+    assert_eq!(p(&found.first), p(&measured));
+    assert_eq!(found.first.threshold, 0.3, "at the model's own t");
+    assert_eq!(found.second.model.weights_sha256, rival.manifest.weights_sha256);
+    let auc = found.differences.iter().find(|it| it.first.metric == Metric::Auc).unwrap();
+    assert!((auc.second.value - report.metrics["val_auc"]).abs() < 1e-9);
+    assert_eq!(found.differences.len(), Metric::ALL.len(), "the folder has masks");
+    let strangers = Rows::Files(["nobody.png".to_owned()].into());
+    let error = compare(&CompareJob { rows: strangers, ..job }, &(), &cancel).unwrap_err();
+    assert!(error.to_string().contains("none of the run's validation images"), "{error}");
 }
 
 /// Cancels as soon as the model is measured.

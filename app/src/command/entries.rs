@@ -6,9 +6,9 @@ use domain::annotation::Verdict;
 use egui::{Key, Modifiers};
 
 use super::{
-    Command, FileCommand, InformativeCommand, LesionCommand, ModelCommand, OverlayCommand,
-    QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand, WindowCommand,
-    key_set,
+    Command, ComparingCommand, FileCommand, InformativeCommand, LesionCommand, ModelCommand,
+    OverlayCommand, QueueCommand, ReviewCommand, SendingCommand, TrainingCommand, ViewCommand,
+    WindowCommand, key_set,
 };
 use crate::state::dialogs::Dialog;
 use crate::state::review::Tool;
@@ -187,6 +187,12 @@ fn model() -> Vec<Entry> {
         patches("Find or show the informative patches", InformativeCommand::ToggleShown, &[]),
         patches("Choose more informative patches", InformativeCommand::StepPercent(5), &[]),
         patches("Choose fewer informative patches", InformativeCommand::StepPercent(-5), &[]),
+        entry(
+            Menu::Model,
+            "Compare two models…",
+            ComparingCommand::Show,
+            &[ctrl_shift(Key::M, "Ctrl+Shift+M")],
+        ),
         item(
             "Models: keep, delete, export, import…",
             ModelCommand::ShowList,

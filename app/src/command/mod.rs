@@ -5,6 +5,7 @@
 
 mod as_command;
 mod channel;
+mod comparing;
 pub(crate) mod entries;
 mod file;
 mod informative;
@@ -34,6 +35,7 @@ use slide::import::OriginChoice;
 
 pub(crate) use as_command::as_command;
 pub(crate) use channel::ChannelCommand;
+pub(crate) use comparing::{ComparingCommand, Match, chosen_match, finished_run};
 pub(crate) use file::{ANNOTATION_EXTENSIONS, FileCommand, can_export};
 pub(crate) use informative::InformativeCommand;
 pub(crate) use lens::LensCommand;
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     Model(ModelCommand),
     Training(TrainingCommand),
     Queue(QueueCommand),
+    Comparing(ComparingCommand),
     File(FileCommand),
     Window(WindowCommand),
 }
@@ -90,6 +93,9 @@ pub(crate) enum Effect {
     Import(PathBuf, OriginChoice),
     ListModels,
     ChangeModels(ModelChange),
+    PickComparedFolder,
+    /// Measure two models on the same images.
+    Compare(Box<Match>),
     PickModelFolder(TransferField),
     /// Run this model on the open slide.
     Analyze(Box<ModelEntry>),
@@ -185,6 +191,7 @@ pub(crate) fn apply(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Model(command) => model::apply(state, command),
         Command::Training(command) => training::apply(state, command),
         Command::Queue(command) => queue::apply(state, command),
+        Command::Comparing(command) => comparing::apply(state, command),
         Command::File(command) => file::apply(state, command),
         Command::Window(command) => window::apply(state, command),
     }
@@ -254,6 +261,12 @@ impl From<SendingCommand> for Command {
 impl From<TrainingCommand> for Command {
     fn from(command: TrainingCommand) -> Self {
         Self::Training(command)
+    }
+}
+
+impl From<ComparingCommand> for Command {
+    fn from(command: ComparingCommand) -> Self {
+        Self::Comparing(command)
     }
 }
 

@@ -51,6 +51,10 @@ fn list_of(state: &State, origin: Origin, list: usize) -> Option<Arc<ImageList>>
             let examined = state.training.run.as_ref()?.examined.as_ref()?;
             examined.lists.get(list).cloned()
         }
+        Origin::Comparison => {
+            let found = state.comparing.found.as_ref()?;
+            (list == 0).then(|| Arc::clone(&found.list))
+        }
     }
 }
 
@@ -58,6 +62,7 @@ fn list_of(state: &State, origin: Origin, list: usize) -> Option<Arc<ImageList>>
 fn show_panel(state: &mut State, origin: Origin, is_open: bool) {
     match origin {
         Origin::Report => state.training.is_open = is_open,
+        Origin::Comparison => state.comparing.is_open = is_open,
     }
 }
 

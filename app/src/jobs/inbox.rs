@@ -14,10 +14,12 @@ use super::pick::Picked;
 use super::{JobEvent, Outcome, send};
 use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, review};
 use crate::state::State;
+use crate::state::comparing::Compared;
+use crate::state::comparison::{Comparison, ComparisonWay};
 use crate::state::dialogs::{Dialog, Dialogs};
 use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
-use crate::state::layer::Layer;
+use crate::state::layer::{Layer, LayerKind};
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
@@ -107,9 +109,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::LesionsFound(tour) => lesion::begin(state, tour),
         Outcome::LayersRead(readouts) => {
-            for (heatmap, readout) in &readouts {
-                state.overlay.take_readout(heatmap, readout);
-            }
+            readouts.iter().for_each(|(heatmap, it)| state.overlay.take_readout(heatmap, it));
         }
         Outcome::ThumbnailsSeen { generation, seen } if generation == state.view.generation => {
             state.review.take_thumbnails(seen);
@@ -131,6 +131,8 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::ModelsListed(survey) => state.models.take(survey),
         Outcome::ModelsChanged { words, chosen } => return models_changed(state, words, chosen),
+        Outcome::Compared(found) => compared(state, found),
+        Outcome::ComparedFolderPicked(picked) => compared_folder_picked(state, picked),
         Outcome::ModelFolderPicked(which, picked) => {
             let path = path_of(state, picked, NO_FOLDER_DIALOG);
             path.into_iter().for_each(|it| state.models.transfer.set(which, text(&it)));
@@ -170,6 +172,17 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+fn compared(state: &mut State, found: Arc<Compared>) {
+    state.comparing.found = Some(found);
+    state.comparing.is_open = true;
+}
+
+fn compared_folder_picked(state: &mut State, picked: Picked) {
+    if let Some(path) = path_of(state, picked, NO_FOLDER_DIALOG) {
+        state.comparing.folder_text = text(&path);
+    }
 }
 
 /// Says what was done about the models and reads their list again.
@@ -240,6 +253,10 @@ fn count_run(state: &mut State) {
         && queue.next_model().map(|it| &it.manifest.weights_sha256) == sha256
     {
         queue.n_run += 1;
+        if 1 < queue.n_run {
+            let comparison = Comparison::new(LayerKind::Earlier, ComparisonWay::SideBySide);
+            state.overlay.comparison = Some(comparison);
+        }
     }
 }
 
@@ -405,8 +422,8 @@ fn promoted(state: &mut State, entry: &ModelEntry) -> Vec<Effect> {
 mod tests {
     use super::*;
     use crate::command::{QueueCommand, samples};
-    use crate::state::image_queue::Origin;
-    use crate::state::layer::{LayerKind, Readout};
+    use crate::state::image_queue::{ImageList, ImageQueue, Origin, Stop};
+    use crate::state::layer::Readout;
     use crate::state::training::samples as samples_of_training;
 
     fn running(kind: JobKind) -> RunningJob {
@@ -572,6 +589,35 @@ mod tests {
         assert!(state.session.recent.is_empty());
         slide_opened(&mut state, None, samples::facts());
         assert!(state.image_queue.is_none(), "another slide was opened");
+    }
+
+    #[test]
+    fn both_models_of_a_comparison_are_run_and_shown_side_by_side() {
+        let mut state = samples::state();
+        let models = ["1", "2"].map(|weights| {
+            let mut model = samples::model("same");
+            model.manifest.weights_sha256 = weights.to_owned();
+            model
+        });
+        let path = Some(state.view.facts.as_ref().unwrap().path.clone());
+        let stops = vec![Stop { path, words: String::new() }];
+        let list = ImageList { title: "", stops, models: models.to_vec() };
+        state.image_queue = Some(ImageQueue::new(Arc::new(list), Origin::Comparison, 0));
+        let generation = state.view.generation;
+        let mut shown = |weights: &str| {
+            let overlay = samples::overlay(false);
+            let mut result = SlideResult::clone(overlay.result.as_ref().unwrap());
+            result.provenance.insert("weights_sha256".to_owned(), weights.to_owned());
+            analyzed(&mut state, generation, Arc::new(result), overlay.layers)
+        };
+        let effects = shown("1");
+        let [Effect::ReadLayers, Effect::Analyze(next)] = &effects[..] else {
+            panic!("{effects:?}")
+        };
+        assert_eq!(next.manifest.weights_sha256, "2");
+        assert!(matches!(shown("2")[..], [Effect::ReadLayers]));
+        let (_, other, comparison) = state.overlay.compared().unwrap();
+        assert_eq!((other.kind, comparison.way), (LayerKind::Earlier, ComparisonWay::SideBySide));
     }
 
     #[test]

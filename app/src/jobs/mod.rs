@@ -3,6 +3,7 @@
 mod analyze;
 pub(crate) mod change_models;
 mod check_folder;
+mod compare;
 mod dropped;
 mod examine;
 mod export;
@@ -42,6 +43,7 @@ use slide::Slide;
 
 use crate::command::Effect;
 use crate::state::State;
+use crate::state::comparing::Compared;
 use crate::state::informative::Ranked;
 use crate::state::jobs::{JobId, JobKind};
 use crate::state::layer::{Layer, Readout};
@@ -137,6 +139,8 @@ pub(crate) enum Outcome {
     /// The corrected mask that a labelled folder was given.
     Sent(Sent),
     ModelsListed(Survey),
+    ComparedFolderPicked(pick::Picked),
+    Compared(Arc<Compared>),
     /// What was done, and the model to choose, if any.
     ModelsChanged {
         words: String,
@@ -206,6 +210,8 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::PickAnnotations => pick::start_annotations(state, runner),
         Effect::Import(path, origin) => import::start(path, origin, state, runner),
         Effect::ListModels => list_models(state, runner),
+        Effect::PickComparedFolder => pick::start_compared_folder(state, runner),
+        Effect::Compare(wanted) => compare::start(*wanted, state, runner),
         Effect::ChangeModels(change) => change_models::start(change, state, runner),
         Effect::PickModelFolder(which) => pick::start_model_folder(which, state, runner),
         Effect::Analyze(entry) => analyze::start(*entry, state, runner),

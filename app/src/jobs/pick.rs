@@ -101,6 +101,13 @@ pub(super) fn start_model_folder(which: TransferField, state: &mut State, runner
     });
 }
 
+pub(super) fn start_compared_folder(state: &mut State, runner: &mut Runner) {
+    runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
+        let dialog = rfd::FileDialog::new().set_title("Folder with labelled images");
+        Ok(Outcome::ComparedFolderPicked(ask(|| dialog.pick_folder())))
+    });
+}
+
 pub(super) fn start_run(state: &mut State, runner: &mut Runner) {
     runner.start(state, JobKind::Silent, "pick-folder", String::new(), |_progress, _cancel| {
         let dialog = rfd::FileDialog::new().set_title("Run folder of a training");

@@ -27,6 +27,8 @@ pub(crate) struct ImageList {
 pub(crate) enum Origin {
     /// The report of a training.
     Report,
+    /// The comparison of two models.
+    Comparison,
 }
 
 /// A list that is being gone through.

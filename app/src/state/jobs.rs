@@ -22,6 +22,8 @@ pub(crate) enum JobKind {
     /// Looks at a labelled folder.
     CheckFolder,
     Train,
+    /// Compares two models.
+    Compare,
     /// Changes the list of models.
     Models,
     /// Takes the visible field apart.

@@ -1,5 +1,6 @@
 //! What the window shows. Plain data: changed only by [`crate::command`] and [`crate::jobs::inbox`].
 
+pub(crate) mod comparing;
 pub(crate) mod comparison;
 pub(crate) mod dialogs;
 pub(crate) mod image_queue;
@@ -34,6 +35,7 @@ pub(crate) struct State {
     pub(crate) review: review::ReviewState,
     pub(crate) models: models::ModelsState,
     pub(crate) training: training::TrainingState,
+    pub(crate) comparing: comparing::ComparingState,
     /// Images that are gone through.
     pub(crate) image_queue: Option<image_queue::ImageQueue>,
     pub(crate) session: session::Session,

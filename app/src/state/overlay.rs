@@ -31,6 +31,11 @@ pub(crate) struct SlideResult {
 }
 
 impl SlideResult {
+    /// What tells models apart: name and weights.
+    fn model(&self) -> (&str, Option<&String>) {
+        (&self.model_name, self.provenance.get("weights_sha256"))
+    }
+
     /// Whether the model calls the slide positive.
     pub(crate) fn is_positive(&self) -> bool {
         0.5 < self.probability
@@ -94,7 +99,8 @@ impl OverlayState {
     }
 
     fn earlier_map(&self, next: &SlideResult) -> Option<Layer> {
-        let is_other = self.result.as_ref()?.model_name != next.model_name;
+        // Models of two runs may share their name.
+        let is_other = self.result.as_ref()?.model() != next.model();
         let kept = if is_other { LayerKind::Cam } else { LayerKind::Earlier };
         let Layer { heatmap, recommended, youden, readout, threshold, .. } =
             self.find(kept)?.clone();

@@ -2,6 +2,7 @@
 
 pub(crate) mod about;
 pub(crate) mod channel_panel;
+pub(crate) mod comparing;
 pub(crate) mod dialogs;
 pub(crate) mod export_dialog;
 pub(crate) mod histogram;

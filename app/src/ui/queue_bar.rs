@@ -20,6 +20,7 @@ pub(crate) fn queue_bar_ui(ui: &mut Ui, queue: &ImageQueue, keys: KeySet, comman
             }
             let back = match queue.origin {
                 Origin::Report => "Back to the report",
+                Origin::Comparison => "Back to the comparison",
             };
             for (text, command) in [
                 ("Image before", QueueCommand::Step(false)),

@@ -275,6 +275,12 @@ pub(crate) struct EvalArgs {
     /// Leave out the simple methods that a model must beat
     #[arg(long)]
     pub(crate) no_baselines: bool,
+    /// Compare with this model on the same images, by name or folder; each at its own t and with its refiner, if it has one
+    #[arg(long, value_name = "NAME|DIR", conflicts_with_all = ["refine", "threshold", "no_baselines", "map", "fineness"])]
+    pub(crate) against: Option<String>,
+    /// With --against: measure the images that validated this run
+    #[arg(long, value_name = "RUN", requires = "against", conflicts_with = "split")]
+    pub(crate) run: Option<PathBuf>,
     /// The report to write
     #[arg(long, value_name = "report.json")]
     pub(crate) out: PathBuf,

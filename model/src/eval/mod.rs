@@ -1,6 +1,7 @@
 //! Measuring a model on a labelled folder, beside baselines measured by the same code (MODELS section 9).
 
 mod baselines;
+mod comparison;
 pub(crate) mod labels;
 pub(crate) mod measure;
 mod measurement;
@@ -12,6 +13,7 @@ mod seen;
 mod subject;
 mod suggest;
 
+pub use comparison::{CompareJob, Comparison, Difference, Rows, compare};
 pub use measurement::{MeasuredModel, Measurement, RocPoint};
 pub use pixels::Counts;
 pub use report::{

@@ -41,7 +41,7 @@ pub use narrator::Narrator;
 pub use pace::Pace;
 pub use preset::Preset;
 pub(crate) use state::{Position, TrainState};
-pub use written_run::{Stage, WrittenRun, free_run_folder};
+pub use written_run::{Stage, WrittenRun, free_run_folder, validation_files};
 
 use std::path::{Path, PathBuf};
 

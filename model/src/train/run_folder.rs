@@ -18,6 +18,7 @@ use crate::registry::weights::{self, Tensors, one_line};
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const REPORT: &str = "report.json";
 pub(crate) const EVENTS: &str = "events.jsonl";
+pub(crate) const SPLIT: &str = "split.json";
 /// Pictures of a run's progress.
 pub(crate) const PICTURES: &str = "pictures";
 const STATE: &str = "state.safetensors";
@@ -113,7 +114,7 @@ impl RunFolder {
     ) -> Result<Self, TrainError> {
         let run = Self::open(dir)?;
         if found == Found::Nothing {
-            run.write_json("split.json", split_by_file)?;
+            run.write_json(SPLIT, split_by_file)?;
             run.write_json(CONFIG, config)?;
         }
         Ok(run)

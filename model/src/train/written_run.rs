@@ -1,13 +1,15 @@
 //! A run folder as it lies on the disk, whoever wrote it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::event::{TrainEvent, TrainReport};
-use super::run_folder::{CONFIG, EVENTS, Found, REPORT, RunFolder};
+use super::run_folder::{CONFIG, EVENTS, Found, REPORT, RunFolder, SPLIT};
 use super::validation::VALIDATION;
 use super::{TrainConfig, TrainError};
 use crate::camseg::CamsegConfig;
+use crate::data::folder::Split;
 use crate::eval::{Measurement, Metric, ThresholdRule};
 use crate::registry::{InstallNote, YOUDEN};
 
@@ -94,6 +96,15 @@ fn validation(dir: &Path) -> Option<Measurement> {
     let path = dir.join(VALIDATION);
     let read = path.is_file().then(|| Measurement::read(&path))?;
     read.inspect_err(|problem| tracing::warn!("{VALIDATION} of a run: {problem}")).ok()
+}
+
+/// Names of the images that chose the best epoch of the run in `dir`.
+///
+/// # Errors
+/// If `dir` does not say.
+pub fn validation_files(dir: &Path) -> Result<BTreeSet<String>, TrainError> {
+    let splits: BTreeMap<String, Split> = RunFolder::read_json(dir, SPLIT)?;
+    Ok(splits.into_iter().filter(|(_, it)| *it == Split::Val).map(|(file, _)| file).collect())
 }
 
 /// The first of `NAME-1`, `NAME-2`, … in `folder` that is not there yet.
