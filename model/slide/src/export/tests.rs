@@ -121,6 +121,18 @@ fn a_full_export_is_one_flat_folder() {
 }
 
 #[test]
+fn label_and_probability_images_open_as_slides() {
+    let files = Fixture::new(heatmap()).written(None);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["case.labels.ome.tif", "case.probability.ome.tif"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &files[name]).unwrap();
+        let error = crate::Slide::open(&path).err();
+        assert!(error.is_none(), "{name}: {error:?}");
+    }
+}
+
+#[test]
 fn pictures_say_where_they_come_from() {
     let files = Fixture::new(heatmap()).written(None);
     for name in ["case.mask.png", "case.heatmap.png", "case.report.png"] {

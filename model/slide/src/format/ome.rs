@@ -1,7 +1,7 @@
 //! OME-TIFF: an XML in the first description says which directory holds which channel, depth and time.
 //!
-//! Coarser levels are the sub-directories of each plane. The first image that is neither label nor macro is the slide;
-//! its middle focal plane at the first time is shown unless another is asked for. Planes in other files are left out.
+//! Coarser levels are the sub-directories of each plane. The first image that is neither label nor macro is the slide, else the
+//! first of all; its middle focal plane at the first time is shown unless another is asked for. Planes in other files are left out.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(super) fn open(tiff: TiffFile, candidate: &Candidate<'_>) -> Result<Opened, 
     let document = parse_xml(FORMAT, &description)?;
     let images: Vec<Image<'_>> =
         children(document.root_element(), "Image").filter_map(Image::parse).collect();
-    let main = images.iter().find(|it| it.associated_name().is_none());
+    let main = images.iter().find(|it| it.associated_name().is_none()).or(images.first());
     let main = main.ok_or_else(|| SlideError::malformed(FORMAT, "no image is described"))?;
     let stack = Stack::new(main.sizes.z, main.sizes.t, candidate.position);
     let planes = main.planes(&document);
@@ -53,7 +53,7 @@ pub(super) fn open(tiff: TiffFile, candidate: &Candidate<'_>) -> Result<Opened, 
         mpp: main.mpp().or_else(|| stated_mpp(first)),
         objective_power: objective_power(&document),
         icc: first.blob(tags::ICC_PROFILE),
-        associated: associated_images(&tiff, &images, &document),
+        associated: associated_images(&tiff, (&images, main), &document),
         properties,
         fingerprint: tiff.tables.clone(),
         stack,
@@ -84,15 +84,16 @@ fn levels_of(channels: &[&Directory], names: Vec<ChannelName>) -> Result<Opened,
 
 fn associated_images(
     tiff: &TiffFile,
-    images: &[Image<'_>],
+    (images, main): (&[Image<'_>], &Image<'_>),
     document: &Document<'_>,
 ) -> Vec<Associated> {
+    let others = images.iter().filter(|image| !std::ptr::eq(*image, main));
     let picture = |image: &Image<'_>| {
         let name = image.associated_name()?;
         let index = *image.planes(document).values().min()?;
         associated::from_directory(name, tiff.directories.get(index)?)
     };
-    images.iter().filter_map(picture).collect()
+    others.filter_map(picture).collect()
 }
 
 /// Numbers of channels (of samples side by side together), focal planes and times.
