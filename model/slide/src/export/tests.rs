@@ -127,7 +127,7 @@ fn label_and_probability_images_open_as_slides() {
     for name in ["case.labels.ome.tif", "case.probability.ome.tif"] {
         let path = folder.path().join(name);
         std::fs::write(&path, &files[name]).unwrap();
-        let error = crate::Slide::open(&path).err();
+        let error = Slide::open(&path).err();
         assert!(error.is_none(), "{name}: {error:?}");
     }
 }
