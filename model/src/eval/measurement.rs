@@ -85,9 +85,12 @@ impl Measurement {
         self.figures.iter().copied().find(|it| it.metric == metric)
     }
 
-    /// The *t* that these images recommend: of the largest mIoU, or without masks Otsu's of the maps.
+    /// The *t* that these images recommend: of the largest mIoU, or without masks Otsu's of the maps. Never an end of the
+    /// scale: where that is best, the maps part nothing.
     pub fn recommended_threshold(&self) -> Option<SuggestedThreshold> {
-        let of = |rule| self.suggested_thresholds.iter().find(|it| it.rule == rule).copied();
+        let parts = |it: &&SuggestedThreshold| 0.0 < it.threshold && it.threshold < 1.0;
+        let proposals = || self.suggested_thresholds.iter().filter(parts);
+        let of = |rule| proposals().find(|it| it.rule == rule).copied();
         of(ThresholdRule::Miou).or_else(|| of(ThresholdRule::Otsu))
     }
 
@@ -198,6 +201,17 @@ pub(crate) mod tests {
         let measured = measurement(images);
         let files: Vec<&str> = measured.most_wrong().iter().map(|it| it.file.as_str()).collect();
         assert_eq!(files, ["2.png", "0.png"]);
+    }
+
+    #[test]
+    fn the_recommended_t_is_never_an_end_of_the_scale() {
+        let proposed = |rule, threshold| SuggestedThreshold { rule, threshold, pooled: None };
+        let mut measured = measurement(vec![image(0, true, 0.4)]);
+        measured.suggested_thresholds =
+            vec![proposed(ThresholdRule::Miou, 0.0), proposed(ThresholdRule::Otsu, 0.4)];
+        assert_eq!(measured.recommended_threshold().map(|it| it.threshold), Some(0.4));
+        measured.suggested_thresholds.truncate(1);
+        assert_eq!(measured.recommended_threshold(), None);
     }
 
     #[test]
