@@ -1,4 +1,4 @@
-//! Threads for jobs: named, reporting at most ten times a second, stoppable; a panic fails one job.
+//! Threads for jobs: named, reporting a few times a second at most, stoppable; a panic fails one job.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +13,17 @@ use super::{JobError, JobEvent, Outcome};
 use crate::state::State;
 use crate::state::jobs::{JobId, JobKind, RunningJob};
 
-/// Shortest time between two reports: a repaint for every percent would cost half a core.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// Shortest time between two reports: a repaint for every percent would cost half a core where the processor draws.
+fn shortest_wait(kind: JobKind) -> Duration {
+    match kind {
+        // It lasts for minutes or hours and needs every core.
+        JobKind::Train => Duration::from_secs(2),
+        _ => Duration::from_millis(200),
+    }
+}
+
+/// How soon a report is drawn. A wish without any delay would have two frames drawn.
+const SOON: Duration = Duration::from_millis(5);
 
 /// Room for events that the window has not read yet.
 const INBOX_SIZE: usize = 64;
@@ -53,7 +62,8 @@ impl Runner {
         let id = JobId(self.next_id);
         tracing::debug!(job = id.0, name = thread_name, "job starts");
         let cancel = CancelToken::default();
-        let reporter = Reporter::new(id, self.events.clone(), self.egui_ctx.clone());
+        let reporter =
+            Reporter::new(id, shortest_wait(kind), self.events.clone(), self.egui_ctx.clone());
         let seen_by_job = cancel.clone();
         let thread = std::thread::Builder::new()
             .name(thread_name.to_owned())
@@ -133,19 +143,21 @@ struct Reporter {
     id: JobId,
     events: Sender<JobEvent>,
     egui_ctx: egui::Context,
+    /// Between two reports.
+    wait: Duration,
     /// `None` until the first report of a stage.
     last_report: Mutex<Option<Instant>>,
 }
 
 impl Reporter {
-    fn new(id: JobId, events: Sender<JobEvent>, egui_ctx: egui::Context) -> Self {
-        Self { id, events, egui_ctx, last_report: Mutex::new(None) }
+    fn new(id: JobId, wait: Duration, events: Sender<JobEvent>, egui_ctx: egui::Context) -> Self {
+        Self { id, events, egui_ctx, wait, last_report: Mutex::new(None) }
     }
 
     /// Never waits: a report the window has no room for is already out of date.
     fn offer(&self, event: JobEvent) {
         if self.events.try_send(event).is_ok() {
-            self.egui_ctx.request_repaint();
+            self.egui_ctx.request_repaint_after(SOON);
         }
     }
 
@@ -160,7 +172,7 @@ impl Reporter {
     fn is_due(&self) -> bool {
         let Ok(mut last_report) = self.last_report.try_lock() else { return false };
         let now = Instant::now();
-        let is_due = last_report.is_none_or(|last| REPORT_EVERY <= now.duration_since(last));
+        let is_due = last_report.is_none_or(|last| self.wait <= now.duration_since(last));
         if is_due {
             *last_report = Some(now);
         }
