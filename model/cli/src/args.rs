@@ -181,7 +181,7 @@ pub(crate) struct TrainArgs {
     /// With --stage camseg: the trained stage 1, by name or folder
     #[arg(long, value_name = "NAME|DIR", required_if_eq("stage", "camseg"))]
     pub(crate) model: Option<String>,
-    /// With --stage camseg: folder of corrected masks, `STEM.png`, that replace the heatmaps of these images
+    /// With --stage camseg: folder of corrected masks, `STEM.labels.ome.tif` or `STEM.png`, that replace the heatmaps of these images
     #[arg(long, value_name = "DIR")]
     pub(crate) masks: Option<PathBuf>,
     /// How much time the training is given

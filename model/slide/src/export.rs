@@ -47,9 +47,10 @@ use domain::scale::Mpp;
 use serde_json::Value;
 
 use crate::Slide;
-pub use atomic::{Staged, save, stage};
+pub use atomic::{Staged, copy, save, stage};
 pub use error::ExportError;
 pub use format::{ExportFormat, FrameChoice, Reader};
+pub use label_tiff::SIDE_MAX as LABEL_SIDE_MAX;
 pub use naming::{Names, refined_stem};
 pub use png::encode_png;
 pub use probability_pyramid::{ProbabilityPyramid, PyramidFacts};

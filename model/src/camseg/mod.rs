@@ -31,7 +31,7 @@ use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::registry::{ModelEntry, Provenance};
 use crate::train::course::{Course, Material, compute_error};
-use crate::train::run_folder::{Found, REPORT, RunFolder};
+use crate::train::run_folder::{Opening, RunFolder};
 use crate::train::validation;
 use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 use dataset::Source;
@@ -42,7 +42,7 @@ use trainer::Segmentation;
 pub struct CamsegJob<'a> {
     /// A labelled folder, as for stage 1.
     pub folder: &'a Path,
-    /// Folder of corrected masks, `STEM.png` each: they take the place of these images' heatmaps.
+    /// Folder of corrected masks, `STEM.labels.ome.tif` or `STEM.png` each: they take the place of these images' heatmaps.
     pub masks: Option<&'a Path>,
     /// The trained stage 1.
     pub model: &'a ModelEntry,
@@ -67,15 +67,13 @@ pub fn train_camseg(
     on_event: &mut dyn FnMut(&TrainEvent),
     control: TrainControl<'_>,
 ) -> Result<TrainReport, TrainError> {
-    let found = RunFolder::look(job.run_dir);
-    if found == Found::Finished && job.resume {
-        return RunFolder::read_json(job.run_dir, REPORT);
-    }
     let asked = job.config.clone();
-    let config = RunFolder::settings(job.run_dir, found, job.resume, asked, CamsegConfig::paper)?;
-    if let Some(problem) = config.problem() {
-        return Err(TrainError::Config(problem));
-    }
+    let (usual, problem) = (CamsegConfig::paper, CamsegConfig::problem);
+    let opening = RunFolder::opening(job.run_dir, job.resume, asked, usual, problem)?;
+    let (found, config) = match opening {
+        Opening::Finished(report) => return Ok(report),
+        Opening::ToRun(found, config) => (found, config),
+    };
     let model = open(job.model, job.device)?;
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &model.config.bag, &config.folder, config.seed, work)?;

@@ -2,15 +2,14 @@
 //! size. Stage 2 learns from them instead of the heatmaps of these images. Never `masks/`, which holds truth to be measured against.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use domain::annotation::{Annotation, Shape, Verdict};
 use domain::progress::{CancelToken, Cancelled, Progress};
 use slide::Slide;
 use slide::export::{
-    self, AnnotationSheet, ExportError, ExportFormat, FrameChoice, SlideFacts, write_annotations,
+    self, AnnotationSheet, ExportError, ExportFormat, FrameChoice, LABEL_SIDE_MAX, SlideFacts,
+    write_annotations,
 };
 use thiserror::Error;
 
@@ -18,16 +17,10 @@ use super::folder::{self, LabelledImage};
 
 /// The folder of corrected masks beside the images.
 const FOLDER: &str = "corrected";
-/// What a mask is called behind the name of its image without ending.
-const ENDINGS: [&str; 2] = ["labels.ome.tif", "png"];
 /// What lists the images of a folder that has no class folders.
 const TABLE: &str = "labels.csv";
 /// Formats whose slides are more than one file.
 const SEVERAL_FILES: [&str; 2] = ["mirax", "dicom"];
-/// Label images keep every pixel up to this many pixels a side.
-const MASK_SIDE_MAX: u32 = 65_536;
-/// Bytes that are copied between two looks at the clock.
-const COPIED_AT_ONCE: usize = 4 << 20;
 
 /// Outlines on an image that are to be learned from.
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +71,7 @@ pub enum SendError {
     /// The folder is none that can be trained on, or not yet.
     #[error("{0}")]
     Folder(String),
-    /// The file system refused.
-    #[error("{what} cannot be written: {cause}")]
-    Write {
-        /// What was to be written.
-        what: &'static str,
-        /// Why not.
-        cause: std::io::Error,
-    },
-    /// The mask or the table could not be written.
+    /// A file could not be read or written.
     #[error(transparent)]
     Export(ExportError),
 }
@@ -98,8 +83,10 @@ pub fn folder_in(dir: &Path) -> PathBuf {
 
 /// The corrected mask of an image in a folder of masks, if there is one.
 pub(crate) fn mask_in(masks: &Path, file: &str) -> Option<PathBuf> {
-    let path = masks.join(file);
-    ENDINGS.into_iter().map(|ending| path.with_extension(ending)).find(|path| path.is_file())
+    let stem = Path::new(file).with_extension("").display().to_string();
+    let label_image = ExportFormat::LabelTiff.file_names(&stem);
+    let names = label_image.into_iter().chain([format!("{stem}.png")]);
+    names.map(|name| masks.join(name)).find(|path| path.is_file())
 }
 
 /// How many of the images have a corrected mask in the folder `dir`.
@@ -223,10 +210,10 @@ impl Newcomer {
         watch: (&dyn Progress, &CancelToken),
     ) -> Result<(), SendError> {
         make_folder(&self.path)?;
-        copy(from, &self.path, watch)?;
+        watch.0.stage("Copying the slide");
+        export::copy(from, &self.path, "copy of the slide", watch).map_err(not_written)?;
         if let Some(table) = &self.table {
-            export::save(&dir.join(TABLE), "the table of labels", table)
-                .map_err(SendError::Export)?;
+            export::save(&dir.join(TABLE), "table of labels", table).map_err(not_written)?;
         }
         Ok(())
     }
@@ -305,9 +292,9 @@ fn write_mask(
 ) -> Result<PathBuf, SendError> {
     let facts = SlideFacts::of(correction.slide);
     let longer = facts.size.width.max(facts.size.height);
-    if MASK_SIDE_MAX < longer {
+    if LABEL_SIDE_MAX < longer {
         return Err(SendError::Folder(format!(
-            "expected a slide of at most {MASK_SIDE_MAX} px a side, found {longer}: send a region of it that was saved as an image"
+            "expected a slide of at most {LABEL_SIDE_MAX} px a side, found {longer}: send a region of it that was saved as an image"
         )));
     }
     let mask = folder_in(dir).join(file).with_extension("");
@@ -319,46 +306,20 @@ fn write_mask(
     sheet.frame = FrameChoice::Level0;
     let formats = [ExportFormat::LabelTiff];
     let written = write_annotations(&sheet, folder, &stem.to_string_lossy(), &formats, watch);
-    let mut written = written.map_err(|error| match error {
+    written.map_err(not_written)?.pop().ok_or(SendError::Nothing)
+}
+
+fn not_written(error: ExportError) -> SendError {
+    match error {
         ExportError::Cancelled(cancelled) => cancelled.into(),
         error => SendError::Export(error),
-    })?;
-    written.pop().ok_or(SendError::Nothing)
+    }
 }
 
 /// Makes the folder of a file.
 fn make_folder(file: &Path) -> Result<(), SendError> {
     let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.map_err(|cause| SendError::Write { what: "a folder", cause })
-}
-
-/// Copies a file; it has its name once it is complete.
-fn copy(
-    from: &Path,
-    to: &Path,
-    (progress, cancel): (&dyn Progress, &CancelToken),
-) -> Result<(), SendError> {
-    let failed = |cause| SendError::Write { what: "the copy of the slide", cause };
-    progress.stage("Copying the slide");
-    let mut source = File::open(from).map_err(failed)?;
-    let total = source.metadata().map_err(failed)?.len();
-    let folder = to.parent().unwrap_or(Path::new("."));
-    let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    let mut part = vec![0; COPIED_AT_ONCE];
-    let mut done = 0;
-    loop {
-        cancel.check()?;
-        progress.report(done, total);
-        let n = source.read(&mut part).map_err(failed)?;
-        if n == 0 {
-            break;
-        }
-        copy.write_all(&part[..n]).map_err(failed)?;
-        done += n as u64;
-    }
-    copy.as_file().sync_all().map_err(failed)?;
-    copy.persist(to).map_err(|refused| failed(refused.error))?;
-    Ok(())
+    made.map_err(|cause| SendError::Export(ExportError::Io { what: "folder", cause }))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::Provenance;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
-use run_folder::{Found, REPORT, RunFolder};
+use run_folder::{Opening, RunFolder};
 use trainer::{Setup, Trainer};
 
 /// Why a training did not finish.
@@ -137,15 +137,13 @@ pub fn train(
     on_event: &mut dyn FnMut(&TrainEvent),
     control: TrainControl<'_>,
 ) -> Result<TrainReport, TrainError> {
-    let found = RunFolder::look(job.run_dir);
-    if found == Found::Finished && job.resume {
-        return RunFolder::read_json(job.run_dir, REPORT);
-    }
     let asked = job.config.clone();
-    let config = RunFolder::settings(job.run_dir, found, job.resume, asked, TrainConfig::shipped)?;
-    if let Some(problem) = config.problem() {
-        return Err(TrainError::Config(problem));
-    }
+    let (usual, problem) = (TrainConfig::shipped, TrainConfig::problem);
+    let opening = RunFolder::opening(job.run_dir, job.resume, asked, usual, problem)?;
+    let (found, config) = match opening {
+        Opening::Finished(report) => return Ok(report),
+        Opening::ToRun(found, config) => (found, config),
+    };
     let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?.device;
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &config.model.bag, &config.folder, config.seed, work)?;

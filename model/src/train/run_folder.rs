@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::event::TrainEvent;
 use super::state::TrainState;
-use super::{TrainError, write_error};
+use super::{TrainError, TrainReport, write_error};
 use crate::data::folder::Split;
 use crate::registry::weights::{self, Tensors, one_line};
 
@@ -37,6 +37,15 @@ pub(crate) enum Found {
     Unfinished,
     /// A run with its report.
     Finished,
+}
+
+/// What a training that is asked for has to do.
+#[derive(Debug)]
+pub(crate) enum Opening<T> {
+    /// Nothing: this is the report of the run.
+    Finished(TrainReport),
+    /// To begin or to go on, with these settings.
+    ToRun(Found, T),
 }
 
 /// An open run folder.
@@ -78,8 +87,28 @@ impl RunFolder {
         Ok(Self { dir: dir.to_owned(), events: events.map_err(|error| write_error(&error))? })
     }
 
+    /// What a training that is asked for finds in `dir`. `otherwise` are the settings of one that names none; `problem` says
+    /// what is out of range.
+    pub(crate) fn opening<T: DeserializeOwned + PartialEq>(
+        dir: &Path,
+        resume: bool,
+        asked: Option<T>,
+        otherwise: fn() -> T,
+        problem: fn(&T) -> Option<String>,
+    ) -> Result<Opening<T>, TrainError> {
+        let found = Self::look(dir);
+        if found == Found::Finished && resume {
+            return Self::read_json(dir, REPORT).map(Opening::Finished);
+        }
+        let config = Self::settings(dir, found, resume, asked, otherwise)?;
+        match problem(&config) {
+            Some(problem) => Err(TrainError::Config(problem)),
+            None => Ok(Opening::ToRun(found, config)),
+        }
+    }
+
     /// The settings of the run, which a continued one does not change.
-    pub(crate) fn settings<T: DeserializeOwned + PartialEq>(
+    fn settings<T: DeserializeOwned + PartialEq>(
         dir: &Path,
         found: Found,
         resume: bool,

@@ -28,7 +28,7 @@ use std::path::Path;
 
 use crate::device::DeviceChoice;
 use crate::train::course::{Course, Material, compute_error};
-use crate::train::run_folder::{Found, REPORT, RunFolder};
+use crate::train::run_folder::{Opening, RunFolder};
 use crate::train::{TrainControl, TrainError, TrainEvent, TrainReport};
 use lesson::Pretraining;
 use tiles::Tiles;
@@ -62,15 +62,13 @@ pub fn pretrain(
     on_event: &mut dyn FnMut(&TrainEvent),
     control: TrainControl<'_>,
 ) -> Result<TrainReport, TrainError> {
-    let found = RunFolder::look(job.run_dir);
-    if found == Found::Finished && job.resume {
-        return RunFolder::read_json(job.run_dir, REPORT);
-    }
     let asked = job.config.clone();
-    let config = RunFolder::settings(job.run_dir, found, job.resume, asked, PretrainConfig::small)?;
-    if let Some(problem) = config.problem() {
-        return Err(TrainError::Config(problem));
-    }
+    let (usual, problem) = (PretrainConfig::small, PretrainConfig::problem);
+    let opening = RunFolder::opening(job.run_dir, job.resume, asked, usual, problem)?;
+    let (found, config) = match opening {
+        Opening::Finished(report) => return Ok(report),
+        Opening::ToRun(found, config) => (found, config),
+    };
     let device = job.device.open().map_err(|error| TrainError::Compute(error.to_string()))?.device;
     let mut tiles = Tiles::gather(job.folder, &config.tiles, config.seed, control)?;
     let split = tiles.split_by_file.iter().map(|(file, split)| (file.as_str(), *split));

@@ -1,11 +1,16 @@
 //! Files that are either complete or absent.
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
+use domain::progress::{CancelToken, Progress};
 use tempfile::NamedTempFile;
 
 use super::ExportError;
+
+/// Bytes that are copied between two looks at whether to stop.
+const COPIED_AT_ONCE: u64 = 4 << 20;
 
 /// A complete file under a temporary name; dropped without [`Staged::publish`] it vanishes.
 #[derive(Debug)]
@@ -35,6 +40,34 @@ pub fn stage(target: &Path, what: &'static str, bytes: &[u8]) -> Result<Staged, 
 /// As [`stage`], or if the file cannot be renamed.
 pub fn save(target: &Path, what: &'static str, bytes: &[u8]) -> Result<PathBuf, ExportError> {
     stage(target, what, bytes)?.publish()
+}
+
+/// Copies a file all or nothing, replacing one of that name. `what` is a noun for messages.
+///
+/// # Errors
+/// If it cannot be read or written, or the work is to stop.
+pub fn copy(
+    from: &Path,
+    target: &Path,
+    what: &'static str,
+    (progress, cancel): (&dyn Progress, &CancelToken),
+) -> Result<PathBuf, ExportError> {
+    let failed = |cause| ExportError::Io { what, cause };
+    let mut source = File::open(from).map_err(failed)?;
+    let total = source.metadata().map_err(failed)?.len();
+    let mut file = temporary_beside(target).map_err(failed)?;
+    let mut done = 0;
+    loop {
+        cancel.check()?;
+        progress.report(done, total);
+        let mut part = Read::by_ref(&mut source).take(COPIED_AT_ONCE);
+        match io::copy(&mut part, &mut file).map_err(failed)? {
+            0 => break,
+            n => done += n,
+        }
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    Staged::new(file, target, what).publish()
 }
 
 impl Staged {
@@ -101,6 +134,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(stage(&folder.path().join("a.txt"), "text", b"abc").unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_copy_is_the_same_and_a_stopped_one_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        let bytes: Vec<u8> = (0..5_000_000_u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&from, &bytes).unwrap();
+        let cancel = CancelToken::default();
+        copy(&from, &to, "copy", (&(), &cancel)).unwrap();
+        assert!(std::fs::read(&to).unwrap() == bytes);
+        std::fs::remove_file(&to).unwrap();
+        cancel.cancel();
+        assert!(matches!(copy(&from, &to, "copy", (&(), &cancel)), Err(ExportError::Cancelled(_))));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -17,8 +17,8 @@ use super::sheet::{AnnotationSheet, Entry};
 use super::{ExportError, ExportFormat};
 use crate::number::to_usize;
 
-/// Pixels of the longer side of the finest level, at most.
-const SIDE_MAX: u32 = 65_536;
+/// Pixels of the longer side of the finest level, at most: a larger slide's label image is coarser than the slide.
+pub const SIDE_MAX: u32 = 65_536;
 
 /// How many rows are made between two looks at the clock.
 const ROWS_AT_ONCE: u32 = 512;
