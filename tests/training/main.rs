@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod broken_folder;
+mod calibration;
 mod report;
 mod stage_1;
 mod stage_2;

@@ -13,6 +13,7 @@
 
 pub mod adamw;
 mod batches;
+mod calibrate;
 mod config;
 pub(crate) mod course;
 mod dataset;
@@ -165,7 +166,7 @@ pub fn train(
         start,
         device,
     };
-    let outcome = Trainer::new(&setup, &mut run, on_event, &control)?.run()?;
+    let outcome = Trainer::new(&setup, &mut run, &mut *on_event, &control)?.run()?;
     let provenance = Provenance::now(&folder, config.start_from.clone(), &config);
     let report = promote::promote(&run, &config, &space, &outcome, provenance)?;
     let settings = AnalysisSettings {
@@ -173,6 +174,15 @@ pub fn train(
         feature_cache: feature_cache(config.cache_features),
         ..AnalysisSettings::default()
     };
+    let words = if config.calibrate {
+        calibrate::calibrate(&run, &folder, &settings, control)?
+    } else {
+        outcome.doubt().into_iter().collect()
+    };
+    for event in &words {
+        on_event(event);
+        run.log(event)?;
+    }
     validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
     Ok(report)
 }

@@ -3,6 +3,7 @@
 
 use candle_core::Device;
 
+use super::calibrate::{NO_BETTER_THAN_CHANCE, warning};
 use super::dataset::Dataset;
 use super::event::{StopReason, TrainEvent};
 use super::learner::{Learner, LossSums};
@@ -15,10 +16,6 @@ use crate::mil;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{Tensors, one_line};
 
-/// Said of a model whose calls are of no use, however well it ranks images.
-const NO_BETTER_THAN_CHANCE: &str = "Cut at 50 %, the best epoch labels validation images no better than one label for all would: \
-     its order of images may be right (see AUC), its positive and negative are not to be relied on.";
-
 /// Where events go besides the run folder.
 pub(super) type OnEvent<'a> = &'a mut dyn FnMut(&TrainEvent);
 
@@ -28,6 +25,13 @@ pub(super) struct Outcome {
     pub(super) best: Scored,
     pub(super) n_epochs: usize,
     pub(super) stopped: StopReason,
+}
+
+impl Outcome {
+    /// A warning about a model whose calls, as the network makes them, are of no use.
+    pub(super) fn doubt(&self) -> Option<TrainEvent> {
+        self.best.scores.tells_nothing().then(|| warning(NO_BETTER_THAN_CHANCE))
+    }
 }
 
 /// What a training learns, from what, and where.
@@ -122,9 +126,6 @@ impl<'a> Trainer<'a> {
         };
         let best = self.selection.best();
         let best = best.ok_or_else(|| TrainError::Compute("no epoch was run".to_owned()))?;
-        if best.scores.tells_nothing() {
-            self.emit(TrainEvent::Warning { text: NO_BETTER_THAN_CHANCE.to_owned() })?;
-        }
         self.emit(TrainEvent::Stopped { reason: stopped })?;
         Ok(Outcome { best, n_epochs: self.n_epochs, stopped })
     }
