@@ -16,7 +16,8 @@ fn trained(run_dir: &Path, calibrate: bool) -> (Manifest, Vec<TrainEvent>) {
     let config = TrainConfig::from_json(TINY).unwrap().changed(patch).unwrap();
     let folder = TRAINED.folder.path();
     let device = DeviceChoice::Cpu;
-    let job = TrainJob { folder, run_dir, config: Some(config), device, resume: false };
+    let config = Some(config);
+    let job = TrainJob { folder, run_dir, config, device, resume: false, watched: None };
     let (cancel, pause) = (CancelToken::default(), PauseToken::default());
     let mut events = Vec::new();
     let control = TrainControl { progress: &(), cancel: &cancel, pause: &pause };

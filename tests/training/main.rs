@@ -7,6 +7,7 @@ mod report;
 mod stage_1;
 mod stage_2;
 mod toy;
+mod watched;
 
 use model::camseg::CamsegConfig;
 use model::train::TrainConfig;

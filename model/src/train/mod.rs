@@ -20,6 +20,7 @@ mod dataset;
 pub(crate) mod ema;
 mod event;
 mod learner;
+mod look;
 mod narrator;
 pub mod options;
 mod pace;
@@ -38,6 +39,7 @@ mod written_run;
 pub(crate) use config::merge;
 pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
+pub use look::{EpochLook, Watched};
 pub use narrator::Narrator;
 pub use pace::Pace;
 pub use preset::Preset;
@@ -57,6 +59,7 @@ use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::Provenance;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
+use look::{Describe, Field};
 use run_folder::{Opening, RunFolder};
 use trainer::{Setup, Trainer};
 
@@ -110,6 +113,8 @@ pub struct TrainJob<'a> {
     /// Whether an unfinished run in `run_dir` goes on. A finished one then answers with its report, and where there is
     /// none a run begins. Without it, a folder with a run is refused.
     pub resume: bool,
+    /// A slide to look at after every epoch.
+    pub watched: Option<Watched<'a>>,
 }
 
 /// How a training is watched and stopped.
@@ -157,10 +162,12 @@ pub fn train(
         Some((weights, before)) => (Some(weights), seen.scaled_like(before)),
         None => (None, seen),
     };
+    let field = field(job.watched, encoder.as_ref(), &config, &space, control)?;
     let setup = Setup {
         config: &config,
         dataset: &dataset,
         space: &space,
+        field,
         warnings: folder.warnings.clone(),
         data: folder.fingerprint.clone(),
         start,
@@ -221,6 +228,22 @@ fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainE
         .map_err(|error| unusable(&error))?;
     weights::check_strict(&expected, &tensors).map_err(|error| unusable(&error))?;
     Ok(Some((tensors, space)))
+}
+
+/// What is looked at after every epoch, if anything.
+fn field<'a>(
+    watched: Option<Watched<'a>>,
+    encoder: &dyn Encoder,
+    config: &TrainConfig,
+    space: &FeatureSpace,
+    control: TrainControl<'_>,
+) -> Result<Option<Field<'a>>, TrainError> {
+    let Some(watched) = watched else { return Ok(None) };
+    control.progress.stage("Describing the open slide");
+    let store = feature_cache(config.cache_features);
+    let store = store.as_deref().map(FeatureStore::new);
+    let describe = Describe { encoder, config, space, store: store.as_ref() };
+    Ok(Field::of(watched, &describe, control.cancel)?)
 }
 
 fn dataset(

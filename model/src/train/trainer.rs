@@ -7,6 +7,7 @@ use super::calibrate::{NO_BETTER_THAN_CHANCE, warning};
 use super::dataset::Dataset;
 use super::event::{StopReason, TrainEvent};
 use super::learner::{Learner, LossSums};
+use super::look::Field;
 use super::run_folder::RunFolder;
 use super::selection::{Scored, Selection};
 use super::state::{Position, TrainState};
@@ -39,6 +40,8 @@ pub(super) struct Setup<'a> {
     pub(super) config: &'a TrainConfig,
     pub(super) dataset: &'a Dataset,
     pub(super) space: &'a FeatureSpace,
+    /// What is looked at after every epoch.
+    pub(super) field: Option<Field<'a>>,
     /// About the labelled folder.
     pub(super) warnings: Vec<String>,
     /// Names what is learned from.
@@ -99,7 +102,20 @@ impl<'a> Trainer<'a> {
             Some(state) => trainer.go_back_to(state)?,
             None => trainer.begin()?,
         }
+        trainer.look_before()?;
         Ok(trainer)
+    }
+
+    /// Tells what the model that training goes on from says of the watched slide.
+    fn look_before(&self) -> Result<(), TrainError> {
+        let Setup { config, field, start, device, .. } = self.setup;
+        if let (Some(field), Some(start)) = (field, start) {
+            let network = mil::build(&config.model.network, start.clone(), device);
+            field
+                .look(0, network.map_err(compute_error)?.as_ref(), device)
+                .map_err(compute_error)?;
+        }
+        Ok(())
     }
 
     fn go_back_to(&mut self, state: TrainState) -> Result<(), TrainError> {
@@ -207,7 +223,7 @@ impl<'a> Trainer<'a> {
     /// Scores the averaged weights and writes the epoch's checkpoint. The state is written last: until then the run
     /// goes on from the epoch before, and writes these files again.
     fn finish_epoch(&mut self) -> Result<(), TrainError> {
-        let Setup { config, dataset, space, device, data, .. } = self.setup;
+        let Setup { config, dataset, space, field, device, data, .. } = self.setup;
         let epoch = self.epoch;
         let weights = self.learner.averaged().map_err(compute_error)?;
         let network =
@@ -217,6 +233,9 @@ impl<'a> Trainer<'a> {
         tracing::debug!(?scores, epoch, "validated");
         for (name, value) in scores.named() {
             self.emit(TrainEvent::Metric { epoch, name: name.to_owned(), value })?;
+        }
+        if let Some(field) = field {
+            field.look(epoch, network.as_ref(), device).map_err(compute_error)?;
         }
         let is_best = self.selection.is_best(Scored { attempt: self.attempt, epoch, scores });
         self.folder.checkpoint(epoch, &weights, is_best)?;

@@ -1,6 +1,7 @@
 //! The training panel: a folder that was checked, a plan, a run.
 
 pub(crate) mod examined;
+pub(crate) mod looks;
 pub(crate) mod plan;
 pub(crate) mod run_view;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use model::data::check::FolderSurvey;
 use model::registry::InstallNote;
 use model::train::{Pace, Stage, TrainEvent};
 
+use looks::Looked;
 use plan::Plan;
 use run_view::{RunView, Standing};
 
@@ -29,6 +31,8 @@ pub(crate) enum TrainingNews {
         so_far: Vec<TrainEvent>,
     },
     Said(TrainEvent),
+    /// What the network says of the open slide, or why it cannot.
+    Looked(Result<Looked, String>),
     /// It never began: its run folder is taken, or what it is to learn from cannot be used.
     Refused,
 }
@@ -80,6 +84,11 @@ impl TrainingState {
                 self.run = Some(view);
             }
             TrainingNews::Refused => self.run = None,
+            TrainingNews::Looked(looked) => {
+                if let Some(view) = &mut self.run {
+                    view.looks.take(looked);
+                }
+            }
             TrainingNews::Said(event) => {
                 if let Some(view) = &mut self.run {
                     view.take(&event);
