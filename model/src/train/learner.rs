@@ -272,6 +272,7 @@ mod tests {
     use super::*;
     use crate::fmamil::Grid;
     use crate::loss::mil::{LossConfig, MilLoss};
+    use crate::mil::Judgement;
     use crate::pipeline::feature_space::tests::space;
     use half::f16;
     use rand::Rng as _;
