@@ -4,27 +4,20 @@ use crate::state::image_queue::Origin;
 use crate::state::training::plan::Plan;
 use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
+use crate::ui::testing;
 use egui_kittest::{Harness, kittest::Queryable as _};
 use model::train::{Preset, Stage};
 use serde_json::json;
 
 /// What a click on the control of that name asks for, with the whole panel in sight.
 fn asked(state: &State, click: &str) -> Vec<Command> {
-    let mut commands = Commands::default();
-    let mut harness = Harness::builder()
-        .with_size([640.0, 2200.0])
-        .build_ui(|ui| content_ui(ui, state, &mut commands));
-    harness.run_steps(2);
-    harness.get_by_label(click).click();
-    harness.run_steps(2);
-    drop(harness);
-    commands.take()
+    testing::asked([640.0, 2800.0], &[click], |ui, commands| content_ui(ui, state, commands))
 }
 
 fn labels(state: &State, expected: &[&str]) {
     let mut commands = Commands::default();
     let harness = Harness::builder()
-        .with_size([640.0, 2200.0])
+        .with_size([640.0, 2800.0])
         .build_ui(|ui| content_ui(ui, state, &mut commands));
     for label in expected {
         assert!(harness.query_all_by_label_contains(label).next().is_some(), "{label}");
@@ -95,7 +88,14 @@ fn options_say_what_they_do_and_can_be_changed() {
 #[test]
 fn a_running_training_pauses_and_stops_and_tells_its_curves() {
     let state = running(Standing::Running);
-    labels(&state, &["2 of 3 epochs done · on CPU", "On validation images: AUC 0.700"]);
+    labels(
+        &state,
+        &[
+            "2 of 3 epochs done · on CPU",
+            "On validation images: AUC 0.700, best: epoch 2",
+            "Loss while learning: loss 0.500, bags 0.200, patches 0.300",
+        ],
+    );
     assert_eq!(asked(&state, "Pause"), training(TrainingCommand::SetPaused(true)));
     assert_eq!(asked(&state, "Stop"), training(TrainingCommand::Stop));
     let state = running(Standing::Paused);
