@@ -5,6 +5,7 @@ mod folder_step;
 mod keep;
 mod options;
 mod plan_step;
+mod preview;
 pub(crate) mod report;
 mod result;
 mod run_page;

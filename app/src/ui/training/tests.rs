@@ -71,6 +71,17 @@ fn every_step_of_a_plan_has_a_named_control() {
 }
 
 #[test]
+fn images_are_shown_with_their_patches_and_a_broken_one_says_so_in_its_place() {
+    let mut state = planned();
+    state.training.preview = samples::preview();
+    let shown = "0.png: positive, training, patient P0; 3 x 2 patches of 100 px, 1 window";
+    let broken = "1.png: negative, training, patient P1; not shown";
+    labels(&state, &[shown, broken, "the slide cannot be read: no picture", "1 to 6 of 8"]);
+    assert_eq!(asked(&state, "Next images"), training(TrainingCommand::ShowPage(1)));
+    assert_eq!(asked(&state, "Previous images"), [], "this is the first page");
+}
+
+#[test]
 fn options_say_what_they_do_and_can_be_changed() {
     let plan = Plan::default();
     let mut commands = Commands::default();
