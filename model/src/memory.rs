@@ -1,4 +1,4 @@
-//! Memory between one tensor and the next.
+//! Memory of the process: kept between one tensor and the next, and measured.
 
 /// Just under the largest block that glibc's allocator learns from, in bytes.
 const BLOCK_BYTES: usize = 31 << 20;
@@ -11,4 +11,48 @@ const BLOCK_BYTES: usize = 31 << 20;
 /// allocators are not changed by this. Nothing is written to the block, so that it takes no memory.
 pub fn keep_freed_blocks() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK_BYTES)));
+}
+
+/// Memory that a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// In bytes.
+    pub now_bytes: u64,
+    /// The most since it was started, in bytes.
+    pub peak_bytes: u64,
+}
+
+/// Memory of this process without what lies on a graphics processor; `None` where the system does not say it in
+/// `/proc/self/status`, as Linux does.
+pub fn used() -> Option<MemoryUse> {
+    resident(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// The resident set and its peak, which Linux states in kibibytes.
+fn resident(status: &str) -> Option<MemoryUse> {
+    let bytes = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    Some(MemoryUse { now_bytes: bytes("VmRSS")?, peak_bytes: bytes("VmHWM")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_what_linux_says_of_a_process() {
+        let status = "Name:\tslidelight\nVmHWM:\t  2048 kB\nVmRSS:\t    1024 kB\nThreads:\t3\n";
+        let used = resident(status).unwrap();
+        assert_eq!((used.now_bytes, used.peak_bytes), (1 << 20, 2 << 20));
+        assert_eq!(resident("Name:\tslidelight\n"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_holds_memory_and_no_more_than_its_peak() {
+        let MemoryUse { now_bytes, peak_bytes } = used().unwrap();
+        assert!(1 << 20 < now_bytes && now_bytes <= peak_bytes);
+    }
 }

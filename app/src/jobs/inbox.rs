@@ -42,6 +42,7 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
                 job.report(done, total);
             }
         }
+        JobEvent::Memory(memory) => state.training.memory = Some(memory),
         JobEvent::Training(news) => return training_news(state, *news),
         JobEvent::Cancelled(id) => {
             ended_early(state, id);

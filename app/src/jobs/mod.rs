@@ -37,6 +37,7 @@ use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
 use model::data::corrected::Sent;
 use model::lens::radial_spectrum::RadialSpectrum;
+use model::memory::MemoryUse;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
 use review::Edit;
@@ -68,6 +69,8 @@ pub(crate) enum JobEvent {
     Progress(JobId, u64, u64),
     /// What the training says.
     Training(Box<TrainingNews>),
+    /// Memory of the program while it trains.
+    Memory(MemoryUse),
     /// The last word of a job that worked.
     Done(JobId, Box<Outcome>),
     /// The last word of a job that was stopped.

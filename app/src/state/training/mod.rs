@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use domain::progress::PauseToken;
 use model::data::check::FolderSurvey;
+use model::memory::MemoryUse;
 use model::registry::InstallNote;
 use model::train::{Pace, Stage, TrainEvent};
 
@@ -54,6 +55,8 @@ pub(crate) struct TrainingState {
     pub(crate) pace: Option<Pace>,
     /// The run that is shown instead of the plan.
     pub(crate) run: Option<RunView>,
+    /// Memory of the program, as the training that runs said last.
+    pub(crate) memory: Option<MemoryUse>,
     /// Holds the run between two steps.
     pub(crate) pause: PauseToken,
     /// How the finished model calls itself.

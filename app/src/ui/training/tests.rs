@@ -1,11 +1,13 @@
 use super::*;
 use crate::command::{Command, QueueCommand, samples as sample_states};
+use crate::jobs::{JobEvent, inbox};
 use crate::state::image_queue::Origin;
 use crate::state::training::plan::Plan;
 use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
 use crate::ui::testing;
 use egui_kittest::{Harness, kittest::Queryable as _};
+use model::memory::MemoryUse;
 use model::train::{Preset, Stage};
 use serde_json::json;
 
@@ -97,6 +99,14 @@ fn options_say_what_they_do_and_can_be_changed() {
 }
 
 #[test]
+fn the_memory_of_a_running_training_is_said() {
+    let mut state = running(Standing::Running);
+    let memory = MemoryUse { now_bytes: 1_210_000_000, peak_bytes: 1_850_000_000 };
+    inbox::receive(&mut state, JobEvent::Memory(memory));
+    labels(&state, &["Memory 1.21 GB, at most 1.85 GB since the program was started"]);
+}
+
+#[test]
 fn a_running_training_pauses_and_stops_and_tells_its_curves() {
     let state = running(Standing::Running);
     labels(
@@ -107,6 +117,7 @@ fn a_running_training_pauses_and_stops_and_tells_its_curves() {
             "Loss while learning: loss 0.500, bags 0.200, patches 0.300",
         ],
     );
+    labels(&state, &["Memory: not known on this system"]);
     assert_eq!(asked(&state, "Pause"), training(TrainingCommand::SetPaused(true)));
     assert_eq!(asked(&state, "Stop"), training(TrainingCommand::Stop));
     let state = running(Standing::Paused);
