@@ -350,6 +350,10 @@ fn provenance(
     let refiner = model.refiner.as_ref().filter(|_| settings.refine);
     let refiner = refiner.map(|it| ("refiner_sha256", it.description.weights_sha256.clone()));
     let preselect = settings.preselect.map(|share| ("preselected_share", share.to_string()));
+    let calibration = model.calibration.map(|it| {
+        let line = format!("slope {:.4}, offset {:.4}", it.slope, it.offset);
+        ("probability_calibration", format!("{line}, fitted to {} images", it.n_images))
+    });
     [
         ("software", concat!("Slidelight ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("notice", RESEARCH_USE_ONLY.to_owned()),
@@ -372,6 +376,7 @@ fn provenance(
     .into_iter()
     .chain(refiner)
     .chain(preselect)
+    .chain(calibration)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

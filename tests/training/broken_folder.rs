@@ -71,6 +71,7 @@ fn train_on(dir: &Path, leave_out: bool) -> Result<Vec<TrainEvent>, TrainError> 
         config: Some(config),
         device: DeviceChoice::Cpu,
         resume: false,
+        watched: None,
     };
     let mut events = Vec::new();
     let (cancel, pause) = Default::default();

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod broken_folder;
+mod calibration;
 mod report;
 mod stage_1;
 mod stage_2;
 mod toy;
+mod watched;
 
 use model::camseg::CamsegConfig;
 use model::train::TrainConfig;

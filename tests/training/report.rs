@@ -80,6 +80,7 @@ fn two_models_are_compared_on_the_images_that_validated_a_run() {
         config: Some(config),
         device: DeviceChoice::Cpu,
         resume: false,
+        watched: None,
     };
     let cancel = CancelToken::default();
     let control = TrainControl { progress: &(), cancel: &cancel, pause: &PauseToken::default() };
@@ -130,6 +131,7 @@ fn a_run_that_is_stopped_while_it_is_measured_goes_on_to_the_same_end() {
         config: Some(TrainConfig::from_json(TINY).unwrap()),
         device: DeviceChoice::Cpu,
         resume: false,
+        watched: None,
     };
     let progress = CancelsTheMeasuring(cancel.clone());
     let control =

@@ -43,7 +43,9 @@ fn events_come_in_order_and_stand_in_the_run_folder() {
     assert!(matches!(&events[0], TrainEvent::Warning { text } if text.contains("resolution")));
     let first = events.iter().find(|it| !matches!(it, TrainEvent::Warning { .. }));
     assert!(matches!(first, Some(TrainEvent::Started { n_train: 16, n_val: 8, .. })));
-    assert_eq!(events.last(), Some(&TrainEvent::Stopped { reason: StopReason::Finished }));
+    let finished = TrainEvent::Stopped { reason: StopReason::Finished };
+    let last_words = events.iter().rev().take_while(|it| **it != finished).count();
+    assert!((1..=2).contains(&last_words), "how it was calibrated, or why not: {events:?}");
     let is_epoch = |it: &&TrainEvent| matches!(it, TrainEvent::Epoch { .. });
     let is_step = |it: &&TrainEvent| matches!(it, TrainEvent::Step { .. });
     assert_eq!(events.iter().filter(is_epoch).count(), 3);

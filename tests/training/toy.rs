@@ -81,7 +81,8 @@ pub(crate) fn train_with(
     on_event: &mut dyn FnMut(&TrainEvent),
 ) -> Result<TrainReport, TrainError> {
     let config = (!resume).then(|| TrainConfig::from_json(TINY).unwrap());
-    let job = TrainJob { folder, run_dir, config, device: DeviceChoice::Cpu, resume };
+    let job =
+        TrainJob { folder, run_dir, config, device: DeviceChoice::Cpu, resume, watched: None };
     let control = TrainControl { progress: &(), cancel, pause: &PauseToken::default() };
     model::train::train(&job, on_event, control)
 }

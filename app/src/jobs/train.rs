@@ -1,15 +1,19 @@
 //! Training on threads that yield to the window: what it says goes to the panel, what it reaches into its run folder.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use domain::coords::Level0Px;
 use domain::progress::{CancelToken, PauseToken, Progress};
 use model::camseg::{CamsegJob, train_camseg};
 use model::device::DeviceChoice;
 use model::registry::ModelEntry;
 use model::threads::yielding;
 use model::train::{
-    Stage, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, WrittenRun, train,
+    EpochLook, Stage, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, Watched,
+    WrittenRun, train,
 };
+use slide::Slide;
 
 use super::check_folder::chosen_model;
 use super::examine::examined;
@@ -19,14 +23,23 @@ use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::TrainingNews;
 use crate::state::training::plan::{Aim, Plan};
+use look::Painter;
 
 /// Trains the stages of the plan one after the other; a resumed one goes on where it was broken off.
 pub(super) fn start(plan: Plan, is_resumed: bool, state: &mut State, runner: &mut Runner) {
     let title = format!("Training on {}", plan.folder.display());
     let (teller, pause) = (runner.teller(), state.training.pause.clone());
+    let watched = state.slide.clone().map(|slide| (slide, state.view.camera.center));
     runner.start(state, JobKind::Train, "train", title, move |progress, cancel| {
-        let work =
-            Work { plan: &plan, is_resumed, teller: &teller, progress, cancel, pause: &pause };
+        let work = Work {
+            plan: &plan,
+            is_resumed,
+            watched,
+            teller: &teller,
+            progress,
+            cancel,
+            pause: &pause,
+        };
         yielding(|| work.run())
     });
 }
@@ -34,6 +47,8 @@ pub(super) fn start(plan: Plan, is_resumed: bool, state: &mut State, runner: &mu
 struct Work<'a> {
     plan: &'a Plan,
     is_resumed: bool,
+    /// The open slide, and where it is looked at.
+    watched: Option<(Arc<Slide>, Level0Px)>,
     teller: &'a Teller,
     progress: &'a dyn Progress,
     cancel: &'a CancelToken,
@@ -67,12 +82,25 @@ impl Work<'_> {
         let config = self.plan.stage_1(start_from).map_err(TrainError::Config)?;
         let n_epochs = config.epochs;
         let is_begun = self.begins(Stage::Fmamil, &run_dir, n_epochs);
+        let painter = self.watched.as_ref().map(|(slide, _)| Painter::new(slide));
+        let tell = |look: Result<EpochLook, String>| {
+            if let Some(painter) = &painter {
+                let looked = look.map(|look| painter.looked(&look));
+                self.tell(TrainingNews::Looked(looked));
+            }
+        };
+        let watched = self.watched.as_ref().map(|(slide, around)| Watched {
+            slide,
+            around: *around,
+            tell: &tell,
+        });
         let job = TrainJob {
             folder: &self.plan.folder,
             run_dir: &run_dir,
             config: (!is_begun).then_some(config),
             device: DeviceChoice::Auto,
             resume: self.is_resumed,
+            watched,
         };
         train(&job, &mut |event| self.say(event), self.control())
     }
@@ -109,15 +137,19 @@ impl Work<'_> {
         let device = DeviceChoice::Auto.status().map_or("CPU", |status| status.name);
         let dir = run_dir.to_owned();
         let news = TrainingNews::Begins { stage, dir, n_epochs, device, so_far };
-        self.teller.say(JobEvent::Training(Box::new(news)));
+        self.tell(news);
         is_begun
     }
 
     /// Steps are left to the progress bar: there may be hundreds a second.
     fn say(&self, event: &TrainEvent) {
         if !matches!(event, TrainEvent::Step { .. }) {
-            self.teller.say(JobEvent::Training(Box::new(TrainingNews::Said(event.clone()))));
+            self.tell(TrainingNews::Said(event.clone()));
         }
+    }
+
+    fn tell(&self, news: TrainingNews) {
+        self.teller.say(JobEvent::Training(Box::new(news)));
     }
 
     /// A training that ends before it has begun leaves nothing that could go on.
@@ -128,7 +160,7 @@ impl Work<'_> {
         let is_of_another = matches!(error, TrainError::Resume(_));
         let is_begun = || WrittenRun::read(&self.plan.run_dir).is_ok();
         if is_first_stage && !self.is_resumed && (is_of_another || !is_begun()) {
-            self.teller.say(JobEvent::Training(Box::new(TrainingNews::Refused)));
+            self.tell(TrainingNews::Refused);
         }
         self.failed(error)
     }
@@ -139,5 +171,6 @@ impl Work<'_> {
     }
 }
 
+mod look;
 #[cfg(test)]
 mod tests;

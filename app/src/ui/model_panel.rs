@@ -72,6 +72,10 @@ fn about_model_ui(ui: &mut Ui, manifest: &Manifest, has_result: bool) {
             metrics_ui(ui, manifest);
             let (mpp, threshold) = (manifest.mpp, manifest.recommended_threshold);
             paragraph_ui(ui, &format!("Works at {mpp} µm/px; recommended t = {threshold:.2}"));
+            if let Some(calibration) = manifest.calibration {
+                let n = calibration.n_images;
+                paragraph_ui(ui, &format!("Probabilities are fitted to {n} validation images"));
+            }
             paragraph_ui(ui, &format!("Licence: {}", manifest.licence));
             if !manifest.note.is_empty() {
                 paragraph_ui(ui, &format!("Note: {}", manifest.note));

@@ -120,6 +120,15 @@ impl PatchGrid {
         )
     }
 
+    /// As many patches as a part has, for maps of that part alone, and where their cells lie on the slide.
+    pub(crate) fn part(&self, part: Window) -> (Self, Level0Rect) {
+        let corner = self.level0_rect(part);
+        let grid = Self { rows: part.rows, columns: part.columns, ..self.clone() };
+        let cells = grid.cells_rect();
+        let frame = Level0Rect { x: corner.x + cells.x, y: corner.y + cells.y, ..cells };
+        (grid, frame)
+    }
+
     /// Cells of the map that a patch covers across and down: the shifted grids' patches share theirs.
     pub(crate) fn cells_per_patch(&self) -> usize {
         self.offsets

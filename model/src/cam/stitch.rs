@@ -55,7 +55,7 @@ impl Stitcher {
         }
     }
 
-    /// The mean over covering windows, 0 where there is none, on a frame that ends with the slide.
+    /// [`Self::cells`] on a frame that ends with the slide.
     ///
     /// # Errors
     /// If a value is not finite.
@@ -64,11 +64,18 @@ impl Stitcher {
         grid: &PatchGrid,
         slide: PixelSize,
     ) -> Result<Heatmap, HeatmapError> {
+        on_slide(self.cells(grid.cells_rect())?, Level0Rect::of_size(slide))
+    }
+
+    /// The mean over covering windows, 0 where there is none, on the frame of the cells.
+    ///
+    /// # Errors
+    /// If a value is not finite.
+    pub(crate) fn cells(self, frame: Level0Rect) -> Result<Heatmap, HeatmapError> {
         let mean = |(sum, n): (&f32, &u16)| (sum / f32::from((*n).max(1))).clamp(0.0, 1.0);
         let values = self.sums.iter().zip(&self.n_covers).map(mean).collect();
         let size = PixelSize { width: self.columns as u32, height: self.rows as u32 };
-        let cells = Heatmap::new(size, values, grid.cells_rect())?;
-        on_slide(cells, Level0Rect::of_size(slide))
+        Heatmap::new(size, values, frame)
     }
 }
 

@@ -30,7 +30,9 @@ pub(super) struct Place<'a> {
 pub(super) fn name(model: &LoadedModel, entry: &ModelEntry) -> String {
     let config = serde_json::to_string(&model.config).unwrap_or_default();
     let [weights, encoder] = [&entry.manifest.weights_sha256, model.encoder.weights_sha256()];
-    key(&[b"stage 1", weights.as_bytes(), encoder.as_bytes(), config.as_bytes()])
+    let calibration = model.calibration.map(|it| format!("{it:?}")).unwrap_or_default();
+    let decides = [weights, encoder, config.as_str(), &calibration];
+    key(&[&[b"stage 1".as_slice()], &decides.map(str::as_bytes)[..]].concat())
 }
 
 /// The heatmap of a positive image. Its likeliest window counts as positive, whatever stage 1 says.

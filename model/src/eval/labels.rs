@@ -12,6 +12,12 @@ pub(crate) fn accuracy(p: &[f64], is_positive: &[bool]) -> f64 {
     right as f64 / p.len().max(1) as f64
 }
 
+/// Share of right labels if all images got the commoner one; 0 without images.
+pub(crate) fn chance(is_positive: &[bool]) -> f64 {
+    let n_positive = is_positive.iter().filter(|it| **it).count();
+    n_positive.max(is_positive.len() - n_positive) as f64 / is_positive.len().max(1) as f64
+}
+
 /// Mann-Whitney: the chance that a positive scores above a negative, ties counting half. `None` if a class is
 /// missing.
 pub(crate) fn auc(scores: &[f64], is_positive: &[bool]) -> Option<f64> {

@@ -4,7 +4,7 @@
 //! Frequencies are those of the sequence of patches, row by row, not of the picture. All of it explains the model, not the tissue.
 //! Features come from the store that the run before has filled, so that no patch is encoded again.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use domain::coords::PixelSize;
 use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Progress};
@@ -17,7 +17,7 @@ use crate::bag::feature_store::FeatureStore;
 use crate::cam::stitch::stitched;
 use crate::fmamil::Fmamil;
 use crate::nn::spectrum::band_pass;
-use crate::pipeline::loaded_model::{BagBatch, BagOutput, forward};
+use crate::pipeline::loaded_model::{BagBatch, BagOutput, NetworkReader};
 use crate::pipeline::slide_run::{Views, each_batch};
 use crate::pipeline::survey::Survey;
 use crate::registry::ModelEntry;
@@ -117,8 +117,8 @@ pub fn look(
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
     let views =
         Views { slide, grid: &grid, windows: &windows, model: &model, store: store.as_ref() };
-    let mut look = Look::through(network);
-    each_batch(views, &mut watch, work, |batch, _| look.add(batch, &model.device.device, cancel))?;
+    let mut look = Look::through(model.reader(), network);
+    each_batch(views, &mut watch, work, |batch, _| look.add(batch, cancel))?;
     let on_slide = |maps: &[(&[f32], f32)]| {
         let size: PixelSize = slide.size();
         stitched(&grid, &windows, maps.iter().copied(), size)
@@ -150,6 +150,7 @@ fn highest(outputs: &[BagOutput]) -> f64 {
 
 /// What was seen so far, window by window.
 struct Look<'a> {
+    reader: NetworkReader<'a>,
     network: &'a Fmamil,
     whole: Vec<BagOutput>,
     energies: Vec<Energies>,
@@ -173,13 +174,14 @@ struct Reading {
 }
 
 impl<'a> Look<'a> {
-    fn through(network: &'a Fmamil) -> Self {
+    fn through(reader: NetworkReader<'a>, network: &'a Fmamil) -> Self {
         let energies = |band| Energies { band, windows: vec![], all: vec![] };
         let reading = |heard: Heard| {
             let network = network.without(&heard.removed());
             Reading { heard, network, outputs: Vec::new() }
         };
         Self {
+            reader,
             network,
             whole: Vec::new(),
             energies: Band::ALL.map(energies).into(),
@@ -187,18 +189,18 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn add(&mut self, batch: &BagBatch, device: &Device, cancel: &CancelToken) -> Outcome<()> {
-        self.whole.extend(forward(self.network, batch, device).map_err(failed)?);
-        self.add_energies(batch, device).map_err(failed)?;
+    fn add(&mut self, batch: &BagBatch, cancel: &CancelToken) -> Outcome<()> {
+        self.whole.extend(self.reader.outputs(self.network, batch).map_err(failed)?);
+        self.add_energies(batch).map_err(failed)?;
         for reading in &mut self.readings {
             cancel.check()?;
-            reading.outputs.extend(forward(&reading.network, batch, device).map_err(failed)?);
+            reading.outputs.extend(self.reader.outputs(&reading.network, batch).map_err(failed)?);
         }
         Ok(())
     }
 
-    fn add_energies(&mut self, batch: &BagBatch, device: &Device) -> Result<()> {
-        let (features, _) = batch.tensors(device)?;
+    fn add_energies(&mut self, batch: &BagBatch) -> Result<()> {
+        let (features, _) = batch.tensors(self.reader.device)?;
         let Some(x) = self.network.heard(&features, batch.grid)? else { return Ok(()) };
         for energies in &mut self.energies {
             let bands = patch_rms(&band_pass(&x, energies.band)?)?;
@@ -274,7 +276,7 @@ mod tests {
     use crate::nn::storage::to_vec;
     use crate::registry::weights::Tensors;
     use crate::testing::normal;
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     const GRID: Grid = Grid { rows: 3, columns: 4 };
 
@@ -301,6 +303,8 @@ mod tests {
         weights
     }
 
+    const READER: NetworkReader<'_> = NetworkReader { device: &Device::Cpu, calibration: None };
+
     fn batch() -> BagBatch {
         let mut batch = BagBatch::empty(GRID);
         let features = normal(&[2, GRID.patches(), 4], 7).to_dtype(DType::F32).unwrap();
@@ -314,14 +318,14 @@ mod tests {
 
     fn say(config: &NetworkConfig, weights: Tensors) -> Vec<BagOutput> {
         let network = build(config, weights, &Device::Cpu).unwrap();
-        forward(network.as_ref(), &batch(), &Device::Cpu).unwrap()
+        READER.outputs(network.as_ref(), &batch()).unwrap()
     }
 
     #[test]
     fn a_band_taken_out_is_what_the_model_says_with_that_configuration() {
         let network = build(&config(FreqBand::Learned, vec![]), weights(), &Device::Cpu).unwrap();
-        let mut look = Look::through(network.as_fmamil().unwrap());
-        look.add(&batch(), &Device::Cpu, &CancelToken::default()).unwrap();
+        let mut look = Look::through(READER, network.as_fmamil().unwrap());
+        look.add(&batch(), &CancelToken::default()).unwrap();
         assert_eq!(look.whole, say(&config(FreqBand::Learned, vec![]), weights()));
         for reading in &look.readings {
             let removed = reading.heard.removed();
@@ -378,8 +382,8 @@ mod tests {
     #[test]
     fn padding_has_no_energy() {
         let network = build(&config(FreqBand::Learned, vec![]), weights(), &Device::Cpu).unwrap();
-        let mut look = Look::through(network.as_fmamil().unwrap());
-        look.add_energies(&batch(), &Device::Cpu).unwrap();
+        let mut look = Look::through(READER, network.as_fmamil().unwrap());
+        look.add_energies(&batch()).unwrap();
         assert!(look.energies.iter().all(|it| it.windows[0][3] == 0.0 && it.windows[0][4] > 0.0));
         assert_eq!(look.energies[0].all.len(), 22);
     }

@@ -5,6 +5,7 @@
 
 mod abmil;
 mod attention;
+pub(crate) mod calibration;
 mod clam;
 pub mod config;
 mod fmamil;
@@ -12,6 +13,7 @@ mod mamba_mil;
 mod transmil;
 mod vision_mamba;
 
+pub use calibration::Calibration;
 pub use config::NetworkConfig;
 
 use candle_core::{D, DType, Device, Result, Tensor};

@@ -12,7 +12,7 @@ use crate::camseg::refiner::Refiner;
 use crate::device::OpenDevice;
 use crate::encoder::{self, Encoder};
 use crate::fmamil::Grid;
-use crate::mil::{self, Bags, Judgement, MilNetwork};
+use crate::mil::{self, Bags, Calibration, Judgement, MilNetwork};
 use crate::registry::weights::{self, one_line};
 use crate::registry::{ModelConfig, ModelEntry};
 
@@ -26,6 +26,8 @@ pub(crate) struct LoadedModel {
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) network: Box<dyn MilNetwork>,
     pub(crate) space: FeatureSpace,
+    /// How probabilities of the network are to be read.
+    pub(crate) calibration: Option<Calibration>,
     pub(crate) device: OpenDevice,
     /// Stage 2, where the folder has one.
     pub(crate) refiner: Option<Refiner>,
@@ -36,7 +38,7 @@ pub(crate) struct LoadedModel {
 /// What the network says about one bag.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BagOutput {
-    /// Of the positive class.
+    /// Of the positive class, calibrated if the [`NetworkReader`] is.
     pub(crate) probability: f32,
     /// The map per patch, `0.0..=1.0`, row-major, not gated by the prediction (MODELS 6.3).
     pub(crate) cam: Vec<f32>,
@@ -119,7 +121,9 @@ impl LoadedModel {
         let network = mil::build(&config.network, tensors, &device.device)
             .map_err(|error| one_line(&error))?;
         let refiner = Refiner::open(&entry.dir, &device.device)?;
-        Ok(Self { config, encoder, network, space, device, refiner, further_maps: Vec::new() })
+        let calibration = entry.manifest.calibration;
+        let further_maps = Vec::new();
+        Ok(Self { config, encoder, network, space, calibration, device, refiner, further_maps })
     }
 
     /// Runs the network on a batch of bags.
@@ -127,7 +131,12 @@ impl LoadedModel {
     /// # Errors
     /// If the device fails.
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
-        forward(self.network.as_ref(), batch, &self.device.device)
+        self.reader().outputs(self.network.as_ref(), batch)
+    }
+
+    /// Reads the model's network and variants of it.
+    pub(crate) fn reader(&self) -> NetworkReader<'_> {
+        NetworkReader { device: &self.device.device, calibration: self.calibration }
     }
 
     /// The further maps of each bag of a batch, as [`BagOutput::cam`].
@@ -154,24 +163,35 @@ fn normalized(raw: &Tensor, batch: &BagBatch) -> candle_core::Result<Vec<Vec<f32
     Ok(raw.iter().zip(masks).map(|(raw, mask)| normalize_cam(raw, mask)).collect())
 }
 
-/// Probability and map of each bag of a batch.
-///
-/// # Errors
-/// If the device fails.
-pub(crate) fn forward(
-    network: &dyn MilNetwork,
-    batch: &BagBatch,
-    device: &Device,
-) -> candle_core::Result<Vec<BagOutput>> {
-    let (features, mask) = batch.tensors(device)?;
-    let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
-    let Judgement { probabilities, map } = network.judge(bags)?;
-    let positive: Vec<f32> = probabilities.narrow(1, 1, 1)?.flatten_all()?.to_vec1()?;
-    let output = |(cam, probability)| BagOutput { probability, cam };
-    Ok(normalized(&map, batch)?.into_iter().zip(positive).map(output).collect())
+/// Reads what networks say about bags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NetworkReader<'a> {
+    pub(crate) device: &'a Device,
+    /// Without it probabilities are the network's own.
+    pub(crate) calibration: Option<Calibration>,
 }
 
-/// Probability of the positive class when only the patches where the map exceeds one half keep their features and
+impl NetworkReader<'_> {
+    /// Probability and map of each bag of a batch.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(crate) fn outputs(
+        self,
+        network: &dyn MilNetwork,
+        batch: &BagBatch,
+    ) -> candle_core::Result<Vec<BagOutput>> {
+        let (features, mask) = batch.tensors(self.device)?;
+        let bags = Bags { features: &features, mask: &mask, grid: batch.grid };
+        let Judgement { probabilities, map } = network.judge(bags)?;
+        let positive: Vec<f32> = probabilities.narrow(1, 1, 1)?.flatten_all()?.to_vec1()?;
+        let meant = |p| self.calibration.map_or(p, |calibration| calibration.apply(p));
+        let output = |(cam, p)| BagOutput { probability: meant(p), cam };
+        Ok(normalized(&map, batch)?.into_iter().zip(positive).map(output).collect())
+    }
+}
+
+/// Probability of the positive class, as the network itself gives it, when only the patches where the map exceeds one half keep their features and
 /// all others become `negative_patch`, scaled (MODELS 6.6).
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::RegistryError;
 use crate::data::check::CheckedFolder;
 use crate::data::folder::Split;
-use crate::mil::NetworkConfig;
+use crate::mil::{Calibration, NetworkConfig};
 
 /// The architecture words that this program runs.
 pub const ARCHITECTURES: [&str; 6] = NetworkConfig::ARCHITECTURES;
@@ -35,6 +35,9 @@ pub struct Manifest {
     pub recommended_threshold: f32,
     /// How the recommended *t* was chosen.
     pub threshold_note: String,
+    /// How the network's probabilities are to be read; as they are in older models and where the validation images did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Micrometres per pixel that patches are resampled to.
     pub mpp: f64,
     /// The patch encoder and the size of its input, for a reader.
@@ -147,6 +150,9 @@ impl Manifest {
             let found = self.recommended_threshold;
             return Some(format!("recommended_threshold must lie in 0 to 1, found {found}"));
         }
+        if let Some(problem) = self.calibration.as_ref().and_then(Calibration::problem) {
+            return Some(problem);
+        }
         let is_hash = self.weights_sha256.len() == 64
             && self.weights_sha256.bytes().all(|it| it.is_ascii_hexdigit());
         (!is_hash).then(|| "weights_sha256 must be 64 hexadecimal digits".to_owned())
@@ -167,6 +173,7 @@ pub(super) mod tests {
             licence: "CC0".to_owned(),
             recommended_threshold: 0.5,
             threshold_note: "the middle".to_owned(),
+            calibration: None,
             mpp: 0.25,
             encoder: "resnet50-in1k-layer3 at 64 px".to_owned(),
             weights_sha256: "ab".repeat(32),
@@ -221,6 +228,8 @@ pub(super) mod tests {
     #[test]
     fn values_out_of_range_are_refused() {
         assert!(refusal(|json| json["recommended_threshold"] = 1.5.into()).contains("found 1.5"));
+        let flat = serde_json::json!({ "slope": 0.0, "offset": 1.0, "n_images": 9 });
+        assert!(refusal(|json| json["calibration"] = flat.clone()).contains("a slope above 0"));
         assert!(refusal(|json| json["weights_sha256"] = "zz".into()).contains("hexadecimal"));
         assert!(refusal(|json| json["name"] = "../evil".into()).contains("no name"));
     }

@@ -102,6 +102,9 @@ pub struct TrainConfig {
     pub learning_rate: ScheduleConfig,
     /// The optimizer's constants.
     pub optimizer: AdamWConfig,
+    /// Whether the finished model's probabilities are calibrated on the validation images.
+    #[serde(default = "is_usual")]
+    pub calibrate: bool,
     /// The loss.
     pub loss: LossConfig,
     /// Changes to training bags.
@@ -114,7 +117,7 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
-    /// The settings that the shipped model was trained with, under another name.
+    /// The settings that the shipped model was trained with, under another name; its probabilities were not calibrated.
     pub fn shipped() -> Self {
         Self {
             description: ModelDescription {
@@ -136,6 +139,7 @@ impl TrainConfig {
             patience_epochs: 8,
             learning_rate: ScheduleConfig { peak: 1e-3, last: 1e-5, warmup_epochs: 2 },
             optimizer: AdamWConfig::paper(),
+            calibrate: true,
             loss: LossConfig { label_smoothing: 0.1, ..LossConfig::paper() },
             augment: AugmentConfig {
                 crop_min: 1.0,
@@ -242,6 +246,11 @@ impl TrainConfig {
         }
         self.model.problem()
     }
+}
+
+/// What is done by runs whose configuration does not speak of it.
+fn is_usual() -> bool {
+    true
 }
 
 /// Learning rate of fine-tuning against that of a fresh start.

@@ -106,6 +106,15 @@ pub enum TrainEvent {
         /// Whether it is the best so far.
         is_best: bool,
     },
+    /// What the finished model's probabilities mean was learned from the validation images (Platt scaling).
+    Calibrated {
+        /// Images that took part.
+        n_images: usize,
+        /// Share of them that the network labels rightly by itself, `0.0..=1.0`.
+        accuracy_before: f64,
+        /// Share that the calibrated model labels rightly.
+        accuracy: f64,
+    },
     /// No further epoch follows.
     Stopped {
         /// Why.

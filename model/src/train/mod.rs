@@ -13,12 +13,14 @@
 
 pub mod adamw;
 mod batches;
+mod calibrate;
 mod config;
 pub(crate) mod course;
 mod dataset;
 pub(crate) mod ema;
 mod event;
 mod learner;
+mod look;
 mod narrator;
 pub mod options;
 mod pace;
@@ -37,6 +39,7 @@ mod written_run;
 pub(crate) use config::merge;
 pub use config::{AugmentConfig, ModelDescription, RestartConfig, ScheduleConfig, TrainConfig};
 pub use event::{StopReason, TrainEvent, TrainReport};
+pub use look::{EpochLook, Watched};
 pub use narrator::Narrator;
 pub use pace::Pace;
 pub use preset::Preset;
@@ -56,6 +59,7 @@ use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::Provenance;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
+use look::{Describe, Field};
 use run_folder::{Opening, RunFolder};
 use trainer::{Setup, Trainer};
 
@@ -109,6 +113,8 @@ pub struct TrainJob<'a> {
     /// Whether an unfinished run in `run_dir` goes on. A finished one then answers with its report, and where there is
     /// none a run begins. Without it, a folder with a run is refused.
     pub resume: bool,
+    /// A slide to look at after every epoch.
+    pub watched: Option<Watched<'a>>,
 }
 
 /// How a training is watched and stopped.
@@ -156,16 +162,18 @@ pub fn train(
         Some((weights, before)) => (Some(weights), seen.scaled_like(before)),
         None => (None, seen),
     };
+    let field = field(job.watched, encoder.as_ref(), &config, &space, control)?;
     let setup = Setup {
         config: &config,
         dataset: &dataset,
         space: &space,
+        field,
         warnings: folder.warnings.clone(),
         data: folder.fingerprint.clone(),
         start,
         device,
     };
-    let outcome = Trainer::new(&setup, &mut run, on_event, &control)?.run()?;
+    let outcome = Trainer::new(&setup, &mut run, &mut *on_event, &control)?.run()?;
     let provenance = Provenance::now(&folder, config.start_from.clone(), &config);
     let report = promote::promote(&run, &config, &space, &outcome, provenance)?;
     let settings = AnalysisSettings {
@@ -173,6 +181,15 @@ pub fn train(
         feature_cache: feature_cache(config.cache_features),
         ..AnalysisSettings::default()
     };
+    let words = if config.calibrate {
+        calibrate::calibrate(&run, &folder, &settings, control)?
+    } else {
+        outcome.doubt().into_iter().collect()
+    };
+    for event in &words {
+        on_event(event);
+        run.log(event)?;
+    }
     validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
     Ok(report)
 }
@@ -211,6 +228,22 @@ fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainE
         .map_err(|error| unusable(&error))?;
     weights::check_strict(&expected, &tensors).map_err(|error| unusable(&error))?;
     Ok(Some((tensors, space)))
+}
+
+/// What is looked at after every epoch, if anything.
+fn field<'a>(
+    watched: Option<Watched<'a>>,
+    encoder: &dyn Encoder,
+    config: &TrainConfig,
+    space: &FeatureSpace,
+    control: TrainControl<'_>,
+) -> Result<Option<Field<'a>>, TrainError> {
+    let Some(watched) = watched else { return Ok(None) };
+    control.progress.stage("Describing the open slide");
+    let store = feature_cache(config.cache_features);
+    let store = store.as_deref().map(FeatureStore::new);
+    let describe = Describe { encoder, config, space, store: store.as_ref() };
+    Ok(Field::of(watched, &describe, control.cancel)?)
 }
 
 fn dataset(

@@ -37,6 +37,11 @@ impl Narrator {
                 None
             }
             TrainEvent::Checkpoint { epoch, is_best } => Some(self.checkpoint(*epoch, *is_best)),
+            TrainEvent::Calibrated { n_images, accuracy_before, accuracy } => Some(format!(
+                "calibrated on {n_images} validation images: {:.0} % labelled rightly, {:.0} % before",
+                100.0 * accuracy,
+                100.0 * accuracy_before
+            )),
             TrainEvent::Stopped { reason } => Some(
                 match reason {
                     StopReason::Finished => "all epochs are done",

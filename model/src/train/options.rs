@@ -56,7 +56,7 @@ const fn option(
 }
 
 /// Those of stage 1, FMaMIL.
-pub const STAGE_1: [TrainOption; 13] = [
+pub const STAGE_1: [TrainOption; 14] = [
     option(
         ("epochs", "Epochs"),
         count(1, 1000),
@@ -134,6 +134,12 @@ pub const STAGE_1: [TrainOption; 13] = [
         OptionKind::Switch,
         Some("on"),
         "Measure and keep a running average of the weights.",
+    ),
+    option(
+        ("calibrate", "Calibrate probabilities"),
+        OptionKind::Switch,
+        None,
+        "Learn from the validation images from which probability on an image is positive.",
     ),
 ];
 

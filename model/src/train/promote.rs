@@ -67,6 +67,7 @@ fn manifest(config: &TrainConfig, sha256: &str, metrics: &BTreeMap<String, f64>)
         licence: description.licence,
         recommended_threshold: description.recommended_threshold,
         threshold_note: description.threshold_note,
+        calibration: None,
         mpp: config.model.bag.mpp,
         encoder: format!("{} at {} px", encoder.name, encoder.input_px),
         weights_sha256: sha256.to_owned(),

@@ -3,9 +3,11 @@
 
 use candle_core::Device;
 
+use super::calibrate::{NO_BETTER_THAN_CHANCE, warning};
 use super::dataset::Dataset;
 use super::event::{StopReason, TrainEvent};
 use super::learner::{Learner, LossSums};
+use super::look::Field;
 use super::run_folder::RunFolder;
 use super::selection::{Scored, Selection};
 use super::state::{Position, TrainState};
@@ -14,10 +16,6 @@ use super::{TrainConfig, TrainControl, TrainError};
 use crate::mil;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{Tensors, one_line};
-
-/// Said of a model whose calls are of no use, however well it ranks images.
-const NO_BETTER_THAN_CHANCE: &str = "Cut at 50 %, the best epoch labels validation images no better than one label for all would: \
-     its order of images may be right (see AUC), its positive and negative are not to be relied on.";
 
 /// Where events go besides the run folder.
 pub(super) type OnEvent<'a> = &'a mut dyn FnMut(&TrainEvent);
@@ -30,11 +28,20 @@ pub(super) struct Outcome {
     pub(super) stopped: StopReason,
 }
 
+impl Outcome {
+    /// A warning about a model whose calls, as the network makes them, are of no use.
+    pub(super) fn doubt(&self) -> Option<TrainEvent> {
+        self.best.scores.tells_nothing().then(|| warning(NO_BETTER_THAN_CHANCE))
+    }
+}
+
 /// What a training learns, from what, and where.
 pub(super) struct Setup<'a> {
     pub(super) config: &'a TrainConfig,
     pub(super) dataset: &'a Dataset,
     pub(super) space: &'a FeatureSpace,
+    /// What is looked at after every epoch.
+    pub(super) field: Option<Field<'a>>,
     /// About the labelled folder.
     pub(super) warnings: Vec<String>,
     /// Names what is learned from.
@@ -95,7 +102,20 @@ impl<'a> Trainer<'a> {
             Some(state) => trainer.go_back_to(state)?,
             None => trainer.begin()?,
         }
+        trainer.look_before()?;
         Ok(trainer)
+    }
+
+    /// Tells what the model that training goes on from says of the watched slide.
+    fn look_before(&self) -> Result<(), TrainError> {
+        let Setup { config, field, start, device, .. } = self.setup;
+        if let (Some(field), Some(start)) = (field, start) {
+            let network = mil::build(&config.model.network, start.clone(), device);
+            field
+                .look(0, network.map_err(compute_error)?.as_ref(), device)
+                .map_err(compute_error)?;
+        }
+        Ok(())
     }
 
     fn go_back_to(&mut self, state: TrainState) -> Result<(), TrainError> {
@@ -122,9 +142,6 @@ impl<'a> Trainer<'a> {
         };
         let best = self.selection.best();
         let best = best.ok_or_else(|| TrainError::Compute("no epoch was run".to_owned()))?;
-        if best.scores.tells_nothing() {
-            self.emit(TrainEvent::Warning { text: NO_BETTER_THAN_CHANCE.to_owned() })?;
-        }
         self.emit(TrainEvent::Stopped { reason: stopped })?;
         Ok(Outcome { best, n_epochs: self.n_epochs, stopped })
     }
@@ -206,7 +223,7 @@ impl<'a> Trainer<'a> {
     /// Scores the averaged weights and writes the epoch's checkpoint. The state is written last: until then the run
     /// goes on from the epoch before, and writes these files again.
     fn finish_epoch(&mut self) -> Result<(), TrainError> {
-        let Setup { config, dataset, space, device, data, .. } = self.setup;
+        let Setup { config, dataset, space, field, device, data, .. } = self.setup;
         let epoch = self.epoch;
         let weights = self.learner.averaged().map_err(compute_error)?;
         let network =
@@ -216,6 +233,9 @@ impl<'a> Trainer<'a> {
         tracing::debug!(?scores, epoch, "validated");
         for (name, value) in scores.named() {
             self.emit(TrainEvent::Metric { epoch, name: name.to_owned(), value })?;
+        }
+        if let Some(field) = field {
+            field.look(epoch, network.as_ref(), device).map_err(compute_error)?;
         }
         let is_best = self.selection.is_best(Scored { attempt: self.attempt, epoch, scores });
         self.folder.checkpoint(epoch, &weights, is_best)?;

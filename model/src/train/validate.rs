@@ -5,10 +5,10 @@ use candle_core::Device;
 use super::dataset::Bag;
 use super::selection::ValScores;
 use crate::cam::stitch::POSITIVE;
-use crate::eval::labels::{accuracy, auc, auc_interval};
+use crate::eval::labels::{accuracy, auc, auc_interval, chance};
 use crate::mil::MilNetwork;
 use crate::pipeline::feature_space::FeatureSpace;
-use crate::pipeline::loaded_model::{BATCH, BagBatch, forward, kept_probabilities};
+use crate::pipeline::loaded_model::{BATCH, BagBatch, NetworkReader, kept_probabilities};
 
 /// Scores the plain copies of `bags`; an image is as positive as its most positive bag.
 ///
@@ -20,12 +20,13 @@ pub(crate) fn validate(
     space: &FeatureSpace,
     device: &Device,
 ) -> candle_core::Result<ValScores> {
+    let reader = NetworkReader { device, calibration: None };
     let negative_patch = space.scaled_negative_patch();
     let mut images: Vec<(usize, bool, f64)> = Vec::new();
     let mut kept: Vec<f64> = Vec::new();
     for bags in bags.chunk_by(|a, b| a.grid == b.grid).flat_map(|bags| bags.chunks(BATCH)) {
         let batch = plain_batch(bags, space);
-        let outputs = forward(network, &batch, device)?;
+        let outputs = reader.outputs(network, &batch)?;
         for (bag, output) in bags.iter().zip(&outputs) {
             let p = f64::from(output.probability);
             match images.last_mut() {
@@ -59,9 +60,8 @@ fn scores(images: &[(usize, bool, f64)], kept: &[f64]) -> ValScores {
     let mean = |sum: f64, n: usize| if n == 0 { 0.0 } else { sum / n as f64 };
     let surprise =
         |(is_positive, p): (&bool, &f64)| -(if *is_positive { *p } else { 1.0 - p }).max(1e-6).ln();
-    let n_positive = labels.iter().filter(|it| **it).count();
     ValScores {
-        chance: mean(n_positive.max(labels.len() - n_positive) as f64, labels.len()),
+        chance: chance(&labels),
         accuracy: accuracy(&p, &labels),
         auc: auc(&p, &labels).unwrap_or(0.5),
         auc_interval: auc_interval(&p, &labels),

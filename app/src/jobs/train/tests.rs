@@ -101,6 +101,23 @@ fn a_stopped_training_goes_on_in_another_window_to_the_same_figures() {
 }
 
 #[test]
+fn the_open_slide_is_seen_after_every_epoch() {
+    if model::assets::assets_dir().is_none() {
+        println!("SKIPPED: there is no assets folder");
+        return;
+    }
+    let folder = labelled_folder();
+    let (mut state, mut runner) = window();
+    state.slide = Some(Arc::new(Slide::open(&folder.path().join("2.png")).unwrap()));
+    start(tiny(folder.path(), "watched"), false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |_| false);
+    let looks = &state.training.run.as_ref().unwrap().looks;
+    let [first, last] = [&looks.before, &looks.now].map(|it| it.as_ref().unwrap());
+    assert_eq!((first.epoch, last.epoch, looks.problem.as_ref()), (1, 3, None));
+    assert!(first.picture.is_some() && last.picture.is_some());
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_said_with_the_run() {
     let (mut state, mut runner) = window();
     let plan = Plan {

@@ -1,6 +1,7 @@
 //! The training panel: a folder that was checked, a plan, a run.
 
 pub(crate) mod examined;
+pub(crate) mod looks;
 pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod run_view;
@@ -16,6 +17,7 @@ use model::memory::MemoryUse;
 use model::registry::InstallNote;
 use model::train::{Pace, Stage, TrainEvent};
 
+use looks::Looked;
 use plan::Plan;
 use preview::{BagPreview, SeenImage};
 use run_view::{RunView, Standing};
@@ -32,6 +34,8 @@ pub(crate) enum TrainingNews {
         so_far: Vec<TrainEvent>,
     },
     Said(TrainEvent),
+    /// What the network says of the open slide, or why it cannot.
+    Looked(Result<Looked, String>),
     /// It never began: its run folder is taken, or what it is to learn from cannot be used.
     Refused,
 }
@@ -87,6 +91,11 @@ impl TrainingState {
                 self.run = Some(view);
             }
             TrainingNews::Refused => self.run = None,
+            TrainingNews::Looked(looked) => {
+                if let Some(view) = &mut self.run {
+                    view.looks.take(looked);
+                }
+            }
             TrainingNews::Said(event) => {
                 if let Some(view) = &mut self.run {
                     view.take(&event);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::train::{Narrator, Stage, TrainEvent, TrainReport};
 
 use super::examined::Examined;
+use super::looks::Looks;
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 500;
@@ -53,6 +54,8 @@ pub(crate) struct RunView {
     pub(crate) standing: Standing,
     /// Its model on the validation images; runs of earlier versions do not say.
     pub(crate) examined: Option<Arc<Examined>>,
+    /// The open slide, while it is trained in this window.
+    pub(crate) looks: Looks,
     narrator: Narrator,
 }
 
@@ -69,6 +72,7 @@ impl RunView {
             log: Vec::new(),
             standing,
             examined: None,
+            looks: Looks::default(),
             narrator: Narrator::default(),
         }
     }

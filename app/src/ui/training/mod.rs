@@ -3,6 +3,7 @@
 mod curves;
 mod folder_step;
 mod keep;
+mod looks;
 mod options;
 mod plan_step;
 mod preview;

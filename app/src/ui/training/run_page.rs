@@ -4,7 +4,7 @@ use egui::{RichText, Ui};
 use model::memory::MemoryUse;
 use model::train::Stage;
 
-use super::{curves, job_ui, path_row_ui, result, weak};
+use super::{curves, job_ui, looks, path_row_ui, result, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -34,6 +34,7 @@ pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &
     } else {
         curves::curves_ui(ui, run);
     }
+    looks::looks_ui(ui, &run.looks);
     if let Some(report) = run.report() {
         let list = (&state.training, &state.models.kept);
         result::result_ui(ui, (run, report), list, commands);

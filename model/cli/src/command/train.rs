@@ -42,6 +42,7 @@ fn fmamil(
         config: stage_1_settings(args)?,
         device: args.device.into(),
         resume: args.resume,
+        watched: None,
     };
     let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
     train(&job, on_event, control).map_err(|error| failure(args, &error))
