@@ -45,7 +45,7 @@ pub(crate) use overlay::OverlayCommand;
 pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
 pub(crate) use sending::{SendingCommand, why_not_send};
-pub(crate) use training::{TrainingCommand, chosen_plan, train_as_command};
+pub(crate) use training::{TrainingCommand, chosen_plan, preview, train_as_command};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
@@ -134,6 +134,8 @@ pub(crate) enum Effect {
     PickRun,
     /// Look at the plan's folder as a whole.
     CheckFolder(Box<Plan>),
+    /// Read a page of the checked folder's images as the network will see them.
+    PreviewBags(Box<Plan>),
     /// Measure how long trainings on the checked folder take.
     MeasurePace(Box<Plan>),
     /// Train, or go on with a training.

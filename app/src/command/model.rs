@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use model::registry::InstallNote;
 
-use crate::command::{Effect, stop};
+use crate::command::{Effect, preview, stop};
 use crate::jobs::change_models::ModelChange;
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -46,7 +46,13 @@ pub(super) fn apply(state: &mut State, command: ModelCommand) -> Vec<Effect> {
     let models = &mut state.models;
     match command {
         ModelCommand::Reload => return vec![Effect::ListModels],
-        ModelCommand::Select(name) => models.selected = Some(name),
+        ModelCommand::Select(name) => {
+            models.selected = Some(name);
+            // A training that begins with this model cuts images as the model does.
+            if state.training.plan.needs_model() {
+                return preview(state);
+            }
+        }
         ModelCommand::Run => return run(state),
         ModelCommand::Cancel => return stop(state, JobKind::Analyze),
         ModelCommand::ShowList => models.is_list_open = true,

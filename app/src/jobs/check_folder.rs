@@ -45,7 +45,7 @@ pub(super) fn start_pace(plan: Plan, state: &mut State, runner: &mut Runner) {
 }
 
 /// How the plan's model cuts images into patches.
-fn bag_of(plan: &Plan) -> Result<BagConfig, String> {
+pub(super) fn bag_of(plan: &Plan) -> Result<BagConfig, String> {
     let model = chosen_model(plan)?;
     if plan.aim == Aim::Masks {
         let model = model.ok_or("Choose a model to refine")?;

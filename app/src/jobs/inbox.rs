@@ -12,7 +12,7 @@ use slide::Slide;
 use super::journal::Kept;
 use super::pick::Picked;
 use super::{JobEvent, Outcome, send};
-use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, review};
+use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, preview, review};
 use crate::state::State;
 use crate::state::comparing::Compared;
 use crate::state::comparison::{Comparison, ComparisonWay};
@@ -42,6 +42,7 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
                 job.report(done, total);
             }
         }
+        JobEvent::Memory(memory) => state.training.memory = Some(memory),
         JobEvent::Training(news) => return training_news(state, *news),
         JobEvent::Cancelled(id) => {
             ended_early(state, id);
@@ -156,12 +157,10 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
         Outcome::FolderChecked { folder, survey, run_dir } => {
             return folder_checked(state, &folder, survey, run_dir);
         }
-        Outcome::PaceMeasured { survey, pace } => {
-            let training = &mut state.training;
-            if training.survey.as_ref().is_some_and(|it| Arc::ptr_eq(it, &survey)) {
-                training.pace = pace;
-            }
+        Outcome::PreviewRead { survey, page, seen } => {
+            state.training.take_preview(&survey, page, seen);
         }
+        Outcome::PaceMeasured { survey, pace } => state.training.take_pace(&survey, pace),
         Outcome::Trained { report, examined } => return trained(state, report, examined),
         Outcome::RunOpened { dir, run, examined } => run_opened(state, dir, run, examined),
         Outcome::Promoted(entry) => return promoted(state, &entry),
@@ -369,8 +368,9 @@ fn folder_checked(
     let is_measured = training.plan.aim != Aim::Masks && survey.can_train(true);
     training.survey = Some(Arc::new(survey));
     training.pace = None;
-    let plan = Box::new(chosen_plan(state));
-    is_measured.then_some(Effect::MeasurePace(plan)).into_iter().collect()
+    let mut effects = preview(state);
+    effects.extend(is_measured.then(|| Effect::MeasurePace(Box::new(chosen_plan(state)))));
+    effects
 }
 
 fn trained(state: &mut State, report: TrainReport, examined: Option<Arc<Examined>>) -> Vec<Effect> {
@@ -529,7 +529,7 @@ mod tests {
         assert!(checked(&mut state, "/old").is_empty());
         assert!(state.training.survey.is_none());
         let effects = checked(&mut state, "/new");
-        assert!(matches!(effects[..], [Effect::MeasurePace(_)]));
+        assert!(matches!(effects[..], [Effect::PreviewBags(_), Effect::MeasurePace(_)]));
         assert_eq!(state.training.run_text, "/runs/a-1");
     }
 

@@ -17,6 +17,7 @@ mod look_at_bands;
 mod look_small;
 mod open_slide;
 mod pick;
+mod preview_bags;
 mod read_layers;
 mod read_spectrum;
 mod reshape;
@@ -36,6 +37,7 @@ use domain::heatmap::Heatmap;
 use model::data::check::FolderSurvey;
 use model::data::corrected::Sent;
 use model::lens::radial_spectrum::RadialSpectrum;
+use model::memory::MemoryUse;
 use model::registry::{ModelEntry, Survey};
 use model::train::{Pace, TrainReport, WrittenRun};
 use review::Edit;
@@ -54,6 +56,7 @@ use crate::state::picture::Picture;
 use crate::state::tour::Tour;
 use crate::state::training::TrainingNews;
 use crate::state::training::examined::Examined;
+use crate::state::training::preview::SeenImage;
 use crate::state::view::SlideFacts;
 use runner::Runner;
 
@@ -66,6 +69,8 @@ pub(crate) enum JobEvent {
     Progress(JobId, u64, u64),
     /// What the training says.
     Training(Box<TrainingNews>),
+    /// Memory of the program while it trains.
+    Memory(MemoryUse),
     /// The last word of a job that worked.
     Done(JobId, Box<Outcome>),
     /// The last word of a job that was stopped.
@@ -164,6 +169,12 @@ pub(crate) enum Outcome {
         survey: FolderSurvey,
         run_dir: Option<PathBuf>,
     },
+    /// A page of the preview of a checked folder.
+    PreviewRead {
+        survey: Arc<FolderSurvey>,
+        page: usize,
+        seen: Vec<SeenImage>,
+    },
     /// How long trainings on a checked folder take, if that could be measured.
     PaceMeasured {
         survey: Arc<FolderSurvey>,
@@ -236,6 +247,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::LookAtDropped(path) => dropped::start(path, state, runner),
         Effect::PickRun => pick::start_run(state, runner),
         Effect::CheckFolder(plan) => check_folder::start(*plan, state, runner),
+        Effect::PreviewBags(plan) => preview_bags::start(*plan, state, runner),
         Effect::MeasurePace(plan) => check_folder::start_pace(*plan, state, runner),
         Effect::Train { plan, is_resumed } => train::start(*plan, is_resumed, state, runner),
         Effect::PauseTraining(is_paused) => state.training.pause.set_paused(is_paused),

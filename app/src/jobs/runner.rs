@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use domain::progress::{CancelToken, Progress};
+use model::memory;
 use render::band_compute::BandCompute;
 
 use super::{JobError, JobEvent, Outcome};
@@ -62,8 +63,7 @@ impl Runner {
         let id = JobId(self.next_id);
         tracing::debug!(job = id.0, name = thread_name, "job starts");
         let cancel = CancelToken::default();
-        let reporter =
-            Reporter::new(id, shortest_wait(kind), self.events.clone(), self.egui_ctx.clone());
+        let reporter = Reporter::new(id, kind, self.events.clone(), self.egui_ctx.clone());
         let seen_by_job = cancel.clone();
         let thread = std::thread::Builder::new()
             .name(thread_name.to_owned())
@@ -143,15 +143,14 @@ struct Reporter {
     id: JobId,
     events: Sender<JobEvent>,
     egui_ctx: egui::Context,
-    /// Between two reports.
-    wait: Duration,
+    kind: JobKind,
     /// `None` until the first report of a stage.
     last_report: Mutex<Option<Instant>>,
 }
 
 impl Reporter {
-    fn new(id: JobId, wait: Duration, events: Sender<JobEvent>, egui_ctx: egui::Context) -> Self {
-        Self { id, events, egui_ctx, wait, last_report: Mutex::new(None) }
+    fn new(id: JobId, kind: JobKind, events: Sender<JobEvent>, egui_ctx: egui::Context) -> Self {
+        Self { id, events, egui_ctx, kind, last_report: Mutex::new(None) }
     }
 
     /// Never waits: a report the window has no room for is already out of date.
@@ -172,7 +171,8 @@ impl Reporter {
     fn is_due(&self) -> bool {
         let Ok(mut last_report) = self.last_report.try_lock() else { return false };
         let now = Instant::now();
-        let is_due = last_report.is_none_or(|last| self.wait <= now.duration_since(last));
+        let wait = shortest_wait(self.kind);
+        let is_due = last_report.is_none_or(|last| wait <= now.duration_since(last));
         if is_due {
             *last_report = Some(now);
         }
@@ -191,6 +191,9 @@ impl Progress for Reporter {
     fn report(&self, done: u64, total: u64) {
         if self.is_due() {
             self.offer(JobEvent::Progress(self.id, done, total));
+            if let Some(memory) = memory::used().filter(|_| self.kind == JobKind::Train) {
+                self.offer(JobEvent::Memory(memory));
+            }
         }
     }
 }

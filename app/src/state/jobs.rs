@@ -21,6 +21,8 @@ pub(crate) enum JobKind {
     JudgePatches,
     /// Looks at a labelled folder.
     CheckFolder,
+    /// Reads a few of its images.
+    PreviewBags,
     Train,
     /// Compares two models.
     Compare,

@@ -4,9 +4,9 @@ use egui::{ComboBox, Grid, RichText, TextEdit, Ui, Window};
 use model::eval::{Difference, Figure};
 
 use super::model_panel::pace;
-use super::plots::{Shares, roc_curve};
+use super::plots::{roc_chart, roc_curve};
 use super::training::report::list_ui;
-use super::{section_title, theme};
+use super::{field_name, section_title, theme, weak};
 use crate::command::{Commands, ComparingCommand, chosen_match, finished_run};
 use crate::state::State;
 use crate::state::comparing::{Compared, Rival};
@@ -17,6 +17,8 @@ use crate::state::jobs::JobKind;
 const WIDTH_PT: f32 = 640.0;
 /// Height of the window at first.
 const HEIGHT_PT: f32 = 560.0;
+/// Width of the names of fields.
+const NAMES_PT: f32 = 108.0;
 /// The name of the model of the run in the training panel.
 const OF_RUN: &str = "The model of the finished run";
 
@@ -88,7 +90,7 @@ fn rival_ui(ui: &mut Ui, (which, name): (usize, &str), state: &State, commands: 
     let listed = listed.map(|entry| Rival::Listed(entry.manifest.name.clone()));
     let run = finished_run(state).map(|dir| Rival::Run(dir.to_owned()));
     ui.horizontal(|ui| {
-        ui.add_sized([90.0, 20.0], egui::Label::new(name));
+        field_name(ui, name, NAMES_PT);
         let combo = ComboBox::from_id_salt(name).width(ui.available_width()).truncate();
         let combo = combo.selected_text(chosen.map_or("Choose a model".to_owned(), title));
         let response = combo.show_ui(ui, |ui| {
@@ -105,7 +107,7 @@ fn rival_ui(ui: &mut Ui, (which, name): (usize, &str), state: &State, commands: 
 
 fn folder_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
     ui.horizontal(|ui| {
-        let label = ui.add_sized([90.0, 20.0], egui::Label::new("Labelled images"));
+        let label = field_name(ui, "Labelled images", NAMES_PT);
         let mut typed = text.to_owned();
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if ui.button("Choose…").clicked() {
@@ -142,14 +144,8 @@ fn found_ui(ui: &mut Ui, found: &Compared, commands: &mut Commands) {
     let names = [&first.model.title, &second.model.title];
     let colors = [theme::ACCENT, theme::WARNING];
     let curves = found.rocs.iter().zip(names).zip(colors);
-    let plot = Shares {
-        title: "ROC curves",
-        across: "share of negatives called positive",
-        curves: curves.map(|((roc, name), color)| roc_curve(roc, name.clone(), color)).collect(),
-        marks: Vec::new(),
-        has_diagonal: true,
-    };
-    plot.show(ui);
+    let curves = curves.map(|((roc, name), color)| roc_curve(roc, name.clone(), color));
+    roc_chart("ROC curves", curves.collect()).show(ui);
     section_title(ui, "Where they disagree");
     if found.list.stops.is_empty() {
         weak(ui, "Both call every image the same.");
@@ -195,16 +191,13 @@ fn signed(it: &Difference) -> String {
     }
 }
 
-fn weak(ui: &mut Ui, text: &str) {
-    ui.add(egui::Label::new(RichText::new(text).small().color(theme::TEXT_WEAK)).wrap());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::{Command, QueueCommand, samples as sample_states};
     use crate::state::image_queue::ImageList;
     use crate::state::training::samples;
+    use crate::ui::testing;
     use egui_kittest::{Harness, kittest::Queryable as _};
     use model::eval::Comparison;
     use std::sync::Arc;
@@ -227,26 +220,29 @@ mod tests {
         state
     }
 
-    fn asked(state: &State, click: &str) -> Vec<Command> {
-        let mut commands = Commands::default();
-        let mut harness = Harness::builder()
-            .with_size([680.0, 1200.0])
-            .build_ui(|ui| content_ui(ui, state, &mut commands));
-        harness.run_steps(2);
-        harness.get_by_label(click).click();
-        harness.run_steps(2);
-        drop(harness);
-        commands.take()
+    fn asked(state: &State, clicks: &[&str]) -> Vec<Command> {
+        testing::asked([680.0, 1200.0], clicks, |ui, commands| content_ui(ui, state, commands))
     }
 
     #[test]
     fn models_are_compared_and_their_disagreements_opened() {
         let state = state();
         let compare = vec![Command::Comparing(ComparingCommand::Compare)];
-        assert_eq!(asked(&state, "Compare"), compare);
+        assert_eq!(asked(&state, &["Compare"]), compare);
         let open = QueueCommand::Open { origin: Origin::Comparison, list: 0, at: 0 };
         let first = "1.png: labelled negative, probability 0.90";
-        assert_eq!(asked(&state, first), vec![Command::Queue(open)]);
+        assert_eq!(asked(&state, &[first]), vec![Command::Queue(open)]);
+    }
+
+    #[test]
+    fn another_rival_is_chosen_among_the_models_and_the_finished_run() {
+        let state = state();
+        let choose = |rival| vec![Command::Comparing(ComparingCommand::Choose(1, rival))];
+        let of_list = choose(Rival::Listed("a".to_owned()));
+        assert_eq!(asked(&state, &["Second model", "Model a"]), of_list);
+        let run = state.training.run.as_ref().unwrap();
+        let of_run = choose(Rival::Run(run.dir.clone()));
+        assert_eq!(asked(&state, &["Second model", OF_RUN]), of_run);
     }
 
     #[test]

@@ -26,7 +26,9 @@ pub(crate) fn job_tray_ui(
         .visible()
         .filter(|job| match job.kind {
             JobKind::Analyze => false,
-            JobKind::CheckFolder | JobKind::Train => !is_panel_of_training_open,
+            JobKind::CheckFolder | JobKind::PreviewBags | JobKind::Train => {
+                !is_panel_of_training_open
+            }
             _ => true,
         })
         .partition(|job| SHOWN_AFTER <= age(job));

@@ -2,6 +2,7 @@
 
 pub(crate) mod about;
 pub(crate) mod channel_panel;
+pub(crate) mod chart;
 pub(crate) mod comparing;
 pub(crate) mod dialogs;
 pub(crate) mod export_dialog;
@@ -24,6 +25,8 @@ pub(crate) mod shortcut_sheet;
 pub(crate) mod slide_panel;
 pub(crate) mod start_page;
 pub(crate) mod status_bar;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod theme;
 pub(crate) mod toast;
 pub(crate) mod training;
@@ -55,6 +58,23 @@ pub(crate) fn length_text(line: &[Level0Px], mpp: Option<Mpp>) -> String {
 /// Whether Enter was pressed in a field. To be asked before anything else takes the keyboard.
 pub(crate) fn is_entered(ui: &egui::Ui, field: &egui::Response) -> bool {
     field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter))
+}
+
+/// A paragraph that is not the first thing to read.
+pub(crate) fn weak(ui: &mut egui::Ui, text: &str) {
+    let text = egui::RichText::new(text).small().color(theme::TEXT_WEAK);
+    ui.add(egui::Label::new(text).wrap());
+}
+
+/// The name of a field at its left, as wide as those above and below it.
+pub(crate) fn field_name(ui: &mut egui::Ui, name: &str, width: f32) -> egui::Response {
+    let size = egui::vec2(width, ui.spacing().interact_size.y);
+    let left = egui::Layout::left_to_right(egui::Align::Center);
+    let place = ui.allocate_ui_with_layout(size, left, |ui| {
+        ui.set_min_width(width);
+        ui.label(name)
+    });
+    place.inner
 }
 
 /// A title over a group of controls.

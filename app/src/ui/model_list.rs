@@ -3,7 +3,7 @@
 use egui::{Button, CollapsingHeader, RichText, TextEdit, Ui, Window};
 use model::registry::{Kept, Manifest, ModelEntry, Provenance};
 
-use super::{section_title, theme};
+use super::{field_name, section_title, theme, weak};
 use crate::command::{Commands, ModelCommand};
 use crate::state::State;
 use crate::state::models::{ModelsState, TransferField};
@@ -12,6 +12,8 @@ use crate::state::models::{ModelsState, TransferField};
 const WIDTH_PT: f32 = 520.0;
 /// Height of the window at first.
 const HEIGHT_PT: f32 = 560.0;
+/// Width of the names of fields.
+const NAMES_PT: f32 = 70.0;
 /// Digits of a fingerprint that tell two folders apart.
 const FINGERPRINT_DIGITS: usize = 12;
 
@@ -56,7 +58,8 @@ fn transfer_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
     field_ui(ui, models, TransferField::ImportName, commands);
     ui.horizontal(|ui| {
         let button = Button::new("Import the model");
-        if ui.add_enabled(!models.transfer.import.trim().is_empty(), button).clicked() {
+        let import = ui.add_enabled(!models.transfer.import.trim().is_empty(), button);
+        if import.on_disabled_hover_text("Name a model folder first").clicked() {
             commands.push(ModelCommand::Import { replaces: false });
         }
         if models.kept.contains_key(models.transfer.import_name.trim())
@@ -76,7 +79,7 @@ fn field_ui(ui: &mut Ui, models: &ModelsState, which: TransferField, commands: &
         TransferField::Export => ("Export to", "Folder that exported models are put into"),
     };
     ui.horizontal(|ui| {
-        let label = ui.add_sized([70.0, 20.0], egui::Label::new(name));
+        let label = field_name(ui, name, NAMES_PT);
         let mut typed = models.transfer.text(which).to_owned();
         let right = egui::Layout::right_to_left(egui::Align::Center);
         ui.with_layout(right, |ui| {
@@ -107,6 +110,7 @@ fn model_ui(ui: &mut Ui, entry: &ModelEntry, models: &ModelsState, commands: &mu
         }
         let button =
             ui.add_enabled(!models.transfer.export.trim().is_empty(), Button::new("Export"));
+        let button = button.on_disabled_hover_text("Name a folder to export to first, above");
         if button.on_hover_text("Copy it as a folder to the place above").clicked() {
             commands.push(ModelCommand::Export(manifest.name.clone()));
         }
@@ -114,8 +118,16 @@ fn model_ui(ui: &mut Ui, entry: &ModelEntry, models: &ModelsState, commands: &mu
             own_ui(ui, manifest, kept, commands);
         }
     });
-    if models.asked_to_delete.as_deref() == Some(manifest.name.as_str()) {
-        ask_ui(ui, manifest, commands);
+    let is_asked = models.asked_to_delete.as_deref() == Some(manifest.name.as_str());
+    let since =
+        ui.ctx().animate_bool(egui::Id::unique(("asked-to-delete", &manifest.name)), is_asked);
+    if is_asked {
+        let answer = ask_ui(ui, manifest, commands);
+        // The question may begin below what is in sight, and is answered by key as well.
+        if since < 1.0 {
+            answer.scroll_to_me(None);
+            answer.request_focus();
+        }
     }
 }
 
@@ -134,17 +146,21 @@ fn own_ui(ui: &mut Ui, manifest: &Manifest, kept: &Kept, commands: &mut Commands
     }
 }
 
-fn ask_ui(ui: &mut Ui, manifest: &Manifest, commands: &mut Commands) {
+/// Asks whether a model shall go; answers with the button that keeps it.
+fn ask_ui(ui: &mut Ui, manifest: &Manifest, commands: &mut Commands) -> egui::Response {
     let text = "The model and the version before it go for good. Its run folder stays.";
     ui.label(RichText::new(text).color(theme::WARNING));
-    ui.horizontal(|ui| {
+    let row = ui.horizontal(|ui| {
         if ui.button(format!("Delete {}", manifest.name)).clicked() {
             commands.push(ModelCommand::Delete(manifest.name.clone()));
         }
-        if ui.button("Keep it").clicked() {
+        let keep = ui.button("Keep it");
+        if keep.clicked() {
             commands.push(ModelCommand::AskToDelete(None));
         }
+        keep
     });
+    row.inner
 }
 
 /// Where a model is from and what it recommends.
@@ -184,28 +200,17 @@ fn in_words(provenance: &Provenance) -> String {
     )
 }
 
-fn weak(ui: &mut Ui, text: &str) {
-    ui.add(egui::Label::new(RichText::new(text).small().color(theme::TEXT_WEAK)).wrap());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::{Command, samples};
+    use crate::ui::testing;
     use egui_kittest::{Harness, kittest::Queryable as _};
     use model::registry::ImageCounts;
 
     fn asked(state: &State, click: &str) -> Vec<Command> {
-        let mut commands = Commands::default();
-        let mut harness = Harness::builder()
-            .with_size([560.0, 1200.0])
-            .build_ui(|ui| content_ui(ui, &state.models, &mut commands));
-        harness.run_steps(2);
-        let found: Vec<_> = harness.query_all_by_label(click).collect();
-        found.last().unwrap().click();
-        harness.run_steps(2);
-        drop(harness);
-        commands.take()
+        let models = &state.models;
+        testing::asked([560.0, 1200.0], &[click], |ui, commands| content_ui(ui, models, commands))
     }
 
     /// Model `a` came with the program; `b` is the user's and replaced an earlier version.

@@ -6,6 +6,7 @@ pub(crate) mod extract;
 pub(crate) mod feature_store;
 pub(crate) mod features;
 pub(crate) mod grid;
+pub mod layout;
 pub(crate) mod resample;
 pub(crate) mod scale;
 pub mod tissue;

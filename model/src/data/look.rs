@@ -8,9 +8,8 @@ use super::finding::Finding;
 use super::folder::LabelledImage;
 use crate::analysis::AnalyzeError;
 use crate::bag::BagConfig;
-use crate::bag::grid::PatchGrid;
+use crate::bag::layout::BagLayout;
 use crate::bag::scale::ModelScale;
-use crate::pipeline::slide_run::windows_side_by_side;
 
 /// What an opened image tells about itself.
 #[derive(Clone, Debug)]
@@ -63,9 +62,7 @@ fn without_windows(
     bag: &BagConfig,
     cancel: &CancelToken,
 ) -> Result<Option<String>, Cancelled> {
-    let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
-    let grid = PatchGrid::cover(slide.size(), scale, bag);
-    match windows_side_by_side(slide, &grid, bag, cancel) {
+    match BagLayout::of_training(slide, bag, cancel) {
         Ok(_) => Ok(None),
         Err(AnalyzeError::Cancelled(cancelled)) => Err(cancelled),
         Err(error) => Ok(Some(error.to_string())),

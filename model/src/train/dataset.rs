@@ -10,13 +10,11 @@ use super::{TrainConfig, TrainControl, TrainError};
 use crate::analysis::AnalyzeError;
 use crate::bag::feature_store::FeatureStore;
 use crate::bag::features::{FeatureReader, FeatureRecipe};
-use crate::bag::grid::PatchGrid;
-use crate::bag::scale::ModelScale;
+use crate::bag::layout::BagLayout;
 use crate::data::folder::{LabelledImage, Split};
 use crate::data::jitter::PixelJitter;
 use crate::encoder::Encoder;
 use crate::fmamil::Grid;
-use crate::pipeline::slide_run::windows_side_by_side;
 use crate::stopwatch::Stopwatch;
 
 /// One window with the label of its image.
@@ -102,10 +100,8 @@ impl Source<'_> {
         cancel: &CancelToken,
     ) -> Result<(Vec<Bag>, usize), AnalyzeError> {
         let slide = Slide::open(&image.path)?;
-        let bag = &self.config.model.bag;
-        let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
-        let grid = PatchGrid::cover(slide.size(), scale, bag);
-        let mut windows = windows_side_by_side(&slide, &grid, bag, cancel)?;
+        let layout = BagLayout::of_training(&slide, &self.config.model.bag, cancel)?;
+        let BagLayout { grid, mut windows, .. } = layout;
         let n_windows = windows.len();
         windows.truncate(most);
         let mut bags: Vec<Bag> = windows
@@ -146,5 +142,110 @@ impl Source<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream((self.image as u64) << 32 | u64::from(copy));
         PixelJitter::draw(&mut rng)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bag::layout::{PatchPlace, PatchUse};
+    use crate::encoder::{EncoderError, PatchBatch};
+    use crate::train::Preset;
+    use image::RgbImage;
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    /// Keeps the pixels that it is asked to describe.
+    #[derive(Debug, Default)]
+    struct Witness(Mutex<Vec<u8>>);
+
+    impl Encoder for Witness {
+        fn name(&self) -> &str {
+            "witness"
+        }
+
+        fn weights_sha256(&self) -> &str {
+            ""
+        }
+
+        fn feature_dim(&self) -> usize {
+            1
+        }
+
+        fn encode(
+            &self,
+            patches: &PatchBatch,
+            _input_px: u32,
+            _cancel: &CancelToken,
+        ) -> Result<Vec<f32>, EncoderError> {
+            self.0.lock().unwrap().extend(&patches.rgb);
+            Ok(vec![0.0; patches.count()?])
+        }
+    }
+
+    /// Of another color at every pixel, all of them stained.
+    fn speckled(path: &Path, width: u32, height: u32) -> RgbImage {
+        let speckle = |x: u32, y: u32| image::Rgb([200, (x * 7 % 120) as u8, (y * 11 % 120) as u8]);
+        let picture = RgbImage::from_fn(width, height, speckle);
+        picture.save(path).unwrap();
+        picture
+    }
+
+    fn pixels(picture: &RgbImage, place: &PatchPlace, pad: u8) -> Vec<u8> {
+        let rect = place.rect;
+        let (left, top) = (rect.x as u32, rect.y as u32);
+        let (right, bottom) = (left + rect.width as u32, top + rect.height as u32);
+        let at = |x, y| picture.get_pixel_checked(x, y).map_or([pad; 3], |pixel| pixel.0);
+        (top..bottom).flat_map(|y| (left..right).flat_map(move |x| at(x, y))).collect()
+    }
+
+    #[test]
+    fn the_patches_of_the_layout_are_the_pixels_that_training_learns_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        let picture = speckled(&path, 250, 130);
+        let mut config = TrainConfig::of(Preset::Quick);
+        config.model.bag.patch_px = 100;
+        let image = LabelledImage {
+            path: path.clone(),
+            file: "a.png".to_owned(),
+            is_positive: true,
+            patient: "P".to_owned(),
+            split: None,
+        };
+        let (witness, cancel) = (Witness::default(), CancelToken::default());
+        let source =
+            Source { encoder: &witness, config: &config, store: None, image: 0, n_copies: 0 };
+        let bags = source.bags(&image, &cancel).unwrap();
+
+        let bag = &config.model.bag;
+        let layout = BagLayout::of_training(&Slide::open(&path).unwrap(), bag, &cancel).unwrap();
+        let patches = layout.patches();
+        assert_eq!((layout.size().width, layout.size().height, layout.bags().len()), (3, 2, 1));
+        let is_real: Vec<bool> = patches.iter().map(|it| it.used == PatchUse::Seen).collect();
+        assert_eq!(is_real, [true, true, true, false, false, false], "a third of a row is left");
+        assert_eq!(bags[0].is_real, is_real);
+        let shown: Vec<u8> =
+            patches.iter().flat_map(|it| pixels(&picture, it, bag.pad_value)).collect();
+        assert!(*witness.0.lock().unwrap() == shown, "other pixels are shown than learned from");
+    }
+
+    #[test]
+    fn patches_of_windows_without_tissue_are_in_no_bag() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("half.png");
+        let mut picture = speckled(&path, 640, 320);
+        for pixel in picture.enumerate_pixels_mut().filter(|(x, ..)| 320 <= *x) {
+            *pixel.2 = image::Rgb([245; 3]);
+        }
+        picture.save(&path).unwrap();
+        let config = TrainConfig::of(Preset::Quick);
+        let bag = crate::bag::BagConfig { window_patches: 5, ..config.model.bag };
+        let slide = Slide::open(&path).unwrap();
+        let layout = BagLayout::of_training(&slide, &bag, &CancelToken::default()).unwrap();
+        let patches = layout.patches();
+        assert_eq!((patches.len(), layout.bags().len()), (20 * 10, 4));
+        let is_seen = |it: &PatchPlace| it.used == PatchUse::Seen;
+        assert!(patches.iter().all(|it| is_seen(it) == (it.rect.x < 320.0)));
     }
 }

@@ -15,6 +15,7 @@ use crate::command::{Effect, stop};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::plan::{Aim, Plan};
+use crate::state::training::preview::BagPreview;
 use crate::state::training::run_view::Standing;
 
 /// How a *t* was chosen that someone typed.
@@ -34,6 +35,8 @@ pub(crate) enum TrainingCommand {
     /// Check the folder that is typed.
     Check,
     StopCheck,
+    /// Show another page of the preview.
+    ShowPage(usize),
     /// Train without what cannot be used.
     SetConsent(bool),
     SetValShare(f64),
@@ -82,7 +85,7 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         TrainingCommand::SetFolderText(text) => {
             training.folder_text = text;
             training.run_text.clear();
-            training.survey = None;
+            return forget_survey(state);
         }
         TrainingCommand::PickFolder => return vec![Effect::PickTrainingFolder],
         TrainingCommand::TakeFolder(path) => {
@@ -93,14 +96,24 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         TrainingCommand::TakeDropped(path) => return vec![Effect::LookAtDropped(path)],
         TrainingCommand::Check => return check(state),
         TrainingCommand::StopCheck => return stop(state, JobKind::CheckFolder),
+        TrainingCommand::ShowPage(page) => {
+            training.preview.page = page;
+            return preview(state);
+        }
         TrainingCommand::SetConsent(is_given) => training.plan.how.leave_out = is_given,
         TrainingCommand::SetValShare(share) => training.plan.how.val_share = share,
         TrainingCommand::SetSeed(seed) => {
             training.plan.seed = seed;
             return check(state);
         }
-        TrainingCommand::SetAim(aim) => training.plan.aim = aim,
-        TrainingCommand::SetFineTuning(is_chosen) => training.plan.is_fine_tuning = is_chosen,
+        TrainingCommand::SetAim(aim) => {
+            training.plan.aim = aim;
+            return preview(state);
+        }
+        TrainingCommand::SetFineTuning(is_chosen) => {
+            training.plan.is_fine_tuning = is_chosen;
+            return preview(state);
+        }
         TrainingCommand::SetCorrected(is_used) => training.plan.ignores_corrected = !is_used,
         TrainingCommand::SetPreset(preset) => training.plan.preset = preset,
         TrainingCommand::SetOption(stage, path, value) => {
@@ -142,9 +155,26 @@ fn check(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     state.training.plan.folder = PathBuf::from(folder);
-    state.training.survey = None;
-    let mut effects = stop(state, JobKind::CheckFolder);
+    let mut effects = forget_survey(state);
+    effects.extend(stop(state, JobKind::CheckFolder));
     effects.push(Effect::CheckFolder(Box::new(chosen_plan(state))));
+    effects
+}
+
+/// What was found in a folder does not hold for the next one.
+fn forget_survey(state: &mut State) -> Vec<Effect> {
+    state.training.survey = None;
+    state.training.preview = BagPreview::default();
+    stop(state, JobKind::PreviewBags)
+}
+
+/// Reads the page of the preview anew: another page, or a model that cuts images in another way.
+pub(crate) fn preview(state: &mut State) -> Vec<Effect> {
+    let mut effects = stop(state, JobKind::PreviewBags);
+    let plan = chosen_plan(state);
+    let has_model = !plan.needs_model() || plan.model.is_some();
+    let has_images = state.training.survey.as_ref().is_some_and(|it| !it.images.is_empty());
+    effects.extend((has_images && has_model).then(|| Effect::PreviewBags(Box::new(plan))));
     effects
 }
 

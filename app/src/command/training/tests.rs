@@ -114,3 +114,19 @@ fn only_a_finished_run_becomes_a_model() {
     let effects = apply(&mut state, TrainingCommand::Promote);
     assert!(matches!(&effects[..], [Effect::Promote { note, .. }] if note.name == "mine"));
 }
+
+#[test]
+fn the_preview_follows_page_and_model_and_ends_with_the_folder() {
+    let mut state = ready();
+    state.training.preview = samples::preview();
+    let effects = apply(&mut state, TrainingCommand::ShowPage(1));
+    assert!(matches!(effects[..], [Effect::PreviewBags(_)]));
+    assert_eq!(state.training.preview.page, 1);
+    let effects = apply(&mut state, TrainingCommand::SetFineTuning(true));
+    assert!(matches!(&effects[..], [Effect::PreviewBags(plan)] if plan.model.is_some()));
+    state.jobs.running.push(running(JobKind::PreviewBags));
+    let effects = apply(&mut state, TrainingCommand::SetFolderText("/other".to_owned()));
+    assert!(matches!(effects[..], [Effect::CancelJob(JobId(4))]));
+    let preview = &state.training.preview;
+    assert!(preview.seen.is_empty() && preview.page == 0);
+}

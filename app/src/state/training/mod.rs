@@ -3,6 +3,7 @@
 pub(crate) mod examined;
 pub(crate) mod looks;
 pub(crate) mod plan;
+pub(crate) mod preview;
 pub(crate) mod run_view;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 
 use domain::progress::PauseToken;
 use model::data::check::FolderSurvey;
+use model::memory::MemoryUse;
 use model::registry::InstallNote;
 use model::train::{Pace, Stage, TrainEvent};
 
 use looks::Looked;
 use plan::Plan;
+use preview::{BagPreview, SeenImage};
 use run_view::{RunView, Standing};
 
 /// What a training says while it runs.
@@ -50,10 +53,14 @@ pub(crate) struct TrainingState {
     pub(crate) plan: Plan,
     /// What the check of `plan.folder` found.
     pub(crate) survey: Option<Arc<FolderSurvey>>,
+    /// Its images as the network will see them.
+    pub(crate) preview: BagPreview,
     /// How long trainings on it take.
     pub(crate) pace: Option<Pace>,
     /// The run that is shown instead of the plan.
     pub(crate) run: Option<RunView>,
+    /// Memory of the program, as the training that runs said last.
+    pub(crate) memory: Option<MemoryUse>,
     /// Holds the run between two steps.
     pub(crate) pause: PauseToken,
     /// How the finished model calls itself.
@@ -95,6 +102,29 @@ impl TrainingState {
                 }
             }
         }
+    }
+
+    /// Shows a page of the preview, unless another folder or page was asked for meanwhile.
+    pub(crate) fn take_preview(
+        &mut self,
+        survey: &Arc<FolderSurvey>,
+        page: usize,
+        seen: Vec<SeenImage>,
+    ) {
+        if self.is_shown(survey) && self.preview.page == page {
+            self.preview.seen = seen;
+        }
+    }
+
+    /// Knows how long trainings take, unless another folder was checked meanwhile.
+    pub(crate) fn take_pace(&mut self, survey: &Arc<FolderSurvey>, pace: Option<Pace>) {
+        if self.is_shown(survey) {
+            self.pace = pace;
+        }
+    }
+
+    fn is_shown(&self, survey: &Arc<FolderSurvey>) -> bool {
+        self.survey.as_ref().is_some_and(|it| Arc::ptr_eq(it, survey))
     }
 
     /// The training ended before its time.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::coords::{Level0Rect, PixelSize};
+use domain::pixels::Pixels;
 use model::data::check::FolderSurvey;
 use model::data::folder::{LabelledImage, Split};
 use model::data::{Finding, Remedy};
@@ -14,8 +16,10 @@ use model::train::{Stage, StopReason, TrainEvent, TrainReport};
 
 use super::TrainingState;
 use super::examined::Examined;
+use super::preview::{BagPreview, SeenBags, SeenImage};
 use super::run_view::{RunView, Standing};
 use crate::state::image_queue::{ImageList, Stop};
+use crate::state::picture::Picture;
 
 /// A checked folder of eight images of which one has to be left out, and a run folder.
 pub(crate) fn training() -> TrainingState {
@@ -48,6 +52,30 @@ pub(crate) fn training() -> TrainingState {
         survey: Some(Arc::new(survey)),
         ..TrainingState::default()
     }
+}
+
+/// The first image of [`training`] in six patches, of which the lower ones lie behind its edge, and one that cannot be read.
+pub(crate) fn preview() -> BagPreview {
+    let rect = |width: f64, height: f64| Level0Rect { x: 0.0, y: 0.0, width, height };
+    let size = PixelSize { width: 25, height: 13 };
+    let bags = SeenBags {
+        picture: Picture::new(Pixels::filled(size, [200, 80, 160, 255])),
+        frame: rect(250.0, 130.0),
+        extent: rect(300.0, 200.0),
+        columns: vec![0.0, 100.0, 200.0, 300.0],
+        rows: vec![0.0, 100.0, 200.0],
+        windows: Vec::new(),
+        dimmed: vec![Level0Rect { y: 100.0, ..rect(300.0, 100.0) }],
+        words: "3 x 2 patches of 100 px, 1 window".to_owned(),
+        problem: None,
+        notes: Vec::new(),
+    };
+    let broken = Err("the slide cannot be read: no picture".to_owned());
+    let seen = vec![
+        SeenImage { image: 0, bags: Ok(Arc::new(bags)) },
+        SeenImage { image: 1, bags: broken },
+    ];
+    BagPreview { page: 0, seen }
 }
 
 /// A run of three epochs of which two are done.

@@ -5,6 +5,7 @@ use model::data::check::FolderSurvey;
 use model::data::folder::Split;
 use model::data::{Finding, Remedy};
 
+use super::preview::preview_ui;
 use super::{job_ui, path_row_ui, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
@@ -38,6 +39,9 @@ pub(super) fn folder_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands
         counts_ui(ui, survey);
         split_ui(ui, survey, training, commands);
         consent_ui(ui, survey, training, commands);
+        if !survey.images.is_empty() {
+            preview_ui(ui, survey, state, commands);
+        }
     }
 }
 

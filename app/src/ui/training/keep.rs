@@ -8,7 +8,10 @@ use model::registry::{InstallNote, Kept};
 use super::weak;
 use crate::command::{Commands, TrainingCommand};
 use crate::state::training::TrainingState;
-use crate::ui::{section_title, theme};
+use crate::ui::{field_name, section_title, theme};
+
+/// Width of the names of fields.
+const NAMES_PT: f32 = 80.0;
 
 pub(super) fn keep_ui(
     ui: &mut Ui,
@@ -53,7 +56,7 @@ fn fields_ui(ui: &mut Ui, note: &InstallNote, commands: &mut Commands) {
         ("Note", &note.note, "what you want to remember", TrainingCommand::SetNote),
     ] {
         ui.horizontal(|ui| {
-            let label = ui.add_sized([80.0, 20.0], egui::Label::new(label));
+            let label = field_name(ui, label, NAMES_PT);
             let mut typed = text.clone();
             let field =
                 TextEdit::singleline(&mut typed).desired_width(f32::INFINITY).hint_text(hint);
@@ -74,7 +77,7 @@ fn threshold_ui(ui: &mut Ui, note: &InstallNote, commands: &mut Commands) {
         return;
     };
     ui.horizontal(|ui| {
-        let label = ui.add_sized([80.0, 20.0], egui::Label::new("Begins at t"));
+        let label = field_name(ui, "Begins at t", NAMES_PT);
         let mut chosen = *t;
         let value = DragValue::new(&mut chosen).speed(0.005).range(0.0..=1.0).fixed_decimals(2);
         if ui.add(value).labelled_by(label.id).changed() {

@@ -6,6 +6,7 @@ mod keep;
 mod looks;
 mod options;
 mod plan_step;
+mod preview;
 pub(crate) mod report;
 mod result;
 mod run_page;
@@ -13,7 +14,7 @@ mod run_page;
 use domain::RESEARCH_USE_ONLY;
 use egui::{Response, RichText, TextEdit, Ui, Window};
 
-use super::{is_entered, theme};
+use super::{is_entered, theme, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -120,11 +121,6 @@ fn path_row_ui(
         rest.inner
     });
     (row.inner, typed)
-}
-
-/// A paragraph that is not the first thing to read.
-fn weak(ui: &mut Ui, text: &str) {
-    ui.add(egui::Label::new(RichText::new(text).small().color(theme::TEXT_WEAK)).wrap());
 }
 
 /// Where a job of a kind is, as a bar with words.

@@ -7,7 +7,7 @@ use super::weak;
 use crate::command::{Commands, QueueCommand};
 use crate::state::image_queue::{ImageList, Origin};
 use crate::state::training::examined::Examined;
-use crate::ui::plots::{Shares, cut_sweep, pixel_sweep, roc_curve};
+use crate::ui::plots::{cut_sweep, pixel_sweep, roc_chart, roc_curve};
 use crate::ui::{section_title, theme};
 
 /// Images of a list that are shown before it is unfolded.
@@ -65,13 +65,8 @@ fn plots_ui(ui: &mut Ui, examined: &Examined) {
     }
     let auc = examined.measured.figure(Metric::Auc);
     let name = auc.map_or_else(String::new, |it| format!("AUC {}", with_interval(it)));
-    let roc_plot = Shares {
-        title: "ROC: positives found over false alarms",
-        across: "share of negatives called positive",
-        curves: vec![roc_curve(roc, name, theme::ACCENT)],
-        marks: Vec::new(),
-        has_diagonal: true,
-    };
+    let curves = vec![roc_curve(roc, name, theme::ACCENT)];
+    let roc_plot = roc_chart("ROC: positives found over false alarms", curves);
     ui.columns(2, |columns| {
         if let [left, right] = columns {
             roc_plot.show(left);

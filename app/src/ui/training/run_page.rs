@@ -1,6 +1,7 @@
 //! A run: how far it is, its curves, and what it says.
 
 use egui::{RichText, Ui};
+use model::memory::MemoryUse;
 use model::train::Stage;
 
 use super::{curves, job_ui, looks, path_row_ui, result, weak};
@@ -19,6 +20,9 @@ pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &
         },
     );
     ui.label(RichText::new(standing(run)).color(theme::TEXT_STRONG));
+    if run.is_under_way() {
+        weak(ui, &memory(state.training.memory));
+    }
     weak(ui, &format!("Run folder {}", run.dir.display()));
     job_ui(ui, state, JobKind::Train);
     actions_ui(ui, run, state, commands);
@@ -51,6 +55,15 @@ fn standing(run: &RunView) -> String {
         Standing::Finished(_) => "Finished · ",
     };
     format!("{word}{done} of {} epochs done{attempt}{device}", run.n_epochs)
+}
+
+/// `Memory 1.21 GB, at most 1.85 GB since the program was started`.
+fn memory(used: Option<MemoryUse>) -> String {
+    let Some(MemoryUse { now_bytes, peak_bytes }) = used else {
+        return "Memory: not known on this system".to_owned();
+    };
+    let [now, peak] = [now_bytes, peak_bytes].map(|bytes| bytes as f64 / 1e9);
+    format!("Memory {now:.2} GB, at most {peak:.2} GB since the program was started")
 }
 
 fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands) {

@@ -1,30 +1,25 @@
 use super::*;
 use crate::command::{Command, QueueCommand, samples as sample_states};
+use crate::jobs::{JobEvent, inbox};
 use crate::state::image_queue::Origin;
 use crate::state::training::plan::Plan;
 use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
+use crate::ui::testing;
 use egui_kittest::{Harness, kittest::Queryable as _};
+use model::memory::MemoryUse;
 use model::train::{Preset, Stage};
 use serde_json::json;
 
 /// What a click on the control of that name asks for, with the whole panel in sight.
 fn asked(state: &State, click: &str) -> Vec<Command> {
-    let mut commands = Commands::default();
-    let mut harness = Harness::builder()
-        .with_size([640.0, 2200.0])
-        .build_ui(|ui| content_ui(ui, state, &mut commands));
-    harness.run_steps(2);
-    harness.get_by_label(click).click();
-    harness.run_steps(2);
-    drop(harness);
-    commands.take()
+    testing::asked([640.0, 2800.0], &[click], |ui, commands| content_ui(ui, state, commands))
 }
 
 fn labels(state: &State, expected: &[&str]) {
     let mut commands = Commands::default();
     let harness = Harness::builder()
-        .with_size([640.0, 2200.0])
+        .with_size([640.0, 2800.0])
         .build_ui(|ui| content_ui(ui, state, &mut commands));
     for label in expected {
         assert!(harness.query_all_by_label_contains(label).next().is_some(), "{label}");
@@ -78,6 +73,17 @@ fn every_step_of_a_plan_has_a_named_control() {
 }
 
 #[test]
+fn images_are_shown_with_their_patches_and_a_broken_one_says_so_in_its_place() {
+    let mut state = planned();
+    state.training.preview = samples::preview();
+    let shown = "0.png: positive, training, patient P0; 3 x 2 patches of 100 px, 1 window";
+    let broken = "1.png: negative, training, patient P1; not shown";
+    labels(&state, &[shown, broken, "the slide cannot be read: no picture", "1 to 6 of 8"]);
+    assert_eq!(asked(&state, "Next images"), training(TrainingCommand::ShowPage(1)));
+    assert_eq!(asked(&state, "Previous images"), [], "this is the first page");
+}
+
+#[test]
 fn options_say_what_they_do_and_can_be_changed() {
     let plan = Plan::default();
     let mut commands = Commands::default();
@@ -93,9 +99,25 @@ fn options_say_what_they_do_and_can_be_changed() {
 }
 
 #[test]
+fn the_memory_of_a_running_training_is_said() {
+    let mut state = running(Standing::Running);
+    let memory = MemoryUse { now_bytes: 1_210_000_000, peak_bytes: 1_850_000_000 };
+    inbox::receive(&mut state, JobEvent::Memory(memory));
+    labels(&state, &["Memory 1.21 GB, at most 1.85 GB since the program was started"]);
+}
+
+#[test]
 fn a_running_training_pauses_and_stops_and_tells_its_curves() {
     let state = running(Standing::Running);
-    labels(&state, &["2 of 3 epochs done · on CPU", "On validation images: AUC 0.700"]);
+    labels(
+        &state,
+        &[
+            "2 of 3 epochs done · on CPU",
+            "On validation images: AUC 0.700, best: epoch 2",
+            "Loss while learning: loss 0.500, bags 0.200, patches 0.300",
+        ],
+    );
+    labels(&state, &["Memory: not known on this system"]);
     assert_eq!(asked(&state, "Pause"), training(TrainingCommand::SetPaused(true)));
     assert_eq!(asked(&state, "Stop"), training(TrainingCommand::Stop));
     let state = running(Standing::Paused);
