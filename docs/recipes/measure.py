@@ -31,8 +31,9 @@ FIGURES = ("acc", "auc", "t", "miou", "iou", "dice", "spec", "miou50", "kept")
 def merged(base, patch):
     if not (isinstance(base, dict) and isinstance(patch, dict)):
         return patch
-    if "architecture" in patch and patch["architecture"] != base.get("architecture", "fmamil"):
-        base = {}
+    for word, usual in (("architecture", "fmamil"), ("kind", "unet")):
+        if word in patch and patch[word] != base.get(word, usual):
+            base = {}
     return {**base, **{key: merged(base.get(key, {}), value) for key, value in patch.items()}}
 
 

@@ -87,6 +87,12 @@ impl CamsegConfig {
     /// If `patch` is no JSON object, names an unknown field, or a value has the wrong type.
     pub fn changed(&self, patch: serde_json::Value) -> Result<Self, serde_json::Error> {
         let mut merged = serde_json::to_value(self)?;
+        if let Some(word) = patch.pointer("/network/kind").and_then(|it| it.as_str())
+            && let Some(network) = NetworkConfig::of_kind(word)
+            && self.network.is_other(word)
+        {
+            merged["network"] = serde_json::to_value(network)?;
+        }
         merge(&mut merged, patch);
         serde_json::from_value(merged)
     }

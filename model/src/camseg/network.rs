@@ -60,6 +60,28 @@ pub enum NetworkConfig {
 }
 
 impl NetworkConfig {
+    /// The network of a word, `unet` or `vmaml`, at its usual size.
+    pub(super) fn of_kind(word: &str) -> Option<Self> {
+        match word {
+            "unet" => Some(Self::Unet { base: 16 }),
+            "vmaml" => Some(Self::Vmaml(VmamlConfig::default())),
+            _ => None,
+        }
+    }
+
+    /// Its word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unet { .. } => "unet",
+            Self::Vmaml(_) => "vmaml",
+        }
+    }
+
+    /// Whether `word` names another network.
+    pub(super) fn is_other(&self, word: &str) -> bool {
+        word != self.kind()
+    }
+
     /// Says what is out of range, if anything.
     pub(crate) fn problem(&self) -> Option<String> {
         match self {

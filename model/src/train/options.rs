@@ -21,6 +21,8 @@ pub enum OptionKind {
     },
     /// Yes or no.
     Switch,
+    /// One of these words, each with how it is read in the window. Another word changes which options there are beside it.
+    Choice(&'static [(&'static str, &'static str)]),
 }
 
 /// A setting.
@@ -144,7 +146,7 @@ pub const STAGE_1: [TrainOption; 14] = [
 ];
 
 /// Those of stage 2, Cam-seg.
-pub const STAGE_2: [TrainOption; 7] = [
+pub const STAGE_2: [TrainOption; 9] = [
     option(
         ("epochs", "Epochs"),
         count(1, 1000),
@@ -176,10 +178,22 @@ pub const STAGE_2: [TrainOption; 7] = [
         "Share of the loss against the heatmap; the rest is against the cut mask.",
     ),
     option(
-        ("network.base", "Width of the network"),
-        count(2, 64),
+        ("network.kind", "Network"),
+        OptionKind::Choice(&[("unet", "U-Net"), ("vmaml", "VMAML-UNet")]),
+        Some("U-Net"),
+        "VMAML-UNet sees the whole tile at once and takes several times as long.",
+    ),
+    option(
+        ("network.base", "Width of the U-Net"),
+        count(4, 64),
         None,
         "Channels of the first layer; time grows with the square.",
+    ),
+    option(
+        ("network.dim", "Width of VMAML-UNet"),
+        count(4, 128),
+        Some("96"),
+        "Channels of the first stage; time grows with the square.",
     ),
     option(
         ("is_gated", "Only where stage 1 responds"),
@@ -229,6 +243,7 @@ mod tests {
                 value.as_f64().is_some_and(|it| (least - 1e-6..=most + 1e-6).contains(&it))
             }
             OptionKind::Switch => value.is_boolean(),
+            OptionKind::Choice(words) => words.iter().any(|(word, _)| value == word),
         }
     }
 
@@ -236,10 +251,15 @@ mod tests {
     fn every_option_names_a_setting_whose_usual_value_it_allows() {
         let one = serde_json::to_value(TrainConfig::shipped()).unwrap();
         let two = serde_json::to_value(CamsegConfig::paper()).unwrap();
-        for (options, settings) in [(&STAGE_1[..], &one), (&STAGE_2[..], &two)] {
+        let other = only("network.kind", json!("vmaml"));
+        let three = serde_json::to_value(CamsegConfig::paper().changed(other).unwrap()).unwrap();
+        let stages = [(&STAGE_1[..], vec![one]), (&STAGE_2[..], vec![two, three])];
+        for (options, settings) in stages {
             for option in options {
-                let value = value_at(settings, option.path);
-                assert!(value.is_some_and(|it| fits(option, it)), "{}: {value:?}", option.path);
+                let values: Vec<_> =
+                    settings.iter().filter_map(|it| value_at(it, option.path)).collect();
+                let is_there = !values.is_empty() && values.iter().all(|it| fits(option, it));
+                assert!(is_there, "{}: {values:?}", option.path);
             }
         }
     }

@@ -116,12 +116,8 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         }
         TrainingCommand::SetCorrected(is_used) => training.plan.ignores_corrected = !is_used,
         TrainingCommand::SetPreset(preset) => training.plan.preset = preset,
-        TrainingCommand::SetOption(stage, path, value) => {
-            training.plan.changes_mut(stage).insert(path.to_owned(), value);
-        }
-        TrainingCommand::ResetOption(stage, path) => {
-            training.plan.changes_mut(stage).remove(path);
-        }
+        TrainingCommand::SetOption(stage, path, value) => training.plan.set(stage, path, value),
+        TrainingCommand::ResetOption(stage, path) => training.plan.reset(stage, path),
         TrainingCommand::SetRunText(text) => training.run_text = text,
         TrainingCommand::Start => return start(state),
         TrainingCommand::SetPaused(is_paused) => return pause(state, is_paused),

@@ -12,6 +12,9 @@ use model::train::{Preset, Stage, TrainConfig, options};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// How settings end that say which network there is; the others of its part are that network's.
+const KIND: &str = "kind";
+
 /// Which networks are trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +109,24 @@ impl Plan {
         }
     }
 
+    /// Sets an option; those of another network are forgotten with it.
+    pub(crate) fn set(&mut self, stage: Stage, path: &str, value: Value) {
+        let changes = self.changes_mut(stage);
+        if let Some(part) = path.strip_suffix(KIND) {
+            changes.retain(|other, _| !other.starts_with(part));
+        }
+        changes.insert(path.to_owned(), value);
+    }
+
+    /// Takes the preset's value of an option again.
+    pub(crate) fn reset(&mut self, stage: Stage, path: &str) {
+        let changes = self.changes_mut(stage);
+        match path.strip_suffix(KIND) {
+            Some(part) => changes.retain(|other, _| !other.starts_with(part)),
+            None => drop(changes.remove(path)),
+        }
+    }
+
     /// Every setting that differs from the preset's, in the order in which they are set.
     pub(crate) fn settings(&self, stage: Stage) -> Vec<(String, Value)> {
         let usual = FolderUse::default();
@@ -116,8 +137,10 @@ impl Plan {
         set("seed", self.seed != 0, json!(self.seed));
         set("folder.leave_out", self.how.leave_out, json!(true));
         set("folder.val_share", self.how.val_share != usual.val_share, json!(self.how.val_share));
-        settings.extend(self.changes(stage).clone());
-        settings
+        // What another network is decides which settings it has.
+        let (kinds, others): (Vec<_>, Vec<_>) =
+            self.changes(stage).clone().into_iter().partition(|(path, _)| path.ends_with(KIND));
+        settings.into_iter().chain(kinds).chain(others).collect()
     }
 
     /// The configuration of stage 1; `model` is what it goes on from.
@@ -151,15 +174,16 @@ impl Plan {
                 (&options::STAGE_1[..], serde_json::to_value(usual))
             }
             Stage::Camseg => {
-                (&options::STAGE_2[..], serde_json::to_value(CamsegConfig::of(self.preset)))
+                let usual = CamsegConfig::of(self.preset);
+                (&options::STAGE_2[..], serde_json::to_value(self.stage_2().unwrap_or(usual)))
             }
         };
         let usual = usual.unwrap_or_default();
         let value = |option: &TrainOption| {
             let changed = self.changes(stage).get(option.path);
-            changed.or_else(|| value_at(&usual, option.path)).cloned().unwrap_or_default()
+            changed.or_else(|| value_at(&usual, option.path)).cloned()
         };
-        options.iter().map(|option| (option, value(option))).collect()
+        options.iter().filter_map(|option| Some((option, value(option)?))).collect()
     }
 }
 
@@ -186,6 +210,27 @@ mod tests {
         assert_eq!(epochs(&plan), json!(TrainConfig::of(Preset::Thorough).epochs));
         plan.changes_mut(Stage::Fmamil).insert("epochs".to_owned(), json!(7));
         assert_eq!(epochs(&plan), json!(7));
+    }
+
+    #[test]
+    fn another_network_of_stage_2_has_its_own_options_and_forgets_those_of_the_first() {
+        let mut plan = Plan { aim: Aim::Masks, ..Plan::default() };
+        let paths = |plan: &Plan| -> Vec<&str> {
+            let options = plan.options(Stage::Camseg).into_iter();
+            options.map(|it| it.0.path).filter(|it| it.starts_with("network")).collect()
+        };
+        plan.set(Stage::Camseg, "network.base", json!(8));
+        assert_eq!(paths(&plan), ["network.kind", "network.base"]);
+        plan.set(Stage::Camseg, "network.kind", json!("vmaml"));
+        plan.set(Stage::Camseg, "network.dim", json!(16));
+        assert_eq!(paths(&plan), ["network.kind", "network.dim"]);
+        let config = serde_json::to_value(plan.stage_2().unwrap()).unwrap();
+        assert_eq!(value_at(&config, "network.dim"), Some(&json!(16)));
+        let first = &plan.settings(Stage::Camseg)[0].0;
+        assert_eq!(first, "network.kind", "a command sets it first");
+        plan.reset(Stage::Camseg, "network.kind");
+        assert_eq!(paths(&plan), ["network.kind", "network.base"]);
+        assert!(plan.stage_2().is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Every option with what it does and what the paper used.
 
-use egui::{DragValue, RichText, Ui};
+use egui::{ComboBox, DragValue, RichText, Ui};
 use model::train::Stage;
 use model::train::options::{OptionKind, TrainOption};
 use serde_json::{Value, json};
@@ -53,6 +53,7 @@ fn control_ui(ui: &mut Ui, option: &TrainOption, value: &Value) -> Option<Value>
             let mut is_on = value.as_bool().unwrap_or_default();
             ui.checkbox(&mut is_on, option.title).changed().then(|| json!(is_on))
         }
+        OptionKind::Choice(words) => choice_ui(ui, option.title, words, value),
         OptionKind::Count { least, most } => {
             let mut count = value.as_u64().unwrap_or(least);
             let drag = DragValue::new(&mut count).range(least..=most);
@@ -69,4 +70,24 @@ fn control_ui(ui: &mut Ui, option: &TrainOption, value: &Value) -> Option<Value>
             ui.add(drag).labelled_by(label.id).changed().then(|| json!(number))
         }
     }
+}
+
+fn choice_ui(
+    ui: &mut Ui,
+    title: &str,
+    words: &[(&'static str, &'static str)],
+    value: &Value,
+) -> Option<Value> {
+    let chosen = words.iter().find(|(word, _)| value == word).map_or("", |(_, name)| *name);
+    let mut set = None;
+    let label = ui.label(title);
+    let combo = ComboBox::from_id_salt(title).selected_text(chosen).show_ui(ui, |ui| {
+        for (word, name) in words {
+            if ui.selectable_label(value == word, *name).clicked() {
+                set = Some(json!(word));
+            }
+        }
+    });
+    combo.response.labelled_by(label.id);
+    set
 }
