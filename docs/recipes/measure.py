@@ -123,7 +123,8 @@ def main():
                 continue
             out.mkdir(parents=True, exist_ok=True)
             if not untrained:
-                train(args.cli, config_of_seed, data, out, options)
+                words = [it.replace("{seed}", str(seed)) for it in options]
+                train(args.cli, config_of_seed, data, out, words)
             for kind in kinds:
                 found[kind].append(measure(args.cli, data, out, kind, untrained))
         for kind, figures in found.items():
