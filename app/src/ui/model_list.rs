@@ -52,19 +52,25 @@ fn transfer_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
     section_title(ui, "Bring a model in");
     weak(
         ui,
-        "A model folder that was exported here or elsewhere. It is opened and checked before it joins the list.",
+        "A model folder that was exported here or elsewhere. It is opened and checked before it joins the list. \
+         Under the name of a model of yours it can take that one's place.",
     );
     field_ui(ui, models, TransferField::Import, commands);
     field_ui(ui, models, TransferField::ImportName, commands);
     ui.horizontal(|ui| {
-        let button = Button::new("Import the model");
-        let import = ui.add_enabled(!models.transfer.import.trim().is_empty(), button);
-        if import.on_disabled_hover_text("Name a model folder first").clicked() {
+        let has_folder = !models.transfer.import.trim().is_empty();
+        let is_taken = models.kept.contains_key(models.transfer.import_name.trim());
+        let import = Button::new("Import the model");
+        let import = ui.add_enabled(has_folder && !is_taken, import);
+        let why_not = match is_taken {
+            true => "You have a model of this name",
+            false => "Name a model folder first",
+        };
+        if import.on_disabled_hover_text(why_not).clicked() {
             commands.push(ModelCommand::Import { replaces: false });
         }
-        if models.kept.contains_key(models.transfer.import_name.trim())
-            && ui.button("Import and replace mine").clicked()
-        {
+        let replace = Button::new("Import and replace mine");
+        if is_taken && ui.add_enabled(has_folder, replace).clicked() {
             commands.push(ModelCommand::Import { replaces: true });
         }
     });
@@ -119,14 +125,15 @@ fn model_ui(ui: &mut Ui, entry: &ModelEntry, models: &ModelsState, commands: &mu
         }
     });
     let is_asked = models.asked_to_delete.as_deref() == Some(manifest.name.as_str());
-    let since =
-        ui.ctx().animate_bool(egui::Id::unique(("asked-to-delete", &manifest.name)), is_asked);
+    let id = egui::Id::unique(("asked-to-delete", &manifest.name));
+    let was_asked =
+        ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), is_asked));
     if is_asked {
-        let answer = ask_ui(ui, manifest, commands);
+        let keep = ask_ui(ui, manifest, commands);
         // The question may begin below what is in sight, and is answered by key as well.
-        if since < 1.0 {
-            answer.scroll_to_me(None);
-            answer.request_focus();
+        if !was_asked {
+            keep.scroll_to_me(None);
+            keep.request_focus();
         }
     }
 }
@@ -194,7 +201,7 @@ fn in_words(provenance: &Provenance) -> String {
     let data: String = data.chars().take(FINGERPRINT_DIGITS).collect();
     format!(
         "Trained {date} on {} images ({learned} positive), its epoch chosen by {} ({chose} positive){from}. \
-         Folder {data}, {software}.",
+         Fingerprint of the folder {data}, {software}.",
         learned + others,
         chose + rest
     )
@@ -244,7 +251,7 @@ mod tests {
             .build_ui(|ui| content_ui(ui, &state.models, &mut commands));
         harness.get_by_label(
             "Trained 2026-11-22 08:10 UTC on 45 images (23 positive), its epoch chosen by 15 (8 positive), \
-             from a. Folder abababababab, Slidelight 0.1.0.",
+             from a. Fingerprint of the folder abababababab, Slidelight 0.1.0.",
         );
         harness.get_by_label("a · came with the program");
         harness.get_by_label("b · yours");
@@ -259,6 +266,21 @@ mod tests {
         state.models.asked_to_delete = Some("b".to_owned());
         assert_eq!(asked(&state, "Delete b"), model(ModelCommand::Delete("b".to_owned())));
         assert_eq!(asked(&state, "Keep it"), model(ModelCommand::AskToDelete(None)));
+    }
+
+    #[test]
+    fn enter_keeps_the_model_that_was_asked_about() {
+        let mut state = state();
+        state.models.asked_to_delete = Some("b".to_owned());
+        let mut commands = Commands::default();
+        let mut harness = Harness::builder()
+            .with_size([560.0, 1200.0])
+            .build_ui(|ui| content_ui(ui, &state.models, &mut commands));
+        harness.run_steps(2);
+        harness.key_press(egui::Key::Enter);
+        harness.run_steps(2);
+        drop(harness);
+        assert_eq!(commands.take(), model(ModelCommand::AskToDelete(None)));
     }
 
     #[test]
@@ -279,5 +301,6 @@ mod tests {
         state.models.transfer.import_name = "b".to_owned();
         let import = model(ModelCommand::Import { replaces: true });
         assert_eq!(asked(&state, "Import and replace mine"), import);
+        assert_eq!(asked(&state, "Import the model"), [], "its name is taken");
     }
 }
