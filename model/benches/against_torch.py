@@ -24,6 +24,7 @@ CASES = {
     "encoder": [(121, "forward")],
     "unet16": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
     "unet32": [(256, "forward"), (256, "training"), (512, "forward"), (512, "training")],
+    "vmaml": [(256, "forward"), (256, "training")],
     "mae": [(16, "training"), (64, "training"), (256, "training")],
 }
 LAYOUTS = ("contiguous_format", "channels_last")
@@ -141,6 +142,25 @@ def unet_case(torch, base, layout, side, kind):
     return run
 
 
+def vmaml_case(torch, layout, side, kind):
+    """The reference VMAML-UNet on one image; applied, or gradients of all weights from the mask and the supervised scales."""
+    import vmaml_unet
+    torch.manual_seed(0)
+    layout = getattr(torch, layout)
+    net = vmaml_unet.VmamlUNet(vmaml_unet.VmamlConfig()).to(memory_format=layout).train(kind == "training")
+    image = torch.randn(1, 3, side, side).to(memory_format=layout)
+
+    def run():
+        if kind == "training":
+            out = net(image)
+            scales = sum(side.sum() * weight for side, weight in zip(out["side"], out["weights"][0]))
+            return (out["logits"].sum() + scales).backward()
+        with torch.no_grad():
+            return net(image)
+
+    return run
+
+
 def mae_case(torch, count):
     """A step of the small masked autoencoder: forward, loss, gradients, clipping, AdamW."""
     import wise_mae
@@ -169,6 +189,8 @@ def worker(case, length, kind, reference):
     elif case.startswith("unet"):
         base, layout = case.removeprefix("unet").split(":")
         run = unet_case(torch, int(base), layout, length, kind)
+    elif case.startswith("vmaml"):
+        run = vmaml_case(torch, case.split(":")[1], length, kind)
     elif case == "encoder":
         run = encoder_case(torch, length)
     else:
@@ -221,7 +243,7 @@ def compare(args):
             torch = None
             if (case, length, kind) not in WITHOUT_TORCH:
                 # Of the two ways to lay out images the faster one.
-                ways = [f"{case}:{layout}" for layout in LAYOUTS] if case.startswith("unet") else [case]
+                ways = [f"{case}:{layout}" for layout in LAYOUTS] if case.startswith(("unet", "vmaml")) else [case]
                 torch = min((by_torch(way, length, kind, args.reference) for way in ways), key=lambda it: it["seconds"])
             fits.append((case, length, ours["seconds"]))
             print(row(case, length, kind, ours, torch), flush=True)
@@ -246,7 +268,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", required=True)
     parser.add_argument("--ours")
-    parser.add_argument("--only", default="scan,step,filter,encoder,unet16,unet32,mae")
+    parser.add_argument("--only", default="scan,step,filter,encoder,unet16,unet32,vmaml,mae")
     parser.add_argument("--quick", action="store_true", help="lengths up to 2000 alone")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()

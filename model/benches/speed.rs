@@ -1,6 +1,6 @@
 //! One computation, timed: what `against_torch.py` compares with the same computation in PyTorch.
 //!
-//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32`, `mae` prints
+//! `speed CASE LENGTH forward|training` with `CASE` one of `scan`, `filter`, `step`, `encoder`, `unet16`, `unet32`, `vmaml`, `mae` prints
 //! `{"seconds": …, "cpu_seconds": …, "runs": …, "peak_bytes": …}`: the best of several runs, the mean processor time of a
 //! run on all cores, and by how much the process grew (the latter two on Linux).
 //! Without arguments it runs every case once, small.
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::progress::CancelToken;
 use model::camseg::network::NetworkConfig;
+use model::camseg::vmaml::VmamlConfig;
 use model::encoder::{self, PatchBatch};
 use model::fmamil::{FmamilConfig, Grid};
 use model::timing::{self, Pass, Workload};
@@ -74,9 +75,13 @@ fn workload(case: &str, length: usize, pass: Pass) -> Outcome<Workload> {
         "encoder" => encode(length)?,
         "unet16" => timing::segmentation(&NetworkConfig::Unet { base: 16 }, length, pass)?,
         "unet32" => timing::segmentation(&NetworkConfig::Unet { base: 32 }, length, pass)?,
+        "vmaml" => {
+            let network = NetworkConfig::Vmaml(VmamlConfig::default());
+            timing::segmentation(&network, length, pass)?
+        }
         "mae" => timing::pretraining_step(length)?,
         _ => {
-            let known = "scan, filter, step, encoder, unet16, unet32 or mae";
+            let known = "scan, filter, step, encoder, unet16, unet32, vmaml or mae";
             return Err(format!("expected {known}, found {case}").into());
         }
     })

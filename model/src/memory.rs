@@ -1,4 +1,4 @@
-//! Memory of the process: kept between one tensor and the next, and measured.
+//! Memory of the process and of the machine: kept between one tensor and the next, and measured.
 
 /// Just under the largest block that glibc's allocator learns from, in bytes.
 const BLOCK_BYTES: usize = 31 << 20;
@@ -28,13 +28,24 @@ pub fn used() -> Option<MemoryUse> {
     resident(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// The resident set and its peak, which Linux states in kibibytes.
+/// Main memory of the machine that can be taken without pushing others out, in bytes; `None` where the system does not say it in
+/// `/proc/meminfo`, as Linux does.
+pub(crate) fn available_bytes() -> Option<u64> {
+    bytes_of("MemAvailable", &std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+/// The resident set and its peak.
 fn resident(status: &str) -> Option<MemoryUse> {
-    let bytes = |name: &str| -> Option<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-    };
-    Some(MemoryUse { now_bytes: bytes("VmRSS")?, peak_bytes: bytes("VmHWM")? })
+    Some(MemoryUse {
+        now_bytes: bytes_of("VmRSS", status)?,
+        peak_bytes: bytes_of("VmHWM", status)?,
+    })
+}
+
+/// An entry that Linux states in kibibytes.
+fn bytes_of(name: &str, text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -42,11 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_from_what_linux_says_of_a_process() {
+    fn memory_is_read_from_what_linux_says_of_a_process_and_of_the_machine() {
         let status = "Name:\tslidelight\nVmHWM:\t  2048 kB\nVmRSS:\t    1024 kB\nThreads:\t3\n";
         let used = resident(status).unwrap();
         assert_eq!((used.now_bytes, used.peak_bytes), (1 << 20, 2 << 20));
         assert_eq!(resident("Name:\tslidelight\n"), None);
+        let machine = "MemTotal:       24582284 kB\nMemAvailable:   22630148 kB\n";
+        assert_eq!(bytes_of("MemAvailable", machine), Some(22_630_148 << 10));
+        assert_eq!(bytes_of("MemAvailable", "MemAvailable: many kB\n"), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -8,7 +8,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use crate::camseg::network::{NetworkConfig, variables};
+use crate::camseg::network::{Learned, NetworkConfig, variables};
 use crate::fmamil::init::initial_weights;
 use crate::fmamil::{Fmamil, FmamilConfig, Grid};
 use crate::loss::mil::{LossConfig, mil_loss};
@@ -137,10 +137,19 @@ pub fn segmentation(
     Ok(Box::new(move || {
         match pass {
             Pass::Forward => drop(network.apply(&image)?),
-            Pass::Training => drop(network.learn(&image)?.logits.sum_all()?.backward()?),
+            Pass::Training => drop(sum_of(&network.learn(&image)?)?.backward()?),
         }
         Ok(())
     }))
+}
+
+/// Every mask that is learned from, summed.
+fn sum_of(learned: &Learned) -> Result<Tensor> {
+    let mut sum = learned.logits.sum_all()?;
+    for scale in &learned.scales {
+        sum = (sum + (scale.logits.sum_all()? * scale.weight.sum_all()?)?)?;
+    }
+    Ok(sum)
 }
 
 /// A training step of the small masked autoencoder on `count` images: forward, loss, gradients, optimizer (MODELS 10.4).

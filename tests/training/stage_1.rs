@@ -228,20 +228,32 @@ fn a_report_measures_labels_pixels_and_baselines() {
 }
 
 #[test]
-fn weights_that_are_not_the_manifests_are_refused_in_one_line() {
+fn weights_or_an_encoder_that_are_not_the_manifests_are_refused_in_one_line() {
     let copy = tempfile::tempdir().unwrap();
     for file in ["manifest.json", "config.json", "weights.safetensors"] {
         std::fs::copy(TRAINED.report.model_dir.join(file), copy.path().join(file)).unwrap();
     }
+    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
+    let refusal = || {
+        let entry = find(copy.path().to_str().unwrap()).unwrap();
+        let settings = AnalysisSettings::default();
+        analyze(&slide, &entry, &settings, &(), &CancelToken::default()).unwrap_err().to_string()
+    };
+    let manifest = copy.path().join("manifest.json");
+    let own = std::fs::read_to_string(&manifest).unwrap();
+    let mut other: serde_json::Value = serde_json::from_str(&own).unwrap();
+    other["encoder_sha256"] = "ab".repeat(32).into();
+    std::fs::write(&manifest, other.to_string()).unwrap();
+    let error = refusal();
+    assert!(error.contains("other weights of the encoder resnet50-in1k-layer3"), "{error}");
+    std::fs::write(&manifest, own).unwrap();
+
     let weights = copy.path().join("weights.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&weights, bytes).unwrap();
-    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
-    let entry = find(copy.path().to_str().unwrap()).unwrap();
-    let error = analyze(&slide, &entry, &AnalysisSettings::default(), &(), &CancelToken::default());
-    let error = error.unwrap_err().to_string();
+    let error = refusal();
     assert!(error.contains("not those of the manifest"), "{error}");
     assert!(!error.contains('\n'));
 }

@@ -163,7 +163,22 @@ pub struct FmamilConfig {
     pub map: MapKind,
 }
 
+/// Numbers that a training step keeps for each number of a feature.
+const VALUES_OF_FEATURE: usize = 2;
+/// The same for each channel of a token, outside of blocks.
+const VALUES_OF_HEAD: usize = 20;
+/// The same in a block.
+const VALUES_OF_BLOCK: usize = 80;
+
 impl FmamilConfig {
+    /// Main memory that a training step on one bag takes at most, in bytes: what every patch leaves behind for the way back, measured at
+    /// 4 096 and 10 000 patches (`model/benches/speed.rs`, `step`) and rounded up.
+    pub(crate) fn training_bytes(&self, patches: usize) -> u64 {
+        let per_patch = VALUES_OF_FEATURE * self.feature_dim
+            + self.dim * (VALUES_OF_HEAD + self.depth * VALUES_OF_BLOCK);
+        (patches * per_patch * size_of::<f32>()) as u64
+    }
+
     /// The paper's network at Vim-Ti width, for features of length `feature_dim`.
     pub fn paper(feature_dim: usize) -> Self {
         Self {

@@ -151,6 +151,16 @@ impl NetworkConfig {
         }
     }
 
+    /// Main memory that learning from one bag takes at most, in bytes; `None` for networks where nobody has measured it.
+    pub(crate) fn training_bytes(&self, patches: usize) -> Option<u64> {
+        match self {
+            Self::Fmamil(config) | Self::VisionMamba(config) => {
+                Some(config.training_bytes(patches))
+            }
+            Self::Abmil(_) | Self::ClamSb(_) | Self::Transmil(_) | Self::MambaMil(_) => None,
+        }
+    }
+
     /// Length of a patch feature.
     pub fn feature_dim(&self) -> usize {
         match self {

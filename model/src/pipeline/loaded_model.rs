@@ -78,6 +78,17 @@ impl BagBatch {
         self.is_real.extend_from_slice(is_real);
     }
 
+    /// Those bags of it alone.
+    pub(crate) fn part(&self, bags: std::ops::Range<usize>) -> Self {
+        let patches = self.grid.patches();
+        let values = self.features.len() / self.len().max(1);
+        Self {
+            grid: self.grid,
+            features: self.features[bags.start * values..bags.end * values].to_vec(),
+            is_real: self.is_real[bags.start * patches..bags.end * patches].to_vec(),
+        }
+    }
+
     /// Features `[n, P, F]` and mask `[n, P]`.
     pub(crate) fn tensors(&self, device: &Device) -> candle_core::Result<(Tensor, Tensor)> {
         let (n, patches) = (self.len(), self.grid.patches());
@@ -110,6 +121,7 @@ impl LoadedModel {
                 encoder.feature_dim()
             ));
         }
+        entry.manifest.check_encoder(encoder.as_ref())?;
         let path = entry.dir.join("weights.safetensors");
         let mut tensors = weights::read(&path, Some(&entry.manifest.weights_sha256))
             .map_err(|error| error.to_string())?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::RegistryError;
 use crate::data::check::CheckedFolder;
 use crate::data::folder::Split;
+use crate::encoder::Encoder;
 use crate::mil::{Calibration, NetworkConfig};
 
 /// The architecture words that this program runs.
@@ -42,6 +43,10 @@ pub struct Manifest {
     pub mpp: f64,
     /// The patch encoder and the size of its input, for a reader.
     pub encoder: String,
+    /// SHA-256 of the encoder's weights, lower-case hex: another one of the same name gives features that the network does not know. Older
+    /// models do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder_sha256: Option<String>,
     /// SHA-256 of `weights.safetensors`, lower-case hex; a folder whose weights differ is refused.
     pub weights_sha256: String,
     /// Measured figures by name, as in its report.
@@ -115,6 +120,18 @@ impl Manifest {
         self.metrics.get(YOUDEN).copied().filter(|t| (0.0..=1.0).contains(t))
     }
 
+    /// Fails, in one line, unless the network learned from features of this very encoder, as far as the manifest says.
+    pub(crate) fn check_encoder(&self, encoder: &dyn Encoder) -> Result<(), String> {
+        let found = encoder.weights_sha256();
+        match &self.encoder_sha256 {
+            Some(expected) if expected != found => Err(format!(
+                "it was trained with other weights of the encoder {}: expected SHA-256 {expected}, found {found}",
+                encoder.name()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads a manifest; layout and architecture are looked at before anything else.
     pub(super) fn parse(text: &str) -> Result<Self, RegistryError> {
         let damaged = |error: serde_json::Error| RegistryError::File {
@@ -176,6 +193,7 @@ pub(super) mod tests {
             calibration: None,
             mpp: 0.25,
             encoder: "resnet50-in1k-layer3 at 64 px".to_owned(),
+            encoder_sha256: None,
             weights_sha256: "ab".repeat(32),
             metrics: BTreeMap::new(),
             note: String::new(),

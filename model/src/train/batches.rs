@@ -1,5 +1,7 @@
 //! Training bags in random order and varied, as batches of one grid.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
@@ -13,7 +15,7 @@ use crate::pipeline::feature_space::FeatureSpace;
 use crate::pipeline::loaded_model::BagBatch;
 
 /// A batch with soft labels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TrainBatch {
     pub(crate) bags: BagBatch,
     /// Positive mass of each bag, `0.0..=1.0`.
@@ -21,6 +23,19 @@ pub(crate) struct TrainBatch {
 }
 
 impl TrainBatch {
+    /// The batch in portions of at most that many bags, in order.
+    pub(super) fn portions(&self, most: usize) -> impl Iterator<Item = Cow<'_, Self>> {
+        let n = self.positive.len();
+        (0..n).step_by(most.max(1)).map(move |start| {
+            if n <= most {
+                return Cow::Borrowed(self);
+            }
+            let bags = start..(start + most).min(n);
+            let positive = self.positive[bags.clone()].to_vec();
+            Cow::Owned(Self { bags: self.bags.part(bags), positive })
+        })
+    }
+
     /// Labels `[n, 2]`, negative first.
     pub(crate) fn target(&self, device: &Device) -> candle_core::Result<Tensor> {
         let rows: Vec<f32> = self.positive.iter().flat_map(|it| [1.0 - it, *it]).collect();

@@ -31,6 +31,10 @@ pub(super) struct Learner<'a> {
     optimizer: AdamW,
     average: Ema,
     rng: ChaCha8Rng,
+    /// Bags that pass through the network at once: fewer than a batch where memory is short.
+    at_once: usize,
+    /// What there is to say of a shortage of memory, until it is said.
+    shortage: Option<String>,
     /// Optimizer steps taken.
     pub(super) step: usize,
 }
@@ -42,6 +46,24 @@ pub(super) struct LossSums {
     pub(super) bag: f64,
     pub(super) instance: f64,
     pub(super) n: usize,
+}
+
+impl LossSums {
+    fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.bag += other.bag;
+        self.instance += other.instance;
+        self.n += other.n;
+    }
+}
+
+/// Of free memory that a step may take: others want some as well.
+const USABLE_SHARE: f64 = 0.6;
+
+/// Whether a device could not find room for a tensor; its drivers say so in words alone.
+fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    let text = error.to_string().to_lowercase();
+    ["out of memory", "out_of_memory", "memory allocation"].iter().any(|it| text.contains(it))
 }
 
 impl<'a> Learner<'a> {
@@ -67,10 +89,38 @@ impl<'a> Learner<'a> {
             optimizer: AdamW::new(&vars, config.optimizer)?,
             average: Ema::new(&vars)?,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            at_once: config.batch,
+            shortage: None,
             step: 0,
             device: device.clone(),
             vars,
         })
+    }
+
+    /// Learns from no more bags of `patches` at once than fit into the main memory that is free now, in bytes: a processor that runs out of
+    /// it ends the program.
+    pub(super) fn within(mut self, patches: usize, free: Option<u64>) -> Self {
+        let bytes = self.config.model.network.training_bytes(patches);
+        if let (true, Some(free), Some(bytes)) = (self.device.is_cpu(), free, bytes) {
+            self.learn_at_once((USABLE_SHARE * free as f64 / bytes as f64) as usize);
+        }
+        self
+    }
+
+    fn learn_at_once(&mut self, n_bags: usize) {
+        let n_bags = n_bags.max(1);
+        if n_bags < self.at_once {
+            self.at_once = n_bags;
+            let asked = self.config.batch;
+            self.shortage = Some(format!(
+                "Memory is short: the {asked} bags of a batch pass through the network {n_bags} at a time. Every step stays the same."
+            ));
+        }
+    }
+
+    /// What there is to say of a shortage of memory; once.
+    pub(super) fn take_shortage(&mut self) -> Option<String> {
+        self.shortage.take()
     }
 
     /// Trainable numbers.
@@ -113,25 +163,64 @@ impl<'a> Learner<'a> {
         Ok(total)
     }
 
-    /// Gradients of `share` of a batch's loss, and the whole loss.
+    /// Gradients of `share` of a batch's loss, and the whole loss. A device that runs out of memory is given fewer bags at once from then on.
     fn gradients(
         &mut self,
         batch: &TrainBatch,
         share: f64,
         sums: &mut LossSums,
     ) -> Result<(GradStore, f64)> {
+        loop {
+            let rng = self.rng.clone();
+            match self.gradients_of_portions(batch, share) {
+                Err(error) if 1 < self.at_once && is_out_of_memory(&error) => {
+                    self.rng = rng;
+                    self.learn_at_once(self.at_once.min(batch.positive.len()) / 2);
+                }
+                outcome => {
+                    let (grads, found) = outcome?;
+                    sums.add(found);
+                    return Ok((grads, found.total / found.n.max(1) as f64));
+                }
+            }
+        }
+    }
+
+    fn gradients_of_portions(
+        &mut self,
+        batch: &TrainBatch,
+        share: f64,
+    ) -> Result<(GradStore, LossSums)> {
+        let (mut grads, mut sums): (Option<GradStore>, _) = (None, LossSums::default());
+        for portion in batch.portions(self.at_once) {
+            let part = portion.positive.len() as f64 / batch.positive.len() as f64;
+            let of_portion = self.gradients_at_once(&portion, share * part, &mut sums)?;
+            match &mut grads {
+                Some(grads) => grads.extend(of_portion)?,
+                None => grads = Some(of_portion),
+            }
+        }
+        let Some(grads) = grads else { bail!("a batch needs at least one bag") };
+        Ok((grads, sums))
+    }
+
+    fn gradients_at_once(
+        &mut self,
+        batch: &TrainBatch,
+        share: f64,
+        sums: &mut LossSums,
+    ) -> Result<GradStore> {
         let (features, mask) = batch.bags.tensors(&self.device)?;
         let bags = Bags { features: &features, mask: &mask, grid: batch.bags.grid };
         let target = batch.target(&self.device)?; // [n, C]
         let loss = self.network.loss(bags, &target, &self.config.loss, &mut self.rng)?;
         let n = batch.positive.len();
         let value = |tensor: &Tensor| tensor.to_scalar::<f32>().map(f64::from);
-        let total = value(&loss.total)?;
-        sums.total += total * n as f64;
+        sums.total += value(&loss.total)? * n as f64;
         sums.bag += value(&loss.bag)? * n as f64;
         sums.instance += value(&loss.instance)? * n as f64;
         sums.n += n;
-        Ok(((loss.total * share)?.backward()?, total))
+        (loss.total * share)?.backward()
     }
 
     /// The learning rate of the next step; every epoch has as many steps.
@@ -182,6 +271,8 @@ impl<'a> Learner<'a> {
 mod tests {
     use super::*;
     use crate::fmamil::Grid;
+    use crate::loss::mil::{LossConfig, MilLoss};
+    use crate::mil::Judgement;
     use crate::pipeline::feature_space::tests::space;
     use half::f16;
     use rand::Rng as _;
@@ -235,6 +326,70 @@ mod tests {
                 assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{name}: {a} is not {b}");
             }
         }
+    }
+
+    /// A network that a device has room for only with few bags.
+    #[derive(Debug)]
+    struct Cramped(Box<dyn MilNetwork>);
+
+    impl MilNetwork for Cramped {
+        fn loss(
+            &self,
+            bags: Bags<'_>,
+            target: &Tensor,
+            config: &LossConfig,
+            rng: &mut ChaCha8Rng,
+        ) -> Result<MilLoss> {
+            if 2 < bags.mask.dim(0)? {
+                bail!("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+            }
+            self.0.loss(bags, target, config, rng)
+        }
+
+        fn probabilities(&self, bags: Bags<'_>) -> Result<Tensor> {
+            self.0.probabilities(bags)
+        }
+
+        fn judge(&self, bags: Bags<'_>) -> Result<Judgement> {
+            self.0.judge(bags)
+        }
+    }
+
+    #[test]
+    fn a_device_without_room_for_a_batch_is_given_fewer_bags_and_learns_the_same() {
+        let (config, bags, space) = (config(), bags(), space(6));
+        let learned = |is_cramped: bool| {
+            let mut learner = Learner::new(&config, 2, None, &Device::Cpu).unwrap();
+            if is_cramped {
+                let tensors = learner.vars.iter();
+                let tensors =
+                    tensors.map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+                let roomy = mil::build(&config.model.network, tensors, &Device::Cpu).unwrap();
+                learner.network = Box::new(Cramped(roomy));
+            }
+            let order = learner.order(&bags);
+            let mut sums = LossSums::default();
+            let loss = learner.learn(&bags, &order[0], &space, 1e-2, &mut sums).unwrap();
+            assert_eq!(sums.n, 4);
+            (loss, learner.take_shortage())
+        };
+        let (whole, nothing) = learned(false);
+        let (in_portions, said) = learned(true);
+        assert!((whole - in_portions).abs() < 1e-6, "{whole} {in_portions}");
+        assert_eq!(nothing, None);
+        assert!(said.unwrap().contains("2 at a time"));
+    }
+
+    #[test]
+    fn a_processor_is_given_no_more_bags_than_its_memory_holds() {
+        let config = config();
+        let learner =
+            |free| Learner::new(&config, 2, None, &Device::Cpu).unwrap().within(100, free);
+        assert_eq!(learner(None).at_once, config.batch);
+        assert_eq!(learner(Some(1 << 40)).at_once, config.batch);
+        assert_eq!(learner(Some(1)).at_once, 1);
+        let one = config.model.network.training_bytes(100).unwrap();
+        assert_eq!(learner(Some(6 * one)).at_once, 3);
     }
 
     #[test]

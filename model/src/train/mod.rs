@@ -154,7 +154,7 @@ pub fn train(
     let work = (control.progress, control.cancel);
     let folder = check(job.folder, &config.model.bag, &config.folder, config.seed, work)?;
     let encoder = encoder_for(&config)?;
-    let start = start(&config)?;
+    let start = start(&config, encoder.as_ref())?;
     let mut run = RunFolder::begin(job.run_dir, found, &config, &folder.split_by_file())?;
     let dataset = dataset(&folder, encoder.as_ref(), &config, control)?;
     let seen = statistics::feature_space(&dataset, encoder.feature_dim());
@@ -175,7 +175,7 @@ pub fn train(
     };
     let outcome = Trainer::new(&setup, &mut run, &mut *on_event, &control)?.run()?;
     let provenance = Provenance::now(&folder, config.start_from.clone(), &config);
-    let report = promote::promote(&run, &config, &space, &outcome, provenance)?;
+    let report = promote::promote(&run, &config, (encoder.as_ref(), &space), &outcome, provenance)?;
     let settings = AnalysisSettings {
         device: job.device,
         feature_cache: feature_cache(config.cache_features),
@@ -213,12 +213,16 @@ fn encoder_for(config: &TrainConfig) -> Result<std::sync::Arc<dyn Encoder>, Trai
 }
 
 /// Weights of the model that training starts from, if it does, and the features that they are used to.
-fn start(config: &TrainConfig) -> Result<Option<(Tensors, FeatureSpace)>, TrainError> {
+fn start(
+    config: &TrainConfig,
+    encoder: &dyn Encoder,
+) -> Result<Option<(Tensors, FeatureSpace)>, TrainError> {
     let Some(name) = &config.start_from else { return Ok(None) };
     let unusable = |error: &dyn std::fmt::Display| {
         TrainError::Config(format!("start_from: {}", one_line(error)))
     };
     let entry = crate::registry::find(name).map_err(|error| unusable(&error))?;
+    entry.manifest.check_encoder(encoder).map_err(|error| unusable(&error))?;
     let path = entry.dir.join("weights.safetensors");
     let sha256 = Some(entry.manifest.weights_sha256.as_str());
     let mut tensors = weights::read(&path, sha256).map_err(|error| unusable(&error))?;

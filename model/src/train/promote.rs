@@ -9,6 +9,7 @@ use super::run_folder::{RunFolder, write_file, write_json};
 use super::trainer::Outcome;
 use super::{TrainConfig, TrainError, TrainReport, write_error};
 use crate::bag::feature_store::hex;
+use crate::encoder::Encoder;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, one_line};
 use crate::registry::{MANIFEST_SCHEMA, Manifest, Provenance};
@@ -17,7 +18,7 @@ use crate::registry::{MANIFEST_SCHEMA, Manifest, Provenance};
 pub(super) fn promote(
     run: &RunFolder,
     config: &TrainConfig,
-    space: &FeatureSpace,
+    (encoder, space): (&dyn Encoder, &FeatureSpace),
     outcome: &Outcome,
     provenance: Provenance,
 ) -> Result<TrainReport, TrainError> {
@@ -33,6 +34,7 @@ pub(super) fn promote(
     // The manifest comes last: a folder without one is no model.
     let manifest = Manifest {
         provenance: Some(provenance),
+        encoder_sha256: Some(encoder.weights_sha256().to_owned()),
         ..manifest(config, &hex(&Sha256::digest(&bytes)), &report.metrics)
     };
     write_json(&dir.join("manifest.json"), &manifest)?;
@@ -70,6 +72,7 @@ fn manifest(config: &TrainConfig, sha256: &str, metrics: &BTreeMap<String, f64>)
         calibration: None,
         mpp: config.model.bag.mpp,
         encoder: format!("{} at {} px", encoder.name, encoder.input_px),
+        encoder_sha256: None,
         weights_sha256: sha256.to_owned(),
         metrics: metrics.clone(),
         note: String::new(),

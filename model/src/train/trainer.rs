@@ -13,6 +13,7 @@ use super::selection::{Scored, Selection};
 use super::state::{Position, TrainState};
 use super::validate::validate;
 use super::{TrainConfig, TrainControl, TrainError};
+use crate::memory::available_bytes;
 use crate::mil;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{Tensors, one_line};
@@ -209,6 +210,9 @@ impl<'a> Trainer<'a> {
                 .learner
                 .learn(&dataset.train, group, space, learning_rate, &mut sums)
                 .map_err(compute_error)?;
+            if let Some(text) = self.learner.take_shortage() {
+                self.emit(TrainEvent::Warning { text })?;
+            }
             self.emit(TrainEvent::Step { epoch, step: i + 1, n_steps, loss, learning_rate })?;
         }
         let mean = |sum: f64| sum / sums.n.max(1) as f64;
@@ -258,7 +262,9 @@ impl<'a> Trainer<'a> {
 /// First weights and randomness of an attempt.
 fn learner<'a>(setup: &'a Setup<'a>, attempt: usize) -> Result<Learner<'a>, TrainError> {
     let seed = seed_of(setup.config, attempt);
-    Learner::new(setup.config, seed, setup.start.as_ref(), &setup.device).map_err(compute_error)
+    let learner = Learner::new(setup.config, seed, setup.start.as_ref(), &setup.device);
+    let largest = setup.dataset.train.iter().map(|bag| bag.grid.patches()).max().unwrap_or(0);
+    Ok(learner.map_err(compute_error)?.within(largest, available_bytes()))
 }
 
 /// Attempts of one training and trainings of neighbouring seeds do not share seeds.
