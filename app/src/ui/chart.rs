@@ -74,24 +74,7 @@ impl Chart {
     /// Draws it in the width that is there.
     pub(crate) fn show(&self, ui: &mut Ui) {
         ui.label(RichText::new(self.title).small().color(theme::TEXT_STRONG));
-        let across = RichText::new(self.across.title());
-        let plot = Plot::new(self.title)
-            .height(HEIGHT_PT)
-            .width(ui.available_width())
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .custom_x_axes(vec![numbered(AxisHints::new_x()).label(across.small())])
-            .custom_y_axes(vec![numbered(AxisHints::new_y()).label("").min_thickness(32.0)])
-            .grid_color(GRID)
-            .grid_fade(0.0)
-            .grid_spacing(CLOSEST_PT..=10.0 * CLOSEST_PT)
-            .x_grid_spacer(|axis| evenly(axis, LINES_PT[0], self.across.least_step()))
-            .y_grid_spacer(|axis| evenly(axis, LINES_PT[1], 0.0))
-            .label_formatter(|pointed| self.pointed(pointed));
+        let plot = self.plot(ui.available_width());
         let shown = plot.show(ui, |ui| self.content(ui));
         let words = self.in_words();
         let role = egui::Role::Image;
@@ -101,6 +84,34 @@ impl Chart {
                 ui.label(RichText::new(name).small().color(color));
             }
         });
+    }
+
+    /// The empty plot, which stays as it is.
+    fn plot(&self, width: f32) -> Plot<'_> {
+        let across = RichText::new(self.across.title());
+        // The 0 of the upright axis stands in the same corner.
+        let across_axis = numbered(AxisHints::new_x());
+        let across_axis = across_axis.formatter(|mark, _| match mark.value {
+            0.0 => String::new(),
+            _ => number(mark),
+        });
+        Plot::new(self.title)
+            .height(HEIGHT_PT)
+            .width(width)
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false)
+            .custom_x_axes(vec![across_axis.label(across.small())])
+            .custom_y_axes(vec![numbered(AxisHints::new_y()).label("").min_thickness(32.0)])
+            .grid_color(GRID)
+            .grid_fade(0.0)
+            .grid_spacing(CLOSEST_PT..=10.0 * CLOSEST_PT)
+            .x_grid_spacer(|axis| evenly(axis, LINES_PT[0], self.across.least_step()))
+            .y_grid_spacer(|axis| evenly(axis, LINES_PT[1], 0.0))
+            .label_formatter(|pointed| self.pointed(pointed))
     }
 
     fn content(&self, ui: &mut PlotUi<'_>) {

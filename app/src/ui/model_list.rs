@@ -103,38 +103,39 @@ fn field_ui(ui: &mut Ui, models: &ModelsState, which: TransferField, commands: &
 
 fn model_ui(ui: &mut Ui, entry: &ModelEntry, models: &ModelsState, commands: &mut Commands) {
     let manifest = &entry.manifest;
-    let kept = models.kept.get(&manifest.name);
-    let whose = if kept.is_some() { "yours" } else { "came with the program" };
+    let is_own = models.kept.contains_key(&manifest.name);
+    let whose = if is_own { "yours" } else { "came with the program" };
     ui.label(RichText::new(&manifest.title).strong().color(theme::TEXT_STRONG));
     weak(ui, &format!("{} · {whose}", manifest.name));
     about_ui(ui, manifest);
-    ui.horizontal_wrapped(|ui| {
-        let is_chosen = models.selected.as_deref() == Some(manifest.name.as_str());
-        let text = if is_chosen { "Chosen" } else { "Choose" };
-        if ui.add_enabled(!is_chosen, Button::new(text)).clicked() {
-            commands.push(ModelCommand::Select(manifest.name.clone()));
-        }
-        let button =
-            ui.add_enabled(!models.transfer.export.trim().is_empty(), Button::new("Export"));
-        let button = button.on_disabled_hover_text("Name a folder to export to first, above");
-        if button.on_hover_text("Copy it as a folder to the place above").clicked() {
-            commands.push(ModelCommand::Export(manifest.name.clone()));
-        }
-        if let Some(kept) = kept {
-            own_ui(ui, manifest, kept, commands);
-        }
-    });
     let is_asked = models.asked_to_delete.as_deref() == Some(manifest.name.as_str());
     let id = egui::Id::unique(("asked-to-delete", &manifest.name));
     let was_asked =
         ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), is_asked));
-    if is_asked {
-        let keep = ask_ui(ui, manifest, commands);
-        // The question may begin below what is in sight, and is answered by key as well.
-        if !was_asked {
-            keep.scroll_to_me(None);
-            keep.request_focus();
+    ui.horizontal_wrapped(|ui| {
+        if is_asked {
+            ask_ui(ui, manifest, !was_asked, commands);
+        } else {
+            actions_ui(ui, manifest, models, commands);
         }
+    });
+}
+
+/// What is done about a model.
+fn actions_ui(ui: &mut Ui, manifest: &Manifest, models: &ModelsState, commands: &mut Commands) {
+    let is_chosen = models.selected.as_deref() == Some(manifest.name.as_str());
+    let text = if is_chosen { "Chosen" } else { "Choose" };
+    if ui.add_enabled(!is_chosen, Button::new(text)).clicked() {
+        commands.push(ModelCommand::Select(manifest.name.clone()));
+    }
+    let has_place = !models.transfer.export.trim().is_empty();
+    let button = ui.add_enabled(has_place, Button::new("Export"));
+    let button = button.on_disabled_hover_text("Name a folder to export to first, above");
+    if button.on_hover_text("Copy it as a folder to the place above").clicked() {
+        commands.push(ModelCommand::Export(manifest.name.clone()));
+    }
+    if let Some(kept) = models.kept.get(&manifest.name) {
+        own_ui(ui, manifest, kept, commands);
     }
 }
 
@@ -153,21 +154,23 @@ fn own_ui(ui: &mut Ui, manifest: &Manifest, kept: &Kept, commands: &mut Commands
     }
 }
 
-/// Asks whether a model shall go; answers with the button that keeps it.
-fn ask_ui(ui: &mut Ui, manifest: &Manifest, commands: &mut Commands) -> egui::Response {
-    let text = "The model and the version before it go for good. Its run folder stays.";
+/// Asks whether a model shall go, in the place of the buttons: there it is in sight. Enter keeps the model.
+fn ask_ui(ui: &mut Ui, manifest: &Manifest, is_first: bool, commands: &mut Commands) {
+    let delete = ui.button(format!("Delete {}", manifest.name));
+    let delete = delete.on_hover_text("Its run folder stays");
+    // The second click of a double click on the button that was here is no answer.
+    if delete.clicked() && !delete.double_clicked() {
+        commands.push(ModelCommand::Delete(manifest.name.clone()));
+    }
+    let keep = ui.button("Keep it");
+    if is_first {
+        keep.request_focus();
+    }
+    if keep.clicked() {
+        commands.push(ModelCommand::AskToDelete(None));
+    }
+    let text = "It goes for good, with the version before it.";
     ui.label(RichText::new(text).color(theme::WARNING));
-    let row = ui.horizontal(|ui| {
-        if ui.button(format!("Delete {}", manifest.name)).clicked() {
-            commands.push(ModelCommand::Delete(manifest.name.clone()));
-        }
-        let keep = ui.button("Keep it");
-        if keep.clicked() {
-            commands.push(ModelCommand::AskToDelete(None));
-        }
-        keep
-    });
-    row.inner
 }
 
 /// Where a model is from and what it recommends.
