@@ -165,8 +165,7 @@ impl App {
         if state.dialogs.is_welcome_shown && state.slide.is_some() {
             welcome::welcome_ui(ctx, center.center_top(), commands);
         }
-        let is_training_open = state.training.is_open;
-        job_tray::job_tray_ui(ctx, center.left_bottom(), &state.jobs, is_training_open, commands);
+        job_tray::job_tray_ui(ctx, center.left_bottom(), state, commands);
         toast::toasts_ui(ctx, center.right_bottom(), &state.notices, commands);
         training::training_ui(ctx, state, commands);
         model_list::model_list_ui(ctx, state, commands);

@@ -54,9 +54,12 @@ type_text "$folder"
 mark
 keys Return
 check "the folder is checked" wait_for_job check-folder 120
+check "its images are read for the preview" wait_for_job preview-bags 120
 check "the pace is measured" wait_for_job measure-pace 120
 pause 0.6
 picture 02-checked
+scroll_panel 4 5
+picture 02-preview
 scroll_panel 40 5
 picture 03-plan
 

@@ -42,7 +42,7 @@ fn done(change: &ModelChange) -> Result<Outcome, RegistryError> {
         }
         ModelChange::RollBack(name) => {
             Shelf::own()?.roll_back(name)?;
-            changed(format!("{name} is the version before again"), None)
+            changed(format!("{name} is back at the version before"), None)
         }
         ModelChange::Export(entry, into) => {
             let dir = export(entry, into)?;

@@ -9,10 +9,11 @@ use egui_plot::{
 
 use super::theme;
 
+const GRID: Color32 = Color32::from_gray(64);
 const HEIGHT_PT: f32 = 190.0;
-/// Shortest distance of two lines that have numbers.
-const NUMBERS_PT: f32 = 24.0;
-/// Shortest distance of two lines at all.
+/// Shortest distance of two lines of the grid across and down: each has its number.
+const LINES_PT: [f32; 2] = [36.0, 24.0];
+/// What the toolkit takes for the shortest distance.
 const CLOSEST_PT: f32 = 8.0;
 /// Room over the highest value and beside the first and last epoch, as a share of the axis.
 const MARGIN: f64 = 0.02;
@@ -73,21 +74,7 @@ impl Chart {
     /// Draws it in the width that is there.
     pub(crate) fn show(&self, ui: &mut Ui) {
         ui.label(RichText::new(self.title).small().color(theme::TEXT_STRONG));
-        let plot = Plot::new(self.title)
-            .height(HEIGHT_PT)
-            .width(ui.available_width())
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .custom_x_axes(vec![named(AxisHints::new_x(), self.across.title())])
-            .custom_y_axes(vec![named(AxisHints::new_y(), "").min_thickness(28.0)])
-            .grid_spacing(CLOSEST_PT..=10.0 * CLOSEST_PT)
-            .x_grid_spacer(|axis| evenly(axis, self.across.least_step()))
-            .y_grid_spacer(|axis| evenly(axis, 0.0))
-            .label_formatter(|pointed| self.pointed(pointed));
+        let plot = self.plot(ui.available_width());
         let shown = plot.show(ui, |ui| self.content(ui));
         let words = self.in_words();
         let role = egui::Role::Image;
@@ -99,13 +86,43 @@ impl Chart {
         });
     }
 
+    /// The empty plot, which stays as it is.
+    fn plot(&self, width: f32) -> Plot<'_> {
+        let across = RichText::new(self.across.title());
+        // The 0 of the upright axis stands in the same corner.
+        let across_axis = numbered(AxisHints::new_x());
+        let across_axis = across_axis.formatter(|mark, _| match mark.value {
+            0.0 => String::new(),
+            _ => number(mark),
+        });
+        Plot::new(self.title)
+            .height(HEIGHT_PT)
+            .width(width)
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false)
+            .custom_x_axes(vec![across_axis.label(across.small())])
+            .custom_y_axes(vec![numbered(AxisHints::new_y()).label("").min_thickness(32.0)])
+            .grid_color(GRID)
+            .grid_fade(0.0)
+            .grid_spacing(CLOSEST_PT..=10.0 * CLOSEST_PT)
+            .x_grid_spacer(|axis| evenly(axis, LINES_PT[0], self.across.least_step()))
+            .y_grid_spacer(|axis| evenly(axis, LINES_PT[1], 0.0))
+            .label_formatter(|pointed| self.pointed(pointed))
+    }
+
     fn content(&self, ui: &mut PlotUi<'_>) {
         let [left, right] = self.across.ends();
         let top = self.highest * (1.0 + MARGIN);
         ui.set_plot_bounds(PlotBounds::from_min_max([left, 0.0], [right, top]));
         if self.has_diagonal {
             let chance = Line::new("chance", vec![[0.0, 0.0], [1.0, 1.0]]);
-            ui.line(chance.color(theme::LINE).style(LineStyle::dashed_loose()).allow_hover(false));
+            ui.line(
+                chance.color(theme::TEXT_WEAK).style(LineStyle::dashed_loose()).allow_hover(false),
+            );
         }
         for Curve { name, color, band, .. } in self.curves.iter().filter(|it| !it.band.is_empty()) {
             let at = |i: usize| -> Vec<f64> { band.iter().map(|it| it[i]).collect() };
@@ -145,16 +162,15 @@ impl Chart {
     fn pointed(&self, pointed: &HoverPosition<'_>) -> Option<String> {
         let HoverPosition::NearDataPoint { plot_name, position, .. } = pointed else { return None };
         let PlotPoint { x, y } = position;
-        let place = match self.across {
-            Across::Share(name) => format!("{name} {x:.2}"),
-            Across::Epochs(_) => format!("epoch {x:.0}"),
-        };
         let curve = self.curves.iter().find(|it| it.name == *plot_name)?;
         let interval = curve.band.iter().find(|it| it[0] == *x);
         let interval = interval.map_or(String::new(), |[_, low, high]| {
             format!("\n95 % interval {low:.3} to {high:.3}")
         });
-        Some(format!("{plot_name} {y:.3}\n{place}{interval}"))
+        Some(match self.across {
+            Across::Share(name) => format!("{plot_name}\n{y:.3} at {name} {x:.2}{interval}"),
+            Across::Epochs(_) => format!("{plot_name} {y:.3}\nepoch {x:.0}{interval}"),
+        })
     }
 }
 
@@ -188,14 +204,20 @@ impl Across {
 }
 
 /// An axis with a number at every line of the grid.
-fn named<'a>(axis: AxisHints<'a>, name: &str) -> AxisHints<'a> {
-    axis.label(RichText::new(name).small()).label_spacing(NUMBERS_PT - 2.0..=NUMBERS_PT)
+fn numbered(axis: AxisHints<'_>) -> AxisHints<'_> {
+    axis.label_spacing(CLOSEST_PT..=2.0 * CLOSEST_PT).formatter(|mark, _| number(mark))
 }
 
-/// Lines at multiples of 1, 2 or 5 times a power of ten, none smaller than `least_step`, far enough apart for numbers.
-fn evenly(axis: GridInput, least_step: f64) -> Vec<GridMark> {
-    // The base is the distance of the closest lines that the toolkit would draw.
-    let least = (axis.base_step_size * f64::from(NUMBERS_PT / CLOSEST_PT)).max(least_step);
+/// With as many decimals as the step has.
+fn number(GridMark { value, step_size }: GridMark) -> String {
+    // A hair less, for the rounding of the logarithm.
+    let decimals = (-step_size.log10() - 1e-6).ceil().max(0.0) as usize;
+    format!("{value:.decimals$}")
+}
+
+/// Lines at multiples of 1, 2 or 5 times a power of ten, none smaller than `least_step`, at least `lines_pt` apart.
+fn evenly(axis: GridInput, lines_pt: f32, least_step: f64) -> Vec<GridMark> {
+    let least = (axis.base_step_size * f64::from(lines_pt / CLOSEST_PT)).max(least_step);
     let power = 10.0_f64.powf(least.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|it| it * power);
     // A hair less, for the rounding of the power.
@@ -231,6 +253,10 @@ mod tests {
             pointed([2.0, 0.75]).unwrap(),
             "AUC 0.750\nepoch 2\n95 % interval 0.600 to 0.900"
         );
+        let shares = Chart { across: Across::Share("t"), ..chart() };
+        let position = PlotPoint::new(0.3, 0.5);
+        let near = HoverPosition::NearDataPoint { plot_name: "AUC", position, index: 0 };
+        assert_eq!(shares.pointed(&near).unwrap(), "AUC\n0.500 at t 0.30");
         let elsewhere = HoverPosition::Elsewhere { position: PlotPoint::new(1.0, 1.0) };
         assert_eq!(chart().pointed(&elsewhere), None);
     }
@@ -240,11 +266,20 @@ mod tests {
         let values = |across: Across, base_step_size: f64| -> Vec<f64> {
             let [left, right] = across.ends();
             let axis = GridInput { bounds: (left, right), base_step_size };
-            evenly(axis, across.least_step()).into_iter().map(|it| it.value).collect()
+            evenly(axis, LINES_PT[0], across.least_step()).into_iter().map(|it| it.value).collect()
         };
         assert_eq!(values(Across::Epochs(4), 0.1), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(values(Across::Epochs(300), 20.0), [100.0, 200.0, 300.0]);
         assert_eq!(values(Across::Share("t"), 0.1), [0.0, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn numbers_have_as_many_decimals_as_their_step() {
+        let text = |value, step_size| number(GridMark { value, step_size });
+        assert_eq!(text(0.15, 0.05), "0.15");
+        assert_eq!(text(0.4, 0.2), "0.4");
+        assert_eq!(text(0.7, 0.1), "0.7");
+        assert_eq!(text(50.0, 50.0), "50");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Two models side by side: a table of figures with paired differences, ROC curves, and the images they disagree about.
 
 use egui::{ComboBox, Grid, RichText, TextEdit, Ui, Window};
-use model::eval::{Difference, Figure};
+use model::eval::{Difference, Figure, Measurement};
 
 use super::model_panel::pace;
 use super::plots::{roc_chart, roc_curve};
@@ -125,14 +125,9 @@ fn found_ui(ui: &mut Ui, found: &Compared, commands: &mut Commands) {
     let comparison = &found.comparison;
     let (first, second) = (&comparison.first, &comparison.second);
     section_title(ui, "Figures");
-    let (n, split) = (first.images.len(), &first.split);
-    weak(
-        ui,
-        &format!(
-            "{n} images of the split {split}; first at t = {:.2}, second at t = {:.2}.",
-            first.threshold, second.threshold
-        ),
-    );
+    let images = images(first);
+    let (t, other_t) = (first.threshold, second.threshold);
+    weak(ui, &format!("{images}; the first at t = {t:.2}, the second at t = {other_t:.2}."));
     table_ui(ui, &comparison.differences);
     weak(
         ui,
@@ -158,9 +153,20 @@ fn found_ui(ui: &mut Ui, found: &Compared, commands: &mut Commands) {
     }
 }
 
+/// `All 60 images of the folder`.
+fn images(measured: &Measurement) -> String {
+    let n = measured.images.len();
+    match measured.split.as_str() {
+        "all" => format!("All {n} images of the folder"),
+        "val" => format!("The {n} images that validate"),
+        "test" => format!("The {n} test images"),
+        split => format!("The {n} images of the split {split}"),
+    }
+}
+
 fn table_ui(ui: &mut Ui, differences: &[Difference]) {
     Grid::new("differences").num_columns(4).spacing([16.0, 3.0]).striped(true).show(ui, |ui| {
-        for title in ["", "first", "second", "second less first"] {
+        for title in ["", "first", "second", "second minus first"] {
             ui.label(RichText::new(title).small().color(theme::TEXT_WEAK));
         }
         ui.end_row();
@@ -175,19 +181,21 @@ fn table_ui(ui: &mut Ui, differences: &[Difference]) {
     });
 }
 
-/// `0.912 (0.850 to 0.960)`.
+/// `0.912 (0.850 to 0.960)`; the figure alone where every draw of patients gives the same.
 fn short(figure: Figure) -> String {
     match figure.interval {
-        Some([low, high]) => format!("{:.3} ({low:.3} to {high:.3})", figure.value),
-        None => format!("{:.3}", figure.value),
+        Some([low, high]) if low < high => format!("{:.3} ({low:.3} to {high:.3})", figure.value),
+        _ => format!("{:.3}", figure.value),
     }
 }
 
-/// `+0.021 (-0.004 to +0.050)`.
+/// `+0.021 (-0.004 to +0.050)`, and as [`short`].
 fn signed(it: &Difference) -> String {
     match it.interval {
-        Some([low, high]) => format!("{:+.3} ({low:+.3} to {high:+.3})", it.difference),
-        None => format!("{:+.3}", it.difference),
+        Some([low, high]) if low < high => {
+            format!("{:+.3} ({low:+.3} to {high:+.3})", it.difference)
+        }
+        _ => format!("{:+.3}", it.difference),
     }
 }
 
@@ -252,7 +260,12 @@ mod tests {
         let harness = Harness::builder()
             .with_size([680.0, 1200.0])
             .build_ui(|ui| content_ui(ui, &state, &mut commands));
-        for label in ["Specificity", "second less first", "ROC curves: My model, My model"] {
+        for label in [
+            "Specificity",
+            "second minus first",
+            "The 4 images that validate; the first at t = 0.50, the second at t = 0.50.",
+            "ROC curves: My model, My model",
+        ] {
             harness.get_by_label(label);
         }
         assert!(harness.query_all_by_label_contains("+0.500 (").next().is_some());

@@ -1,4 +1,4 @@
-//! Work under way, over the bottom of the canvas, unless a panel shows it.
+//! Work under way, over the bottom of the canvas, unless a window of its own shows it.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,8 @@ use egui::{Align2, Area, Id, ProgressBar, RichText};
 use super::model_panel::pace;
 use super::theme;
 use crate::command::{Commands, WindowCommand};
-use crate::state::jobs::{JobKind, JobTray, RunningJob};
+use crate::state::State;
+use crate::state::jobs::{JobKind, RunningJob};
 
 /// Quicker jobs never show up.
 const SHOWN_AFTER: Duration = Duration::from_millis(400);
@@ -16,21 +17,15 @@ const SHOWN_AFTER: Duration = Duration::from_millis(400);
 pub(crate) fn job_tray_ui(
     ctx: &egui::Context,
     bottom_left: egui::Pos2,
-    jobs: &JobTray,
-    is_panel_of_training_open: bool,
+    state: &State,
     commands: &mut Commands,
 ) {
     let now = Instant::now();
     let age = |job: &RunningJob| now.saturating_duration_since(job.started);
-    let (old, young): (Vec<_>, Vec<_>) = jobs
+    let (old, young): (Vec<_>, Vec<_>) = state
+        .jobs
         .visible()
-        .filter(|job| match job.kind {
-            JobKind::Analyze => false,
-            JobKind::CheckFolder | JobKind::PreviewBags | JobKind::Train => {
-                !is_panel_of_training_open
-            }
-            _ => true,
-        })
+        .filter(|job| !is_shown_elsewhere(job.kind, state))
         .partition(|job| SHOWN_AFTER <= age(job));
     if !young.is_empty() {
         ctx.request_repaint_after(SHOWN_AFTER);
@@ -49,6 +44,15 @@ pub(crate) fn job_tray_ui(
         });
 }
 
+fn is_shown_elsewhere(kind: JobKind, state: &State) -> bool {
+    match kind {
+        JobKind::Analyze => true,
+        JobKind::CheckFolder | JobKind::PreviewBags | JobKind::Train => state.training.is_open,
+        JobKind::Compare => state.comparing.is_open,
+        _ => false,
+    }
+}
+
 fn job_ui(ui: &mut egui::Ui, job: &RunningJob, now: Instant, commands: &mut Commands) {
     ui.label(RichText::new(&job.title).color(theme::TEXT_STRONG));
     ui.add(ProgressBar::new(job.fraction().unwrap_or(0.0)).desired_height(8.0));
@@ -65,26 +69,33 @@ fn job_ui(ui: &mut egui::Ui, job: &RunningJob, now: Instant, commands: &mut Comm
 mod tests {
     use super::*;
     use crate::command::Command;
-    use crate::state::jobs::JobId;
+    use crate::state::jobs::{JobId, JobTray};
     use egui_kittest::{Harness, kittest::Queryable as _};
 
-    /// The tray with one job that has been running for `age`.
-    fn tray(age: Duration) -> JobTray {
+    /// One job that has been running for `age`.
+    fn running(kind: JobKind, age: Duration) -> State {
         let started = Instant::now().checked_sub(age).unwrap();
-        let title = "Exporting a".to_owned();
-        let job = RunningJob::new(JobId(7), JobKind::Export, title, started);
-        JobTray { running: vec![job] }
+        let job = RunningJob::new(JobId(7), kind, "Job a".to_owned(), started);
+        State { jobs: JobTray { running: vec![job] }, ..State::default() }
+    }
+
+    fn is_shown(state: &State) -> bool {
+        let mut commands = Commands::default();
+        let corner = egui::pos2(10.0, 500.0);
+        let mut harness = Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, state, &mut commands));
+        harness.run_steps(2);
+        harness.query_by_label("Job a").is_some()
     }
 
     #[test]
     fn a_long_job_is_named_and_can_be_cancelled() {
-        let jobs = tray(Duration::from_secs(3));
+        let state = running(JobKind::Export, Duration::from_secs(3));
         let mut commands = Commands::default();
         let corner = egui::pos2(10.0, 500.0);
         let mut harness =
-            Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, false, &mut commands));
+            Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &state, &mut commands));
         harness.run();
-        harness.get_by_label("Exporting a");
+        harness.get_by_label("Job a");
         harness.get_by_label("Cancel").click();
         harness.run();
         drop(harness);
@@ -93,11 +104,14 @@ mod tests {
 
     #[test]
     fn a_job_of_a_moment_is_not_shown() {
-        let jobs = tray(Duration::ZERO);
-        let mut commands = Commands::default();
-        let corner = egui::pos2(10.0, 500.0);
-        let harness =
-            Harness::new_ui(|ui| job_tray_ui(ui.ctx(), corner, &jobs, false, &mut commands));
-        assert!(harness.query_by_label("Exporting a").is_none());
+        assert!(!is_shown(&running(JobKind::Export, Duration::ZERO)));
+    }
+
+    #[test]
+    fn what_an_open_window_shows_is_not_shown_twice() {
+        let mut state = running(JobKind::Compare, Duration::from_secs(3));
+        assert!(is_shown(&state));
+        state.comparing.is_open = true;
+        assert!(!is_shown(&state));
     }
 }

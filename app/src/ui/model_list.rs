@@ -52,19 +52,25 @@ fn transfer_ui(ui: &mut Ui, models: &ModelsState, commands: &mut Commands) {
     section_title(ui, "Bring a model in");
     weak(
         ui,
-        "A model folder that was exported here or elsewhere. It is opened and checked before it joins the list.",
+        "A model folder that was exported here or elsewhere. It is opened and checked before it joins the list. \
+         Under the name of a model of yours it can take that one's place.",
     );
     field_ui(ui, models, TransferField::Import, commands);
     field_ui(ui, models, TransferField::ImportName, commands);
     ui.horizontal(|ui| {
-        let button = Button::new("Import the model");
-        let import = ui.add_enabled(!models.transfer.import.trim().is_empty(), button);
-        if import.on_disabled_hover_text("Name a model folder first").clicked() {
+        let has_folder = !models.transfer.import.trim().is_empty();
+        let is_taken = models.kept.contains_key(models.transfer.import_name.trim());
+        let import = Button::new("Import the model");
+        let import = ui.add_enabled(has_folder && !is_taken, import);
+        let why_not = match is_taken {
+            true => "You have a model of this name",
+            false => "Name a model folder first",
+        };
+        if import.on_disabled_hover_text(why_not).clicked() {
             commands.push(ModelCommand::Import { replaces: false });
         }
-        if models.kept.contains_key(models.transfer.import_name.trim())
-            && ui.button("Import and replace mine").clicked()
-        {
+        let replace = Button::new("Import and replace mine");
+        if is_taken && ui.add_enabled(has_folder, replace).clicked() {
             commands.push(ModelCommand::Import { replaces: true });
         }
     });
@@ -97,37 +103,39 @@ fn field_ui(ui: &mut Ui, models: &ModelsState, which: TransferField, commands: &
 
 fn model_ui(ui: &mut Ui, entry: &ModelEntry, models: &ModelsState, commands: &mut Commands) {
     let manifest = &entry.manifest;
-    let kept = models.kept.get(&manifest.name);
-    let whose = if kept.is_some() { "yours" } else { "came with the program" };
+    let is_own = models.kept.contains_key(&manifest.name);
+    let whose = if is_own { "yours" } else { "came with the program" };
     ui.label(RichText::new(&manifest.title).strong().color(theme::TEXT_STRONG));
     weak(ui, &format!("{} · {whose}", manifest.name));
     about_ui(ui, manifest);
+    let is_asked = models.asked_to_delete.as_deref() == Some(manifest.name.as_str());
+    let id = egui::Id::unique(("asked-to-delete", &manifest.name));
+    let was_asked =
+        ui.data_mut(|data| std::mem::replace(data.get_temp_mut_or_default::<bool>(id), is_asked));
     ui.horizontal_wrapped(|ui| {
-        let is_chosen = models.selected.as_deref() == Some(manifest.name.as_str());
-        let text = if is_chosen { "Chosen" } else { "Choose" };
-        if ui.add_enabled(!is_chosen, Button::new(text)).clicked() {
-            commands.push(ModelCommand::Select(manifest.name.clone()));
-        }
-        let button =
-            ui.add_enabled(!models.transfer.export.trim().is_empty(), Button::new("Export"));
-        let button = button.on_disabled_hover_text("Name a folder to export to first, above");
-        if button.on_hover_text("Copy it as a folder to the place above").clicked() {
-            commands.push(ModelCommand::Export(manifest.name.clone()));
-        }
-        if let Some(kept) = kept {
-            own_ui(ui, manifest, kept, commands);
+        if is_asked {
+            ask_ui(ui, manifest, !was_asked, commands);
+        } else {
+            actions_ui(ui, manifest, models, commands);
         }
     });
-    let is_asked = models.asked_to_delete.as_deref() == Some(manifest.name.as_str());
-    let since =
-        ui.ctx().animate_bool(egui::Id::unique(("asked-to-delete", &manifest.name)), is_asked);
-    if is_asked {
-        let answer = ask_ui(ui, manifest, commands);
-        // The question may begin below what is in sight, and is answered by key as well.
-        if since < 1.0 {
-            answer.scroll_to_me(None);
-            answer.request_focus();
-        }
+}
+
+/// What is done about a model.
+fn actions_ui(ui: &mut Ui, manifest: &Manifest, models: &ModelsState, commands: &mut Commands) {
+    let is_chosen = models.selected.as_deref() == Some(manifest.name.as_str());
+    let text = if is_chosen { "Chosen" } else { "Choose" };
+    if ui.add_enabled(!is_chosen, Button::new(text)).clicked() {
+        commands.push(ModelCommand::Select(manifest.name.clone()));
+    }
+    let has_place = !models.transfer.export.trim().is_empty();
+    let button = ui.add_enabled(has_place, Button::new("Export"));
+    let button = button.on_disabled_hover_text("Name a folder to export to first, above");
+    if button.on_hover_text("Copy it as a folder to the place above").clicked() {
+        commands.push(ModelCommand::Export(manifest.name.clone()));
+    }
+    if let Some(kept) = models.kept.get(&manifest.name) {
+        own_ui(ui, manifest, kept, commands);
     }
 }
 
@@ -146,21 +154,23 @@ fn own_ui(ui: &mut Ui, manifest: &Manifest, kept: &Kept, commands: &mut Commands
     }
 }
 
-/// Asks whether a model shall go; answers with the button that keeps it.
-fn ask_ui(ui: &mut Ui, manifest: &Manifest, commands: &mut Commands) -> egui::Response {
-    let text = "The model and the version before it go for good. Its run folder stays.";
+/// Asks whether a model shall go, in the place of the buttons: there it is in sight. Enter keeps the model.
+fn ask_ui(ui: &mut Ui, manifest: &Manifest, is_first: bool, commands: &mut Commands) {
+    let delete = ui.button(format!("Delete {}", manifest.name));
+    let delete = delete.on_hover_text("Its run folder stays");
+    // The second click of a double click on the button that was here is no answer.
+    if delete.clicked() && !delete.double_clicked() {
+        commands.push(ModelCommand::Delete(manifest.name.clone()));
+    }
+    let keep = ui.button("Keep it");
+    if is_first {
+        keep.request_focus();
+    }
+    if keep.clicked() {
+        commands.push(ModelCommand::AskToDelete(None));
+    }
+    let text = "It goes for good, with the version before it.";
     ui.label(RichText::new(text).color(theme::WARNING));
-    let row = ui.horizontal(|ui| {
-        if ui.button(format!("Delete {}", manifest.name)).clicked() {
-            commands.push(ModelCommand::Delete(manifest.name.clone()));
-        }
-        let keep = ui.button("Keep it");
-        if keep.clicked() {
-            commands.push(ModelCommand::AskToDelete(None));
-        }
-        keep
-    });
-    row.inner
 }
 
 /// Where a model is from and what it recommends.
@@ -194,7 +204,7 @@ fn in_words(provenance: &Provenance) -> String {
     let data: String = data.chars().take(FINGERPRINT_DIGITS).collect();
     format!(
         "Trained {date} on {} images ({learned} positive), its epoch chosen by {} ({chose} positive){from}. \
-         Folder {data}, {software}.",
+         Fingerprint of the folder {data}, {software}.",
         learned + others,
         chose + rest
     )
@@ -244,7 +254,7 @@ mod tests {
             .build_ui(|ui| content_ui(ui, &state.models, &mut commands));
         harness.get_by_label(
             "Trained 2026-11-22 08:10 UTC on 45 images (23 positive), its epoch chosen by 15 (8 positive), \
-             from a. Folder abababababab, Slidelight 0.1.0.",
+             from a. Fingerprint of the folder abababababab, Slidelight 0.1.0.",
         );
         harness.get_by_label("a · came with the program");
         harness.get_by_label("b · yours");
@@ -259,6 +269,21 @@ mod tests {
         state.models.asked_to_delete = Some("b".to_owned());
         assert_eq!(asked(&state, "Delete b"), model(ModelCommand::Delete("b".to_owned())));
         assert_eq!(asked(&state, "Keep it"), model(ModelCommand::AskToDelete(None)));
+    }
+
+    #[test]
+    fn enter_keeps_the_model_that_was_asked_about() {
+        let mut state = state();
+        state.models.asked_to_delete = Some("b".to_owned());
+        let mut commands = Commands::default();
+        let mut harness = Harness::builder()
+            .with_size([560.0, 1200.0])
+            .build_ui(|ui| content_ui(ui, &state.models, &mut commands));
+        harness.run_steps(2);
+        harness.key_press(egui::Key::Enter);
+        harness.run_steps(2);
+        drop(harness);
+        assert_eq!(commands.take(), model(ModelCommand::AskToDelete(None)));
     }
 
     #[test]
@@ -279,5 +304,6 @@ mod tests {
         state.models.transfer.import_name = "b".to_owned();
         let import = model(ModelCommand::Import { replaces: true });
         assert_eq!(asked(&state, "Import and replace mine"), import);
+        assert_eq!(asked(&state, "Import the model"), [], "its name is taken");
     }
 }

@@ -75,6 +75,8 @@ pub(crate) fn apply(ctx: &egui::Context) {
         style.spacing.item_spacing = egui::vec2(8.0, 6.0);
         style.spacing.button_padding = egui::vec2(8.0, 4.0);
         style.spacing.interact_size.y = 24.0;
+        // Scroll bars stand beside what is scrolled, not over the buttons at its edge.
+        style.spacing.scroll.floating_allocated_width = 8.0;
     });
 }
 
