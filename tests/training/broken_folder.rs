@@ -101,6 +101,19 @@ fn twelve_faults_give_twelve_findings_at_once() {
 }
 
 #[test]
+fn an_image_that_is_cut_short_is_named_and_one_of_its_halves_is_not_learned_from() {
+    let dir = labelled_folder();
+    let image = dir.path().join("images/03.png");
+    let whole = std::fs::read(&image).unwrap();
+    std::fs::write(&image, &whole[..whole.len() / 2]).unwrap();
+    let found = look(dir.path());
+    let said: Vec<&str> = found.findings.iter().map(|it| it.what.as_str()).collect();
+    let words = "03.png: the file is damaged or cut short";
+    assert_eq!(said.iter().filter(|it| it.starts_with(words)).count(), 1, "{said:#?}");
+    assert!(!found.can_train(false) && found.can_train(true));
+}
+
+#[test]
 fn training_asks_before_it_leaves_anything_out() {
     let dir = broken_folder();
     let Err(TrainError::Folder(problems)) = train_on(dir.path(), false) else {

@@ -1,5 +1,6 @@
 //! One image of a labelled folder, opened and judged by itself.
 
+use domain::coords::LevelRect;
 use domain::progress::{CancelToken, Cancelled};
 use domain::scale::Mpp;
 use slide::Slide;
@@ -10,6 +11,9 @@ use crate::analysis::AnalyzeError;
 use crate::bag::BagConfig;
 use crate::bag::layout::BagLayout;
 use crate::bag::scale::ModelScale;
+
+/// Images are looked at from a level with about as many pixels a side, or fewer.
+const LOOK_SIDE_PX: f64 = 2048.0;
 
 /// What an opened image tells about itself.
 #[derive(Clone, Debug)]
@@ -33,7 +37,7 @@ pub(super) fn look(
         Ok(slide) => slide,
         Err(error) => return Ok(Err(problem(&error.to_string()))),
     };
-    let why_not = match too_small(&slide, bag) {
+    let why_not = match too_small(&slide, bag).or_else(|| damaged(&slide)) {
         Some(why) => Some(why),
         None => without_windows(&slide, bag, cancel)?,
     };
@@ -54,6 +58,20 @@ fn too_small(slide: &Slide, bag: &BagConfig) -> Option<String> {
             size.width, size.height
         )
     })
+}
+
+/// What is wrong with the pixels of the image, seen from afar: of a plain image all of them are read, of a slide those of a coarse level.
+fn damaged(slide: &Slide) -> Option<String> {
+    let longest = f64::from(slide.size().width.max(slide.size().height));
+    let index = slide.level_for(longest / LOOK_SIDE_PX);
+    let size = slide.levels().get(usize::from(index.0))?.size;
+    match slide.read_region(index, LevelRect { x: 0, y: 0, size }) {
+        Ok(region) if region.damaged_tiles == 0 => None,
+        Ok(_) => {
+            Some("the file is damaged or cut short: not all of its pixels can be read".to_owned())
+        }
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Why no window can be cut, of glass for instance.
