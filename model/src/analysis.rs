@@ -225,8 +225,14 @@ pub(crate) fn analyze_with(
     notes.extend(model.device.status.note.clone());
     progress.stage("Computing features");
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
-    let views = Views { slide, grid: &grid, windows: &windows, model, store: store.as_ref() };
-    let run = slide_run::run(views, &mut watch, work)?;
+    let views = Views {
+        slide,
+        grid: &grid,
+        windows: &windows,
+        describer: model.describer(),
+        store: store.as_ref(),
+    };
+    let run = slide_run::run(model, views, &mut watch, work)?;
     progress.stage("Drawing the heatmap");
     let (heatmap, further_maps) = watch
         .time("Drawing the heatmap", || stitch(&grid, &windows, &run, slide.size()))

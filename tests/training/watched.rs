@@ -5,12 +5,13 @@ use std::path::Path;
 
 use domain::coords::Level0Px;
 use domain::progress::{CancelToken, PauseToken};
+use model::analysis::{AnalysisSettings, analyze};
 use model::device::DeviceChoice;
+use model::registry::{ModelEntry, find};
 use model::train::{EpochLook, TrainConfig, TrainControl, TrainEvent, TrainJob, Watched, train};
 use slide::Slide;
 
-use crate::toy::{TINY, TRAINED, analyze_image};
-use model::analysis::AnalysisSettings;
+use crate::toy::{TINY, TRAINED};
 
 /// What is seen of an image in a training that otherwise is [`TRAINED`], and its events.
 fn watched(image: &Path, run_dir: &Path) -> (Vec<Result<EpochLook, String>>, Vec<TrainEvent>) {
@@ -32,6 +33,18 @@ fn watched(image: &Path, run_dir: &Path) -> (Vec<Result<EpochLook, String>>, Vec
     (looks.into_inner(), events)
 }
 
+/// The model of [`TRAINED`] with its network's own probabilities.
+fn not_calibrated(into: &Path) -> ModelEntry {
+    for file in ["config.json", "weights.safetensors"] {
+        std::fs::copy(TRAINED.report.model_dir.join(file), into.join(file)).unwrap();
+    }
+    let text = std::fs::read_to_string(TRAINED.report.model_dir.join("manifest.json")).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    manifest.as_object_mut().unwrap().remove("calibration");
+    std::fs::write(into.join("manifest.json"), manifest.to_string()).unwrap();
+    find(into.to_str().unwrap()).unwrap()
+}
+
 #[test]
 fn a_watched_slide_is_seen_as_the_model_would_see_it_and_changes_nothing_of_the_run() {
     let runs = tempfile::tempdir().unwrap();
@@ -41,13 +54,11 @@ fn a_watched_slide_is_seen_as_the_model_would_see_it_and_changes_nothing_of_the_
     let looks: Vec<EpochLook> = looks.into_iter().map(Result::unwrap).collect();
     assert_eq!(looks.iter().map(|it| it.epoch).collect::<Vec<_>>(), [1, 2, 3]);
     let best = &looks[TRAINED.report.best_epoch - 1];
-    let analysis = analyze_image(4, &AnalysisSettings::default());
-    assert_eq!(best.heatmap.size(), analysis.heatmap.size());
-    let is_calibrated = events.iter().any(|it| matches!(it, TrainEvent::Calibrated { .. }));
-    if !is_calibrated {
-        assert_eq!(best.probability, analysis.probability);
-        assert_eq!(best.heatmap, analysis.heatmap);
-    }
+    let network = not_calibrated(runs.path());
+    let (slide, settings) = (Slide::open(&image).unwrap(), AnalysisSettings::default());
+    let analysis = analyze(&slide, &network, &settings, &(), &CancelToken::default()).unwrap();
+    assert_eq!(best.probability, analysis.probability);
+    assert_eq!(best.heatmap, analysis.heatmap);
 }
 
 #[test]

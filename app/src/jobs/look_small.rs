@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domain::annotation::AnnotationId;
-use domain::coords::{Level0Px, Level0Rect, LevelRect, PixelSize};
+use domain::coords::{Level0Px, Level0Rect, PixelSize};
 use domain::pixels::Pixels;
 use slide::Slide;
 
 use super::Outcome;
+use super::part::read_part;
 use super::runner::Runner;
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -46,20 +47,9 @@ pub(super) fn start_thumbnails(
 /// A square around `bounds`, from the level that has just enough pixels.
 fn thumbnail(slide: &Slide, bounds: Level0Rect) -> Option<Pixels> {
     let side = bounds.width.max(bounds.height).max(1.0) * (1.0 + 2.0 * MARGIN);
-    let index = slide.level_for((side / THUMBNAIL_PX).max(1.0));
-    let downsample = slide.levels().get(usize::from(index.0))?.downsample;
     let Level0Px { x, y } = bounds.center();
-    let corner = downsample.level_from_level0(Level0Px { x: x - side / 2.0, y: y - side / 2.0 });
-    #[expect(clippy::cast_possible_truncation, reason = "levels are far smaller than an i64")]
-    let (x, y) = (corner.x.floor() as i64, corner.y.floor() as i64);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "twice the side of a thumbnail where there is a pyramid"
-    )]
-    let side = (side / downsample.get()).ceil() as u32;
-    let size = PixelSize { width: side, height: side };
-    Some(slide.read_region(index, LevelRect { x, y, size }).ok()?.pixels)
+    let square = Level0Rect { x: x - side / 2.0, y: y - side / 2.0, width: side, height: side };
+    read_part(slide, square, THUMBNAIL_PX).map(|part| part.pixels)
 }
 
 /// Reads a picture that lies beside the slide.

@@ -16,6 +16,7 @@ pub(crate) mod load_tile;
 mod look_at_bands;
 mod look_small;
 mod open_slide;
+mod part;
 mod pick;
 mod preview_bags;
 mod read_layers;

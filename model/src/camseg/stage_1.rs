@@ -86,8 +86,8 @@ fn outputs(
 ) -> Result<StoredFeatures, AnalyzeError> {
     let work: (&dyn Progress, &CancelToken) = (&(), cancel);
     let mut watch = Stopwatch::default();
-    let views = slide_run::Views { slide, grid, windows, model, store };
-    let run = slide_run::run(views, &mut watch, work)?;
+    let views = slide_run::Views { slide, grid, windows, describer: model.describer(), store };
+    let run = slide_run::run(model, views, &mut watch, work)?;
     let row = |it: &crate::pipeline::loaded_model::BagOutput| {
         let values: Vec<f16> =
             [&it.probability].into_iter().chain(&it.cam).map(|it| f16::from_f32(*it)).collect();

@@ -115,10 +115,15 @@ pub fn look(
     let Survey { grid, windows, .. } = Survey::of(slide, &model, settings, &mut watch, work)?;
     progress.stage("Looking at bands");
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
-    let views =
-        Views { slide, grid: &grid, windows: &windows, model: &model, store: store.as_ref() };
+    let views = Views {
+        slide,
+        grid: &grid,
+        windows: &windows,
+        describer: model.describer(),
+        store: store.as_ref(),
+    };
     let mut look = Look::through(model.reader(), network);
-    each_batch(views, &mut watch, work, |batch, _| look.add(batch, cancel))?;
+    each_batch(views, &mut watch, work, |batch, _| look.add(&batch, cancel))?;
     let on_slide = |maps: &[(&[f32], f32)]| {
         let size: PixelSize = slide.size();
         stitched(&grid, &windows, maps.iter().copied(), size)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::feature_space::FeatureSpace;
+use super::slide_run::Describer;
 use crate::cam::MapKind;
 use crate::cam::faithfulness::faithfulness;
 use crate::cam::grad_cam::normalize_cam;
@@ -144,6 +145,11 @@ impl LoadedModel {
     /// If the device fails.
     pub(crate) fn forward(&self, batch: &BagBatch) -> candle_core::Result<Vec<BagOutput>> {
         self.reader().outputs(self.network.as_ref(), batch)
+    }
+
+    /// Makes of patches what the model's network knows.
+    pub(crate) fn describer(&self) -> Describer<'_> {
+        Describer { encoder: self.encoder.as_ref(), config: &self.config, space: &self.space }
     }
 
     /// Reads the model's network and variants of it.

@@ -5,6 +5,7 @@ use domain::progress::{CancelToken, Progress};
 use slide::Slide;
 
 use super::familiarity::window_mean;
+use super::feature_space::FeatureSpace;
 use super::loaded_model::{
     BATCH, BagBatch, BagOutput, FurtherMap, LoadedModel, kept_probabilities,
 };
@@ -15,7 +16,9 @@ use crate::bag::features::{FeatureError, FeatureReader, FeatureRecipe};
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::tissue::{self, TissueShare};
 use crate::cam::stitch::POSITIVE;
+use crate::encoder::Encoder;
 use crate::fmamil::Grid;
+use crate::registry::ModelConfig;
 use crate::registry::weights::one_line;
 use crate::stopwatch::Stopwatch;
 
@@ -94,28 +97,36 @@ pub(crate) fn windows_side_by_side(
     if windows.is_empty() { Err(AnalyzeError::NoTissue) } else { Ok(windows) }
 }
 
-/// What of a slide a model is shown.
+/// What patches become before a network sees them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Describer<'a> {
+    pub(crate) encoder: &'a dyn Encoder,
+    pub(crate) config: &'a ModelConfig,
+    pub(crate) space: &'a FeatureSpace,
+}
+
+/// What of a slide a network is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Views<'a> {
     pub(crate) slide: &'a Slide,
     pub(crate) grid: &'a PatchGrid,
     pub(crate) windows: &'a [Window],
-    pub(crate) model: &'a LoadedModel,
+    pub(crate) describer: Describer<'a>,
     /// Where features are kept.
     pub(crate) store: Option<&'a FeatureStore>,
 }
 
 /// Runs the model over the windows.
 pub(crate) fn run(
+    model: &LoadedModel,
     views: Views<'_>,
     watch: &mut Stopwatch,
     work: (&dyn Progress, &CancelToken),
 ) -> Result<SlideRun, AnalyzeError> {
     let mut run = SlideRun::default();
-    let model = views.model;
     let (n_outside, damaged_tiles) = each_batch(views, watch, work, |batch, watch| {
         watch
-            .time("Running the model", || score(model, batch, &mut run))
+            .time("Running the model", || score(model, &batch, &mut run))
             .map_err(|error| AnalyzeError::Compute(one_line(&error)))
     })?;
     Ok(SlideRun { n_outside, damaged_tiles, ..run })
@@ -127,14 +138,15 @@ pub(crate) fn each_batch(
     views: Views<'_>,
     watch: &mut Stopwatch,
     (progress, cancel): (&dyn Progress, &CancelToken),
-    mut take: impl FnMut(&BagBatch, &mut Stopwatch) -> Result<(), AnalyzeError>,
+    mut take: impl FnMut(BagBatch, &mut Stopwatch) -> Result<(), AnalyzeError>,
 ) -> Result<(usize, u32), AnalyzeError> {
-    let Views { slide, grid, windows, model, store } = views;
+    let Views { slide, grid, windows, describer, store } = views;
+    let Describer { encoder, config, space } = describer;
     let recipe = FeatureRecipe {
-        encoder: model.encoder.as_ref(),
-        input_px: model.config.encoder.input_px,
-        pad_value: model.config.bag.pad_value,
-        strip_rows: model.config.bag.window_patches as usize * grid.offsets,
+        encoder,
+        input_px: config.encoder.input_px,
+        pad_value: config.bag.pad_value,
+        strip_rows: config.bag.window_patches as usize * grid.offsets,
         jitter: None,
         store,
     };
@@ -149,12 +161,12 @@ pub(crate) fn each_batch(
             let mut features = reader.window(*window, watch, progress, cancel)?;
             let is_real: Vec<bool> =
                 window.patches().map(|(row, column)| grid.is_real(row, column)).collect();
-            let mean = window_mean(&features, &is_real, model.space.dim());
-            n_outside += usize::from(model.space.familiarity.is_outside(&mean));
-            model.space.standardize(&mut features);
+            let mean = window_mean(&features, &is_real, space.dim());
+            n_outside += usize::from(space.familiarity.is_outside(&mean));
+            space.standardize(&mut features);
             batch.push(&features, &is_real);
         }
-        take(&batch, watch)?;
+        take(batch, watch)?;
     }
     Ok((n_outside, reader.damaged_tiles))
 }

@@ -103,6 +103,7 @@ fn probability(
     };
     let Survey { grid, windows, .. } = &survey;
     let store = settings.feature_cache.as_deref().map(FeatureStore::new);
-    let views = Views { slide: &slide, grid, windows, model, store: store.as_ref() };
-    Ok(slide_run::run(views, &mut watch, (&(), cancel))?.probability())
+    let views =
+        Views { slide: &slide, grid, windows, describer: model.describer(), store: store.as_ref() };
+    Ok(slide_run::run(model, views, &mut watch, (&(), cancel))?.probability())
 }

@@ -6,20 +6,15 @@ use domain::heatmap::Heatmap;
 use domain::progress::{CancelToken, Cancelled};
 use slide::Slide;
 
-use super::TrainConfig;
 use crate::analysis::AnalyzeError;
 use crate::bag::feature_store::FeatureStore;
-use crate::bag::features::{FeatureReader, FeatureRecipe};
 use crate::bag::grid::{PatchGrid, Window};
 use crate::bag::scale::ModelScale;
 use crate::bag::tissue;
 use crate::cam::stitch::Stitcher;
-use crate::encoder::Encoder;
-use crate::fmamil::Grid;
 use crate::mil::MilNetwork;
-use crate::pipeline::feature_space::FeatureSpace;
-use crate::pipeline::loaded_model::{BATCH, BagBatch, NetworkReader};
-use crate::pipeline::slide_run::windows_with_tissue;
+use crate::pipeline::loaded_model::{BagBatch, NetworkReader};
+use crate::pipeline::slide_run::{Describer, Views, each_batch, windows_with_tissue};
 use crate::registry::weights::one_line;
 use crate::stopwatch::Stopwatch;
 
@@ -67,14 +62,6 @@ pub(super) struct Field<'a> {
     batches: Vec<BagBatch>,
 }
 
-/// What patches become.
-pub(super) struct Describe<'a> {
-    pub(super) encoder: &'a dyn Encoder,
-    pub(super) config: &'a TrainConfig,
-    pub(super) space: &'a FeatureSpace,
-    pub(super) store: Option<&'a FeatureStore>,
-}
-
 impl<'a> Field<'a> {
     /// Describes the patches of the field. `None`, once it is told why, if they cannot be.
     ///
@@ -82,10 +69,11 @@ impl<'a> Field<'a> {
     /// If the work was cancelled.
     pub(super) fn of(
         watched: Watched<'a>,
-        describe: &Describe<'_>,
+        describer: Describer<'_>,
+        store: Option<&FeatureStore>,
         cancel: &CancelToken,
     ) -> Result<Option<Self>, Cancelled> {
-        match Self::described(watched, describe, cancel) {
+        match Self::described(watched, describer, store, cancel) {
             Ok(field) => Ok(Some(field)),
             Err(AnalyzeError::Cancelled(cancelled)) => Err(cancelled),
             Err(error) => {
@@ -97,11 +85,12 @@ impl<'a> Field<'a> {
 
     fn described(
         watched: Watched<'a>,
-        describe: &Describe<'_>,
+        describer: Describer<'_>,
+        store: Option<&FeatureStore>,
         cancel: &CancelToken,
     ) -> Result<Self, AnalyzeError> {
         let Watched { slide, around, .. } = watched;
-        let bag = &describe.config.model.bag;
+        let bag = &describer.config.bag;
         let (scale, _) = ModelScale::of(slide.mpp(), bag.mpp);
         let whole = PatchGrid::cover(slide.size(), scale, bag);
         let tissue = tissue::find(slide, &(), cancel)?;
@@ -111,7 +100,12 @@ impl<'a> Field<'a> {
         if windows.is_empty() {
             return Err(AnalyzeError::NoTissue);
         }
-        let batches = batches(slide, &whole, &windows, describe, cancel)?;
+        let mut batches = Vec::new();
+        let views = Views { slide, grid: &whole, windows: &windows, describer, store };
+        each_batch(views, &mut Stopwatch::default(), (&(), cancel), |batch, _| {
+            batches.push(batch);
+            Ok(())
+        })?;
         for window in &mut windows {
             (window.row, window.column) = (window.row - part.row, window.column - part.column);
         }
@@ -167,41 +161,6 @@ fn is_within(part: Window, window: Window) -> bool {
     };
     is_inside(window.row, window.rows, part.row, part.rows)
         && is_inside(window.column, window.columns, part.column, part.columns)
-}
-
-/// Scaled features of the windows, in their order, as many at once as a batch holds.
-fn batches(
-    slide: &Slide,
-    grid: &PatchGrid,
-    windows: &[Window],
-    describe: &Describe<'_>,
-    cancel: &CancelToken,
-) -> Result<Vec<BagBatch>, AnalyzeError> {
-    let model = &describe.config.model;
-    let recipe = FeatureRecipe {
-        encoder: describe.encoder,
-        input_px: model.encoder.input_px,
-        pad_value: model.bag.pad_value,
-        strip_rows: model.bag.window_patches as usize,
-        jitter: None,
-        store: describe.store,
-    };
-    let mut reader = FeatureReader::new(slide, grid, windows, recipe);
-    let mut batches = Vec::new();
-    let alike = windows.chunk_by(|a, b| (a.rows, a.columns) == (b.rows, b.columns));
-    for windows in alike.flat_map(|windows| windows.chunks(BATCH)) {
-        let (rows, columns) = windows.first().map_or((0, 0), |it| (it.rows, it.columns));
-        let mut batch = BagBatch::empty(Grid { rows, columns });
-        for window in windows {
-            let mut features = reader.window(*window, &mut Stopwatch::default(), &(), cancel)?;
-            describe.space.standardize(&mut features);
-            let is_real: Vec<bool> =
-                window.patches().map(|(row, column)| grid.is_real(row, column)).collect();
-            batch.push(&features, &is_real);
-        }
-        batches.push(batch);
-    }
-    Ok(batches)
 }
 
 #[cfg(test)]

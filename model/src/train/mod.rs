@@ -56,10 +56,11 @@ use crate::data::check::{CheckedFolder, FolderError, check};
 use crate::device::DeviceChoice;
 use crate::encoder::{self, Encoder};
 use crate::pipeline::feature_space::FeatureSpace;
+use crate::pipeline::slide_run::Describer;
 use crate::registry::Provenance;
 use crate::registry::weights::{self, Tensors, one_line};
 use dataset::Dataset;
-use look::{Describe, Field};
+use look::Field;
 use run_folder::{Opening, RunFolder};
 use trainer::{Setup, Trainer};
 
@@ -246,8 +247,8 @@ fn field<'a>(
     control.progress.stage("Describing the open slide");
     let store = feature_cache(config.cache_features);
     let store = store.as_deref().map(FeatureStore::new);
-    let describe = Describe { encoder, config, space, store: store.as_ref() };
-    Ok(Field::of(watched, &describe, control.cancel)?)
+    let describer = Describer { encoder, config: &config.model, space };
+    Ok(Field::of(watched, describer, store.as_ref(), control.cancel)?)
 }
 
 fn dataset(

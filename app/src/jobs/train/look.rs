@@ -3,13 +3,14 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use domain::coords::{Level0Px, Level0Rect, LevelRect, PixelSize};
+use domain::coords::{Level0Px, Level0Rect};
 use domain::pixels::Pixels;
 use model::train::EpochLook;
 use render::colormap::colors;
 use render::frame::Colormap;
 use slide::Slide;
 
+use crate::jobs::part::{Part, read_part};
 use crate::state::picture::Picture;
 use crate::state::training::looks::Looked;
 
@@ -22,14 +23,6 @@ const OPACITY: f32 = 0.65;
 pub(super) struct Painter<'a> {
     slide: &'a Slide,
     part: OnceCell<Option<Part>>,
-}
-
-/// Pixels of a part of a slide.
-struct Part {
-    pixels: Pixels,
-    /// Level-0 place of the first pixel, and level-0 px from one to the next.
-    corner: Level0Px,
-    step: f64,
 }
 
 impl<'a> Painter<'a> {
@@ -45,35 +38,22 @@ impl<'a> Painter<'a> {
     }
 }
 
-/// What lies under `frame` and on the slide, from the level that has just enough pixels.
+/// What lies under `frame` and on the slide.
 fn read(slide: &Slide, frame: Level0Rect) -> Option<Part> {
     let size = slide.size();
     let width = (f64::from(size.width) - frame.x).min(frame.width);
     let height = (f64::from(size.height) - frame.y).min(frame.height);
-    let index = slide.level_for((width.max(height) / SIDE_PX).max(1.0));
-    let downsample = slide.levels().get(usize::from(index.0))?.downsample;
-    let corner = downsample.level_from_level0(Level0Px { x: frame.x, y: frame.y });
-    #[expect(clippy::cast_possible_truncation, reason = "levels are far smaller than an i64")]
-    let (x, y) = (corner.x.floor() as i64, corner.y.floor() as i64);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "twice the side of the picture where there is a pyramid"
-    )]
-    let side = |length: f64| (length / downsample.get()).ceil().max(1.0) as u32;
-    let size = PixelSize { width: side(width), height: side(height) };
-    let pixels = slide.read_region(index, LevelRect { x, y, size }).ok()?.pixels;
-    Some(Part { pixels, corner: Level0Px { x: frame.x, y: frame.y }, step: downsample.get() })
+    read_part(slide, Level0Rect { width, height, ..frame }, SIDE_PX)
 }
 
 fn painted(part: &Part, look: &EpochLook) -> Option<Picture> {
     let palette: Vec<[u8; 3]> = colors(Colormap::Cividis).collect();
-    let size = part.pixels.size();
+    let (size, frame) = (part.pixels.size(), look.heatmap.frame());
     let place = |start: f64, i: u32| start + (f64::from(i) + 0.5) * part.step;
     let mut rgba = Vec::with_capacity(part.pixels.rgba().len());
     for y in 0..size.height {
         for x in 0..size.width {
-            let at = Level0Px { x: place(part.corner.x, x), y: place(part.corner.y, y) };
+            let at = Level0Px { x: place(frame.x, x), y: place(frame.y, y) };
             let below = part.pixels.get(x, y).unwrap_or_default();
             rgba.extend(tinted(below, look.heatmap.sample(at), &palette));
         }
@@ -99,6 +79,7 @@ fn tinted([red, green, blue, alpha]: [u8; 4], value: f32, palette: &[[u8; 3]]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::coords::PixelSize;
     use domain::heatmap::Heatmap;
 
     fn look(frame: Level0Rect, values: Vec<f32>) -> EpochLook {
