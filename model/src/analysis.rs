@@ -18,7 +18,8 @@ use crate::bag::scale::ModelScale;
 use crate::bag::tissue::TissueError;
 use crate::cam::MapKind;
 use crate::cam::stitch::{POSITIVE, stitched};
-use crate::camseg::infer;
+use crate::camseg::SideMask;
+use crate::camseg::infer::{self, Refined};
 use crate::device::DeviceChoice;
 use crate::pipeline::loaded_model::LoadedModel;
 use crate::pipeline::slide_run::{self, SlideRun, Views};
@@ -128,6 +129,8 @@ pub struct Analysis {
     pub further_maps: Vec<(MapKind, Heatmap)>,
     /// Lesion probability per pixel by stage 2, where it was asked for.
     pub refined: Option<Heatmap>,
+    /// The side masks of stage 2, the coarsest first, where it was asked for and has any.
+    pub side_masks: Vec<SideMask>,
     /// Where tissue was found.
     pub tissue: BinaryMask,
     /// Whether the slide resembles the training data.
@@ -246,8 +249,13 @@ pub(crate) fn analyze_with(
     } else {
         None
     };
+    let (refined, side_masks) = refined.map(|it| (it.map, it.sides)).unzip();
+    let side_masks = side_masks.unwrap_or_default();
+    let mut provenance = provenance(slide, model, entry, settings);
+    provenance.extend(weights_of(&side_masks));
     Ok(Analysis {
         refined,
+        side_masks,
         probability: run.probability(),
         heatmap,
         further_maps,
@@ -255,7 +263,7 @@ pub(crate) fn analyze_with(
         training_fit: training_fit(&run, notes),
         faithfulness: run.faithfulness(),
         timings: watch.into_timings(),
-        provenance: provenance(slide, model, entry, settings),
+        provenance,
     })
 }
 
@@ -291,7 +299,7 @@ fn refined(
     (tissue, heatmap): (&BinaryMask, &Heatmap),
     pyramid: Option<(&Path, &str)>,
     work: (&dyn Progress, &CancelToken),
-) -> Result<Heatmap, AnalyzeError> {
+) -> Result<Refined, AnalyzeError> {
     let Some(refiner) = &model.refiner else {
         return Err(AnalyzeError::Model(
             "it has no refiner; train one with --stage camseg".to_owned(),
@@ -343,6 +351,13 @@ fn training_fit(run: &SlideRun, run_notes: Vec<String>) -> TrainingFit {
         notes.push(format!("{} damaged tiles were taken as blank.", run.damaged_tiles));
     }
     TrainingFit { outside_share, is_outside, notes }
+}
+
+/// What the side masks of stage 2 count, if it has any.
+fn weights_of(sides: &[SideMask]) -> Option<(String, String)> {
+    let one = |it: &SideMask| format!("1/{} {:.3}", it.scale.side_px(), it.weight);
+    let all = sides.iter().map(one).collect::<Vec<_>>().join(", ");
+    (!all.is_empty()).then(|| ("refiner_scale_weights".to_owned(), all))
 }
 
 fn provenance(

@@ -8,7 +8,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use crate::camseg::network::{Learned, NetworkConfig, variables};
+use crate::camseg::network::{Answer, NetworkConfig, variables};
 use crate::fmamil::init::initial_weights;
 use crate::fmamil::{Fmamil, FmamilConfig, Grid};
 use crate::loss::mil::{LossConfig, mil_loss};
@@ -144,10 +144,10 @@ pub fn segmentation(
 }
 
 /// Every mask that is learned from, summed.
-fn sum_of(learned: &Learned) -> Result<Tensor> {
-    let mut sum = learned.logits.sum_all()?;
-    for scale in &learned.scales {
-        sum = (sum + (scale.logits.sum_all()? * scale.weight.sum_all()?)?)?;
+fn sum_of(answer: &Answer) -> Result<Tensor> {
+    let mut sum = answer.logits.sum_all()?;
+    for side in &answer.sides {
+        sum = (sum + (side.logits.sum_all()? * side.weight.sum_all()?)?)?;
     }
     Ok(sum)
 }

@@ -11,7 +11,7 @@ use domain::id::LevelIndex;
 use domain::progress::{CancelToken, PauseToken};
 use image::{GrayImage, Luma, RgbImage};
 use model::analysis::{AnalysisSettings, analyze};
-use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
+use model::camseg::{CamsegConfig, CamsegJob, SideMask, SideScale, train_camseg};
 use model::data::corrected::{self, Correction};
 use model::device::DeviceChoice;
 use model::eval::{EvalSettings, evaluate};
@@ -22,9 +22,13 @@ use slide::Slide;
 
 use crate::toy::{SIDE, TRAINED, model, picture};
 
-/// A U-Net of a few thousand numbers for the toy, two epochs of each stage.
+/// A network of a few thousand numbers for the toy, two epochs of each stage.
+fn tiny_refiner(network: &str) -> CamsegConfig {
+    CamsegConfig::from_json(&TINY_REFINER.replace("NETWORK", network)).unwrap()
+}
+
 const TINY_REFINER: &str = r#"{
-    "network": { "base": 4 },
+    "network": NETWORK,
     "tile_px": 64,
     "batch": 2,
     "epochs": 4,
@@ -34,11 +38,25 @@ const TINY_REFINER: &str = r#"{
     "cache_features": false
 }"#;
 
+const TINY_UNET: &str = r#"{ "base": 4 }"#;
+const TINY_VMAML: &str = r#"{
+    "kind": "vmaml", "dim": 4, "depths": [1, 1, 1, 1], "depths_dec": [1, 1, 1, 1], "d_state": 2, "kernel": 3, "kan_ch": 2
+}"#;
+
 fn refine(
     run: &str,
     masks: Option<&Path>,
     cancel: &CancelToken,
     on_event: &mut dyn FnMut(&TrainEvent),
+) -> Result<TrainReport, TrainError> {
+    refine_with(TINY_UNET, run, masks, (cancel, on_event))
+}
+
+fn refine_with(
+    network: &str,
+    run: &str,
+    masks: Option<&Path>,
+    (cancel, on_event): (&CancelToken, &mut dyn FnMut(&TrainEvent)),
 ) -> Result<TrainReport, TrainError> {
     let (folder, run) = (TRAINED.folder.path(), TRAINED.folder.path().join(run));
     let job = CamsegJob {
@@ -46,7 +64,7 @@ fn refine(
         masks,
         model: &model(),
         run_dir: &run,
-        config: Some(CamsegConfig::from_json(TINY_REFINER).unwrap()),
+        config: Some(tiny_refiner(network)),
         device: DeviceChoice::Cpu,
         resume: true,
     };
@@ -81,6 +99,7 @@ fn refined_map(image: &RgbImage) -> Heatmap {
     let cancel = CancelToken::default();
     let analysis = analyze(&slide, &refined_model(), &settings, &(), &cancel).unwrap();
     assert!(analysis.provenance.contains_key("refiner_sha256"));
+    assert!(analysis.side_masks.is_empty(), "a U-Net has one mask");
     let map = analysis.refined.unwrap();
     holds_the_map(&Slide::open(&pyramid).unwrap(), &map);
     map
@@ -126,6 +145,29 @@ fn the_refined_map_has_the_images_own_pixels_and_is_measured_like_any_map() {
     let report = evaluate(folder, Some(&masks), &refined_model(), &settings, &(), &cancel).unwrap();
     assert_eq!(report.threshold, 0.5, "the refiner's own");
     assert!(report.segmentation.is_some());
+}
+
+#[test]
+fn side_masks_are_layers_of_their_own_and_what_they_count_is_said() {
+    let cancel = CancelToken::default();
+    let mut forget = |_: &TrainEvent| {};
+    let report = refine_with(TINY_VMAML, "refined-vmaml", None, (&cancel, &mut forget)).unwrap();
+    let weights = SideScale::ALL.map(|scale| report.metrics[&scale.weight_metric()]);
+    assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{weights:?}");
+    let slide = Slide::open(&TRAINED.folder.path().join("images/00.png")).unwrap();
+    let settings = AnalysisSettings { refine: true, ..AnalysisSettings::default() };
+    let model = find(report.model_dir.to_str().unwrap()).unwrap();
+    let analysis = analyze(&slide, &model, &settings, &(), &cancel).unwrap();
+    let refined = analysis.refined.unwrap();
+    let scales: Vec<SideScale> = analysis.side_masks.iter().map(|it| it.scale).collect();
+    assert_eq!(scales, SideScale::ALL);
+    for SideMask { map, weight, .. } in &analysis.side_masks {
+        assert_eq!((map.size(), map.frame()), (refined.size(), refined.frame()));
+        assert!(map.values() != refined.values() && (0.1..0.8).contains(weight));
+    }
+    let said = &analysis.provenance["refiner_scale_weights"];
+    let quarter = format!("1/4 {:.3}", analysis.side_masks[2].weight);
+    assert!(said.starts_with("1/16 0.") && said.ends_with(&quarter), "{said}");
 }
 
 #[test]

@@ -36,9 +36,11 @@ fn layer_words(layer: &Layer) -> Option<Vec<String>> {
         LayerKind::Refined => &["--refine", "--refined-threshold", &t],
         LayerKind::Further(kind) => &["--map", map_word(kind), "--threshold", &t],
         LayerKind::Cam | LayerKind::PseudoMask => &["--threshold", &t],
-        LayerKind::Tissue | LayerKind::Earlier | LayerKind::BandEnergy(_) | LayerKind::Heard(_) => {
-            return None;
-        }
+        LayerKind::Tissue
+        | LayerKind::Earlier
+        | LayerKind::BandEnergy(_)
+        | LayerKind::Heard(_)
+        | LayerKind::Side(_) => return None,
     };
     Some(words.iter().map(|word| (*word).to_owned()).collect())
 }

@@ -8,7 +8,7 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::progress::{CancelToken, Progress};
 use model::analysis::{Analysis, AnalysisSettings, AnalyzeError, analyze, default_feature_cache};
 use model::cam::MapKind;
-use model::camseg::RefinerDescription;
+use model::camseg::{RefinerDescription, SideMask};
 use model::registry::ModelEntry;
 use slide::Slide;
 
@@ -80,6 +80,9 @@ fn prepared(
         let layer = Layer::new(kind, Arc::clone(&cam), recommended);
         layers.push(Layer { readout: readout.clone(), youden, ..layer });
     }
+    layers.extend(analysis.side_masks.into_iter().map(|SideMask { scale, map, .. }| {
+        Layer::new(LayerKind::Side(scale), Arc::new(map), None)
+    }));
     layers.extend(analysis.refined.map(|heatmap| {
         let own = refiner.map(|it| BinaryThreshold::clamped(it.recommended_threshold));
         Layer::new(LayerKind::Refined, Arc::new(heatmap), own)

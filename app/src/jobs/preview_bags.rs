@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::coords::{Level0Rect, LevelRect, PixelSize};
+use domain::coords::{Level0Rect, PixelSize};
 use domain::progress::CancelToken;
 use model::analysis::AnalyzeError;
 use model::bag::BagConfig;
 use model::bag::layout::{BagLayout, PatchPlace, PatchUse};
-use slide::{Region, Slide, SlideError};
+use slide::{Region, Slide};
 
 use super::check_folder::bag_of;
 use super::runner::Runner;
@@ -50,19 +50,9 @@ fn bags_of(path: &Path, bag: &BagConfig, cancel: &CancelToken) -> Result<SeenBag
     cancel.check()?;
     let slide = Slide::open(path)?;
     let layout = BagLayout::of_training(&slide, bag, cancel)?;
-    let Region { pixels, damaged_tiles, .. } = small_picture(&slide)?;
+    let Region { pixels, damaged_tiles, .. } = slide.read_whole(PICTURE_PX)?;
     let problem = (0 < damaged_tiles).then_some("A part of this image cannot be read.");
     Ok(SeenBags { problem, ..seen_bags(&layout, slide.size(), Picture::new(pixels)) })
-}
-
-/// The whole image from the level that has just enough pixels.
-fn small_picture(slide: &Slide) -> Result<Region, SlideError> {
-    let PixelSize { width, height } = slide.size();
-    let ratio = f64::from(width.max(height)) / f64::from(PICTURE_PX);
-    let index = slide.level_for(ratio.max(1.0));
-    let level = slide.levels().get(usize::from(index.0));
-    let size = level.map_or(slide.size(), |level| level.size);
-    slide.read_region(index, LevelRect { x: 0, y: 0, size })
 }
 
 fn seen_bags(layout: &BagLayout, size: PixelSize, picture: Picture) -> SeenBags {

@@ -8,6 +8,7 @@ use domain::mask::{BinaryMask, BinaryThreshold};
 use domain::otsu::otsu;
 use domain::tissue_share::TissueShare;
 use model::cam::MapKind;
+use model::camseg::SideScale;
 use model::lens::Band;
 use model::lens::model_bands::Heard;
 use render::frame::{Colormap, OverlayFrame, OverlayStyle};
@@ -35,6 +36,8 @@ pub(crate) enum LayerKind {
     Cam,
     /// The CAM cut at a *t* of its own, as the label that stage 2 learns from.
     PseudoMask,
+    /// What stage 2 says at a coarser scale, where its network decides at several.
+    Side(SideScale),
     /// The lesion probability of stage 2.
     Refined,
 }
@@ -48,6 +51,9 @@ impl LayerKind {
             Self::Cam => "Heatmap",
             Self::PseudoMask => "Pseudo-mask",
             Self::Refined => "Refined mask",
+            Self::Side(SideScale::Sixteenth) => "Side mask at 1/16 of the resolution",
+            Self::Side(SideScale::Eighth) => "Side mask at 1/8 of the resolution",
+            Self::Side(SideScale::Quarter) => "Side mask at 1/4 of the resolution",
             Self::BandEnergy(Band::Low) => "Energy of the low band",
             Self::BandEnergy(Band::Mid) => "Energy of the middle band",
             Self::BandEnergy(Band::High) => "Energy of the high band",
@@ -71,7 +77,7 @@ impl LayerKind {
         match self {
             Self::Tissue => "glass to tissue",
             Self::Earlier | Self::Cam | Self::PseudoMask => "Raw values, up to the slide's maximum",
-            Self::Refined => "Lesion probability of stage 2",
+            Self::Refined | Self::Side(_) => "Lesion probability of stage 2",
             Self::Further(_) | Self::Heard(_) => "Raw values, up to the slide's maximum",
             Self::BandEnergy(_) => "RMS of the features, up to its 99th percentile",
         }
@@ -85,6 +91,9 @@ impl LayerKind {
             Self::Tissue => Some("tissue"),
             Self::PseudoMask => Some("pseudo-mask"),
             Self::Refined => Some("refined"),
+            Self::Side(SideScale::Sixteenth) => Some("side-mask-16"),
+            Self::Side(SideScale::Eighth) => Some("side-mask-8"),
+            Self::Side(SideScale::Quarter) => Some("side-mask-4"),
             Self::BandEnergy(Band::Low) => Some("low-band-energy"),
             Self::BandEnergy(Band::Mid) => Some("middle-band-energy"),
             Self::BandEnergy(Band::High) => Some("high-band-energy"),
@@ -119,6 +128,7 @@ impl LayerKind {
         match self {
             Self::Tissue => look(false, Colormap::Green, OverlayStyle::Contour),
             Self::Further(_) => look(false, Colormap::Cividis, OverlayStyle::Fill),
+            Self::Side(_) => look(false, Colormap::Viridis, OverlayStyle::FillAndContour),
             Self::BandEnergy(_) => look(false, Colormap::Viridis, OverlayStyle::Fill),
             Self::Heard(_) => look(false, Colormap::Cividis, OverlayStyle::FillAndContour),
             Self::Earlier => look(false, Colormap::Magma, OverlayStyle::FillAndContour),

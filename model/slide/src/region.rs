@@ -35,6 +35,17 @@ impl Slide {
         self.region(level, rect, Reach::Glimpse)
     }
 
+    /// Reads the whole slide for a picture with `side_px` pixels on its longer side, from [`Self::level_of_side`].
+    ///
+    /// # Errors
+    /// As [`Self::read_region`].
+    pub fn read_whole(&self, side_px: u32) -> Result<Region, SlideError> {
+        let index = self.level_of_side(side_px);
+        let level = self.levels().get(usize::from(index.0));
+        let size = level.map_or(self.size(), |level| level.size);
+        self.read_region(index, LevelRect { x: 0, y: 0, size })
+    }
+
     fn region(
         &self,
         level: LevelIndex,

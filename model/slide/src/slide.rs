@@ -198,6 +198,12 @@ impl Slide {
         let index = self.levels.iter().rposition(|level| level.downsample.get() <= limit);
         LevelIndex(index.and_then(|index| u16::try_from(index).ok()).unwrap_or(0))
     }
+
+    /// The coarsest level with at least `side_px` pixels on its longer side, give or take half a percent; level 0 of a smaller slide.
+    pub fn level_of_side(&self, side_px: u32) -> LevelIndex {
+        let PixelSize { width, height } = self.size();
+        self.level_for(f64::from(width.max(height)) / f64::from(side_px.max(1)))
+    }
 }
 
 /// The levels of the file; a downsample is the mean over both sides, as in OpenSlide.

@@ -34,8 +34,7 @@ pub fn find(
     progress: &dyn Progress,
     cancel: &CancelToken,
 ) -> Result<BinaryMask, TissueError> {
-    let longest = slide.size().width.max(slide.size().height);
-    let index = slide.level_for(f64::from(longest) / f64::from(RASTER_SIDE_PX));
+    let index = slide.level_of_side(RASTER_SIDE_PX);
     let size = slide.levels().get(usize::from(index.0)).map_or(slide.size(), |it: &Level| it.size);
     let mut bits = Vec::with_capacity(size.width as usize * size.height as usize);
     for top in (0..size.height).step_by(BAND_PX as usize) {

@@ -5,6 +5,7 @@
 //! neighbours in each of them. Rows that no further window reaches leave at once, to the map and, where asked for, to
 //! a pyramid on disk: memory is that of one row of windows and of the map, whose cells grow with the slide.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::coords::{Level0Rect, PixelSize};
@@ -16,8 +17,9 @@ use slide::export::{ProbabilityPyramid, PyramidFacts, SlideFacts};
 
 use super::band::{Band, Place};
 use super::dataset::{PAD_VALUE, network_grid};
+use super::network::SideScale;
 use super::overview::Overview;
-use super::refiner::Refiner;
+use super::refiner::{Probabilities, Refiner, Side};
 use super::unet::ALIGNMENT;
 use crate::analysis::AnalyzeError;
 use crate::bag::extract::read_block;
@@ -41,6 +43,26 @@ pub(crate) struct Subject<'a> {
     pub(crate) gate: Option<&'a Heatmap>,
 }
 
+/// What stage 2 says of a slide.
+#[derive(Debug)]
+pub(crate) struct Refined {
+    /// Lesion probabilities.
+    pub(crate) map: Heatmap,
+    /// The same by the network's side masks, the coarsest first.
+    pub(crate) sides: Vec<SideMask>,
+}
+
+/// What a side mask of the network of stage 2 says of a slide.
+#[derive(Clone, Debug)]
+pub struct SideMask {
+    /// The resolution that it is decided at.
+    pub scale: SideScale,
+    /// What it counts, `0.0..=1.0`: the mean over the windows that were looked at.
+    pub weight: f64,
+    /// Lesion probabilities.
+    pub map: Heatmap,
+}
+
 /// Lesion probabilities over a slide; with a path and a model's name, the whole of them as a pyramid in that file too.
 ///
 /// # Errors
@@ -50,7 +72,7 @@ pub(crate) fn refined(
     subject: Subject<'_>,
     pyramid: Option<(&Path, &str)>,
     (progress, cancel): (&dyn Progress, &CancelToken),
-) -> Result<Heatmap, AnalyzeError> {
+) -> Result<Refined, AnalyzeError> {
     let slide = subject.slide;
     let grid = network_grid(slide, subject.scale, refiner.description.pixel_ratio);
     let size = network_size(slide, &grid);
@@ -74,27 +96,86 @@ pub(crate) fn refined(
             ProbabilityPyramid::begin(path, &facts)
         })
         .transpose()?;
-    let mut overview = Overview::new(size);
     let mut keep = |row: &[f32]| -> Result<(), AnalyzeError> {
-        overview.add_row(row);
         Ok(pyramid.as_mut().map_or(Ok(()), |it| it.add_row(row))?)
     };
-    let mut band = Band::new(size);
+    let mut field = Field::new(size);
+    let mut sides: BTreeMap<SideScale, (Field, f64)> = BTreeMap::new();
     for (i, window) in windows.iter().enumerate() {
         cancel.check()?;
         progress.report(i as u64, windows.len() as u64);
         let place = Place::of(*window, size);
-        band.release(place.top, &mut keep)?;
         let (rgb, _) = read_block(slide, &grid, *window, PAD_VALUE)?;
         let rgb = place.cut(&rgb, window.columns * ALIGNMENT);
-        let p = refiner
+        let found = refiner
             .probabilities(&rgb, place.rows, place.columns)
             .map_err(|error| AnalyzeError::Compute(one_line(&error)))?;
-        band.add(place, &p);
+        let Probabilities { mask, sides: on_sides } = found;
+        field.add(place, &mask, &mut keep)?;
+        for Side { scale, weight, probabilities } in on_sides {
+            let (field, weights) = sides.entry(scale).or_insert_with(|| (Field::new(size), 0.0));
+            field.add(place, &probabilities, &mut forget)?;
+            *weights += weight;
+        }
     }
-    band.release(size[0], &mut keep)?;
+    let extent = (frame, slide.size());
+    let map = field.finish(extent, &mut keep)?;
     pyramid.map(|it| it.finish()?.publish()).transpose()?;
-    overview.finish(frame, slide.size()).map_err(|error| AnalyzeError::Compute(error.to_string()))
+    let side = |(scale, (field, weights)): (SideScale, (Field, f64))| {
+        let weight = weights / windows.len() as f64;
+        Ok(SideMask { scale, weight, map: field.finish(extent, &mut forget)? })
+    };
+    let sides = sides.into_iter().map(side).collect::<Result<_, AnalyzeError>>()?;
+    Ok(Refined { map, sides })
+}
+
+/// A map on its way down the slide.
+#[derive(Debug)]
+struct Field {
+    size: [usize; 2],
+    band: Band,
+    overview: Overview,
+}
+
+impl Field {
+    /// Of a slide of that height and width in network px.
+    fn new(size: [usize; 2]) -> Self {
+        Self { size, band: Band::new(size), overview: Overview::new(size) }
+    }
+
+    /// Blends a window in; rows above it are done, and `keep` has them too.
+    fn add(&mut self, place: Place, p: &[f32], keep: &mut Keep<'_>) -> Result<(), AnalyzeError> {
+        self.release(place.top, keep)?;
+        self.band.add(place, p);
+        Ok(())
+    }
+
+    fn release(&mut self, end: usize, keep: &mut Keep<'_>) -> Result<(), AnalyzeError> {
+        let overview = &mut self.overview;
+        self.band.release(end, &mut |row: &[f32]| {
+            overview.add_row(row);
+            keep(row)
+        })
+    }
+
+    /// The map, on the frame under its network px.
+    fn finish(
+        mut self,
+        (frame, slide): (Level0Rect, PixelSize),
+        keep: &mut Keep<'_>,
+    ) -> Result<Heatmap, AnalyzeError> {
+        self.release(self.size[0], keep)?;
+        let map = self.overview.finish(frame, slide);
+        map.map_err(|error| AnalyzeError::Compute(error.to_string()))
+    }
+}
+
+/// Takes a row that is done.
+type Keep<'a> = dyn FnMut(&[f32]) -> Result<(), AnalyzeError> + 'a;
+
+/// Of maps that are wanted as an overview alone.
+fn forget(_row: &[f32]) -> Result<(), AnalyzeError> {
+    Ok(())
 }
 
 /// The slide in network px, rounded up.

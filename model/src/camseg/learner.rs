@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::CamsegConfig;
 use super::dataset::Tile;
 use super::label::binarize;
-use super::network::{Learned, Scale, SegmentationNetwork, variables};
+use super::network::{Answer, SegmentationNetwork, Side, SideScale, variables};
 use super::sgd::Sgd;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
 use crate::registry::weights::{self, Tensors};
@@ -30,6 +30,15 @@ pub(super) struct Learner<'a> {
     rng: ChaCha8Rng,
     /// Optimizer steps taken.
     pub(super) step: usize,
+}
+
+/// A tile as the network sees it.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Which pixels are lesion.
+    pub(super) lesion: Vec<bool>,
+    /// What each side mask counts.
+    pub(super) weights: Vec<(SideScale, f64)>,
 }
 
 /// Sums over the tiles of an epoch.
@@ -86,11 +95,11 @@ impl<'a> Learner<'a> {
     ) -> Result<f64> {
         let turned: Vec<Tile> = indices.iter().map(|it| self.turned(&tiles[*it])).collect();
         let (images, cam) = batch(&turned, &self.device)?;
-        let Learned { logits, scales } = self.network.learn(&images)?;
+        let Answer { logits, sides } = self.network.learn(&images)?;
         let of = |logits: &Tensor| camseg_loss(logits, &cam, stage, &self.config.loss);
         let loss = of(&logits)?;
         let mut total = loss.total.clone();
-        for Scale { logits, weight } in &scales {
+        for Side { logits, weight, .. } in &sides {
             total = (total + (of(logits)?.per_image * weight)?.mean_all()?)?;
         }
         self.optimizer.step(&total.backward()?, rate)?;
@@ -104,11 +113,16 @@ impl<'a> Learner<'a> {
         tile.oriented(orientation)
     }
 
-    /// Which pixels of a tile are lesion to the network as it is.
-    pub(super) fn lesion(&self, tile: &Tile) -> Result<Vec<bool>> {
+    /// What a tile is to the network as it is.
+    pub(super) fn look(&self, tile: &Tile) -> Result<Look> {
         let (images, _) = batch(std::slice::from_ref(tile), &self.device)?;
-        let logits: Vec<f32> = self.network.apply(&images)?.flatten_all()?.to_vec1()?;
-        Ok(logits.into_iter().map(|it| 0.0 < it).collect())
+        let Answer { logits, sides } = self.network.apply(&images)?;
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let weight = |it: &Side| Ok((it.scale, f64::from(it.weight.get(0)?.to_scalar::<f32>()?)));
+        Ok(Look {
+            lesion: logits.into_iter().map(|it| 0.0 < it).collect(),
+            weights: sides.iter().map(weight).collect::<Result<_>>()?,
+        })
     }
 
     /// All weights, copied to main memory.

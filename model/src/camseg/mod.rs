@@ -20,6 +20,8 @@ pub(crate) mod unet;
 pub mod vmaml;
 
 pub use config::CamsegConfig;
+pub use infer::SideMask;
+pub use network::SideScale;
 pub use refiner::RefinerDescription;
 
 use std::path::Path;

@@ -19,31 +19,62 @@ pub(crate) trait SegmentationNetwork: Debug + Send + Sync {
     ///
     /// # Errors
     /// If the images have another shape.
-    fn learn(&self, images: &Tensor) -> Result<Learned>;
+    fn learn(&self, images: &Tensor) -> Result<Answer>;
 
     /// With the remembered statistics, without a gradient.
     ///
     /// # Errors
     /// If the images have another shape.
-    fn apply(&self, images: &Tensor) -> Result<Tensor>;
+    fn apply(&self, images: &Tensor) -> Result<Answer>;
 }
 
-/// What a network in training answers.
+/// What a network answers.
 #[derive(Debug)]
-pub(crate) struct Learned {
-    /// `[b, h, w]`.
+pub(crate) struct Answer {
+    /// Of the mask, `[b, h, w]`.
     pub(crate) logits: Tensor,
-    /// Masks that are held to the same label, each for its share; empty for a network with one mask alone.
-    pub(crate) scales: Vec<Scale>,
+    /// Side masks, the coarsest first; none for a network with one mask alone.
+    pub(crate) sides: Vec<Side>,
 }
 
-/// A mask that only training looks at.
+/// A mask that training holds to the same label as the network's own, for its share of the loss.
 #[derive(Debug)]
-pub(crate) struct Scale {
-    /// `[b, h, w]`.
+pub(crate) struct Side {
+    pub(crate) scale: SideScale,
+    /// At the size of the image, `[b, h, w]`.
     pub(crate) logits: Tensor,
     /// What it counts in every image, `[b]`.
     pub(crate) weight: Tensor,
+}
+
+/// The resolution that a side mask is decided at (MODELS 8.7), the coarsest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SideScale {
+    /// A decision for every 16 x 16 network px.
+    Sixteenth,
+    /// For every 8 x 8.
+    Eighth,
+    /// For every 4 x 4.
+    Quarter,
+}
+
+impl SideScale {
+    /// All, the coarsest first.
+    pub const ALL: [Self; 3] = [Self::Sixteenth, Self::Eighth, Self::Quarter];
+
+    /// Network px along a side of what one decision is about.
+    pub fn side_px(self) -> usize {
+        match self {
+            Self::Sixteenth => 16,
+            Self::Eighth => 8,
+            Self::Quarter => 4,
+        }
+    }
+
+    /// The validation figure that says what a mask of this scale counts.
+    pub fn weight_metric(self) -> String {
+        format!("val_weight_of_1_{}", self.side_px())
+    }
 }
 
 /// Which network, and how wide.

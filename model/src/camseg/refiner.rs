@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::CamsegConfig;
 use super::learner::normalized;
-use super::network::{NetworkConfig, SegmentationNetwork, variables};
+use super::network::{self, Answer, NetworkConfig, SegmentationNetwork, SideScale, variables};
 use crate::bag::feature_store::hex;
 use crate::registry::weights::{self, one_line};
 use crate::registry::{Manifest, ModelEntry, Provenance};
@@ -88,7 +88,7 @@ impl Refiner {
         Ok(Some(Self { network, description, device: device.clone() }))
     }
 
-    /// Lesion probability per pixel of an RGB image of `rows` x `columns`.
+    /// What an RGB image of `rows` x `columns` shows.
     ///
     /// # Errors
     /// If the device fails.
@@ -97,11 +97,35 @@ impl Refiner {
         rgb: &[u8],
         rows: usize,
         columns: usize,
-    ) -> candle_core::Result<Vec<f32>> {
+    ) -> candle_core::Result<Probabilities> {
         let pixels: Vec<f32> = normalized(rgb).collect();
         let images = Tensor::from_vec(pixels, (1, rows, columns, 3), &self.device)?;
-        candle_nn::ops::sigmoid(&self.network.apply(&images)?)?.flatten_all()?.to_vec1()
+        let Answer { logits, sides } = self.network.apply(&images)?;
+        let per_pixel = |logits: &Tensor| candle_nn::ops::sigmoid(logits)?.flatten_all()?.to_vec1();
+        let side = |it: &network::Side| {
+            let weight = f64::from(it.weight.get(0)?.to_scalar::<f32>()?);
+            Ok(Side { scale: it.scale, weight, probabilities: per_pixel(&it.logits)? })
+        };
+        let sides = sides.iter().map(side).collect::<candle_core::Result<_>>()?;
+        Ok(Probabilities { mask: per_pixel(&logits)?, sides })
     }
+}
+
+/// Lesion probabilities of the pixels of an image, row by row.
+#[derive(Debug)]
+pub(crate) struct Probabilities {
+    pub(crate) mask: Vec<f32>,
+    /// By the network's side masks, the coarsest first.
+    pub(crate) sides: Vec<Side>,
+}
+
+/// What a side mask says.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub(crate) scale: SideScale,
+    /// What it counts on this image, `0.0..=1.0`.
+    pub(crate) weight: f64,
+    pub(crate) probabilities: Vec<f32>,
 }
 
 /// Writes `model/` of the run: stage 1 as it was, and the refiner.
@@ -191,7 +215,9 @@ mod tests {
             RefinerDescription { weights_sha256: hex(&Sha256::digest(&bytes)), ..description() };
         write_json(&dir.path().join(DESCRIPTION), &right).unwrap();
         let refiner = Refiner::open(dir.path(), &Device::Cpu).unwrap().unwrap();
-        let p = refiner.probabilities(&[120; 3 * 20 * 17], 20, 17).unwrap();
+        let found = refiner.probabilities(&[120; 3 * 20 * 17], 20, 17).unwrap();
+        assert!(found.sides.is_empty());
+        let p = found.mask;
         assert!(p.len() == 340 && p.iter().all(|it| (0.0..=1.0).contains(it)));
     }
 }

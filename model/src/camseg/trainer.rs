@@ -7,7 +7,7 @@ use domain::progress::CancelToken;
 
 use super::CamsegConfig;
 use super::dataset::Dataset;
-use super::learner::{Learner, LossSums};
+use super::learner::{Learner, Look, LossSums};
 use crate::eval::pixels::Counts;
 use crate::registry::weights::Tensors;
 use crate::train::course::{Figures, Lesson, compute_error};
@@ -83,19 +83,25 @@ impl Lesson for Segmentation<'_> {
         epoch.is_multiple_of(self.config.validate_every)
     }
 
-    /// How well the network agrees with the masks cut from the validation heatmaps.
+    /// How well the network agrees with the masks cut from the validation heatmaps, and what its side masks count on average.
     fn examine(&self, cancel: &CancelToken) -> Result<Figures, TrainError> {
         let threshold = self.config.loss.mask_threshold as f32;
         let mut counts = Counts::default();
+        let mut figures = Figures::new();
         for tile in &self.dataset.val {
             cancel.check()?;
-            let lesion = self.learner.lesion(tile).map_err(compute_error)?;
+            let Look { lesion, weights } = self.learner.look(tile).map_err(compute_error)?;
+            for (scale, weight) in weights {
+                let share = weight / self.dataset.val.len() as f64;
+                *figures.entry(scale.weight_metric()).or_default() += share;
+            }
             let label: Vec<bool> = tile.label.iter().map(|it| threshold < it.to_f32()).collect();
             counts.add(Counts::of(lesion.into_iter(), &label));
         }
         let scores = counts.scores();
-        let named = [("val_label_miou", scores.miou), ("val_label_iou", scores.iou)];
-        Ok(named.map(|(name, value)| (name.to_owned(), value)).into())
+        let agreement = [("val_label_miou", scores.miou), ("val_label_iou", scores.iou)];
+        figures.extend(agreement.map(|(name, value)| (name.to_owned(), value)));
+        Ok(figures)
     }
 
     fn weights(&self) -> candle_core::Result<Tensors> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Result, Tensor, TensorId, Var, bail};
 
-use super::network::{Learned, SegmentationNetwork, Start, Weight, Weights, kaiming, var};
+use super::network::{Answer, SegmentationNetwork, Start, Weight, Weights, kaiming, var};
 use crate::nn::batch_norm::{EPSILON, Moments, batch_norm_relu};
 use crate::nn::conv3x3::{Conv3x3, Conv3x3OfTwo, conv3x3_rectified};
 use crate::nn::max_pool::{MaxPool2, max_pool2};
@@ -113,7 +113,7 @@ impl Unet {
 }
 
 impl SegmentationNetwork for Unet {
-    fn learn(&self, images: &Tensor) -> Result<Learned> {
+    fn learn(&self, images: &Tensor) -> Result<Answer> {
         let found = Arc::new(Mutex::new(Vec::new()));
         let chain = Lesson { unet: self.clone(), moments: Arc::clone(&found) };
         let parameters: Vec<&Tensor> = self.parameters().into_iter().map(Var::as_tensor).collect();
@@ -121,12 +121,12 @@ impl SegmentationNetwork for Unet {
         for (layer, moments) in found.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             layer.remember(&moments)?;
         }
-        Ok(Learned { logits: cropped(&logits, images)?, scales: Vec::new() })
+        Ok(Answer { logits: cropped(&logits, images)?, sides: Vec::new() })
     }
 
-    fn apply(&self, images: &Tensor) -> Result<Tensor> {
+    fn apply(&self, images: &Tensor) -> Result<Answer> {
         let logits = self.logits(&mut Trained, reflected(images, ALIGNMENT)?)?;
-        Ok(cropped(&logits, images)?.detach())
+        Ok(Answer { logits: cropped(&logits, images)?.detach(), sides: Vec::new() })
     }
 }
 
@@ -341,7 +341,7 @@ mod tests {
         let network = SMALL.build(&vars).unwrap();
         for (height, width) in [(1, 1), (16, 16), (17, 40)] {
             let x = normal(&[1, height, width, 3], 3).to_dtype(DType::F32).unwrap();
-            let logits = network.apply(&x).unwrap();
+            let logits = network.apply(&x).unwrap().logits;
             assert_eq!(logits.dims(), [1, height, width]);
             let logits: Vec<f32> = to_vec(&logits).unwrap();
             assert!(logits.iter().all(|it| it.is_finite()));

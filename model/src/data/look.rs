@@ -1,6 +1,5 @@
 //! One image of a labelled folder, opened and judged by itself.
 
-use domain::coords::LevelRect;
 use domain::progress::{CancelToken, Cancelled};
 use domain::scale::Mpp;
 use slide::Slide;
@@ -12,8 +11,8 @@ use crate::bag::BagConfig;
 use crate::bag::layout::BagLayout;
 use crate::bag::scale::ModelScale;
 
-/// Images are looked at from a level with about as many pixels a side, or fewer.
-const LOOK_SIDE_PX: f64 = 2048.0;
+/// Images are looked at from the coarsest level with as many pixels on its longer side.
+const LOOK_SIDE_PX: u32 = 2048;
 
 /// What an opened image tells about itself.
 #[derive(Clone, Debug)]
@@ -62,10 +61,7 @@ fn too_small(slide: &Slide, bag: &BagConfig) -> Option<String> {
 
 /// What is wrong with the pixels of the image, seen from afar: of a plain image all of them are read, of a slide those of a coarse level.
 fn damaged(slide: &Slide) -> Option<String> {
-    let longest = f64::from(slide.size().width.max(slide.size().height));
-    let index = slide.level_for(longest / LOOK_SIDE_PX);
-    let size = slide.levels().get(usize::from(index.0))?.size;
-    match slide.read_region(index, LevelRect { x: 0, y: 0, size }) {
+    match slide.read_whole(LOOK_SIDE_PX) {
         Ok(region) if region.damaged_tiles == 0 => None,
         Ok(_) => {
             Some("the file is damaged or cut short: not all of its pixels can be read".to_owned())

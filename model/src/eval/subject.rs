@@ -90,9 +90,5 @@ pub(super) fn whole(slide: &Slide) -> Result<Pixels, SlideError> {
 
 /// All of a level that is large enough to judge colors by.
 pub(super) fn colors(slide: &Slide) -> Result<Pixels, SlideError> {
-    let size = slide.size();
-    let longest = f64::from(size.width.max(size.height));
-    let index = slide.level_for(longest / f64::from(COLOR_SIDE_PX));
-    let size = slide.levels().get(usize::from(index.0)).map_or(size, |level| level.size);
-    Ok(slide.read_region(index, LevelRect { x: 0, y: 0, size })?.pixels)
+    Ok(slide.read_whole(COLOR_SIDE_PX)?.pixels)
 }

@@ -93,7 +93,8 @@ pub enum TrainEvent {
         /// Counted from 1.
         epoch: usize,
         /// `val_accuracy`, `val_auc` and the bounds of its 95 % interval, `val_auc_low` and `val_auc_high`, `val_loss`,
-        /// `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`; of a
+        /// `val_faithfulness`; of stage 2 `val_label_iou`, `val_label_miou`, and
+        /// what side masks count, `val_weight_of_1_16`, `val_weight_of_1_8`, `val_weight_of_1_4`; of a
         /// pre-training `val_loss`.
         name: String,
         /// The figure.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use egui::{Grid, RichText, Ui};
+use model::camseg::SideScale;
 use model::registry::Kept;
 use model::train::{StopReason, TrainReport};
 
@@ -56,6 +57,7 @@ pub(super) fn result_ui(
         ui,
         "Measured on the validation images, which also chose the epoch: images that took no part may do worse.",
     );
+    side_masks_ui(ui, report);
     faithfulness_ui(ui, report);
     keep_ui(ui, training, kept, commands);
 }
@@ -71,6 +73,18 @@ fn figures_ui(ui: &mut Ui, report: &TrainReport) {
             }
         }
     });
+}
+
+/// What the masks at coarser scales count, of a network that has them.
+fn side_masks_ui(ui: &mut Ui, report: &TrainReport) {
+    let weight = |scale: SideScale| {
+        let weight = report.metrics.get(&scale.weight_metric())?;
+        Some(format!("{:.0} % at 1/{} of the resolution", 100.0 * weight, scale.side_px()))
+    };
+    let weights: Vec<String> = SideScale::ALL.into_iter().filter_map(weight).collect();
+    if !weights.is_empty() {
+        weak(ui, &format!("Side masks count, on validation images: {}.", weights.join(", ")));
+    }
 }
 
 /// Labels can be learned without their places.

@@ -9,7 +9,6 @@ mod page;
 mod pdf;
 mod picture;
 
-use domain::coords::LevelRect;
 use domain::mask::BinaryMask;
 use domain::pixels::Pixels;
 
@@ -26,12 +25,7 @@ const THUMBNAIL_PX: u32 = 1200;
 /// # Errors
 /// If the slide cannot be read.
 pub fn thumbnail(slide: &Slide) -> Result<Pixels, SlideError> {
-    let size = slide.size();
-    let side = f64::from(size.width.max(size.height));
-    let index = slide.level_for((side / f64::from(THUMBNAIL_PX)).max(1.0));
-    let level = slide.levels().get(usize::from(index.0));
-    let size = level.map_or(size, |level| level.size);
-    Ok(slide.read_region(index, LevelRect { x: 0, y: 0, size })?.pixels)
+    Ok(slide.read_whole(THUMBNAIL_PX)?.pixels)
 }
 
 /// The page as a PDF; `origin` says where it comes from, for programs.

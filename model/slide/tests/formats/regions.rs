@@ -68,6 +68,17 @@ fn the_level_for_a_downsample_never_loses_detail() {
 }
 
 #[test]
+fn the_whole_slide_is_read_from_the_level_that_is_just_large_enough() {
+    let slide = demo_slide();
+    for (side_px, level) in [(1, 3), (700, 2), (742, 2), (1000, 1), (2967, 0), (1 << 20, 0)] {
+        assert_eq!(slide.level_of_side(side_px), LevelIndex(level), "{side_px}");
+    }
+    let region = slide.read_whole(700).unwrap();
+    assert_eq!(region.pixels.size(), slide.levels()[2].size);
+    assert!(region.pixels.rgba() == whole(&slide, 2).pixels.rgba());
+}
+
+#[test]
 fn many_threads_read_the_same_bytes() {
     let slide = demo_slide();
     let expected: Vec<u8> = whole(&demo_slide(), 0).pixels.into_rgba();

@@ -21,7 +21,7 @@ pub(crate) use skip_attention::SkipAttention;
 pub(crate) use ss2d::{Sizes, Ss2d, WaveletScanBlock};
 pub(crate) use wavelet_conv::WaveletConv;
 
-use super::network::{Learned, Scale, SegmentationNetwork, Weight, Weights, kaiming};
+use super::network::{Answer, SegmentationNetwork, Side, Weight, Weights, kaiming};
 use super::unet::reflected;
 use crate::nn::linear::Linear;
 use resolution::{PATCH, PatchEmbed};
@@ -163,14 +163,11 @@ pub(crate) struct VmamlUnet {
     scales: Scales,
 }
 
-/// The mask, and what else a network in training is held to.
+/// The answer, and the side masks at the size that they are decided at.
 pub(crate) struct Masks {
-    /// Logits `[b, h, w]`.
-    pub(crate) logits: Tensor,
-    /// The scales' own logits, the coarsest first.
-    pub(crate) sides: Vec<Tensor>,
-    /// The same at full size, `[b, h, w]`, each with its weight.
-    pub(crate) scales: Vec<Scale>,
+    pub(crate) answer: Answer,
+    /// Logits, the coarsest first.
+    pub(crate) decided: Vec<Tensor>,
 }
 
 impl VmamlUnet {
@@ -219,7 +216,7 @@ impl VmamlUnet {
         let padded = reflected(images, ALIGNMENT)?;
         let (_, padded_height, padded_width, _) = padded.dims4()?;
         let (mut x, skips) = self.encoded(&padded)?;
-        let mut sides = Vec::new();
+        let mut decided = Vec::new();
         for (i, blocks) in self.decode.iter().enumerate() {
             if 0 < i {
                 let attended = self.attend[STAGES - 1 - i].forward(&skips)?;
@@ -227,17 +224,17 @@ impl VmamlUnet {
             }
             x = through(blocks, x)?;
             if 0 < i {
-                sides.push(self.scales.side(i - 1, &x)?);
+                decided.push(self.scales.decide(i - 1, &x)?);
             }
         }
         let cropped =
             |logits: &Tensor| logits.narrow(1, 0, height)?.narrow(2, 0, width)?.contiguous();
         let logits = cropped(&self.last.forward(&self.last_up.forward(&x)?)?.squeeze(3)?)?;
-        let mut scales = self.scales.weighed(&sides, &skips, (padded_height, padded_width))?;
-        for scale in &mut scales {
-            scale.logits = cropped(&scale.logits)?;
+        let mut sides = self.scales.weighed(&decided, &skips, (padded_height, padded_width))?;
+        for side in &mut sides {
+            side.logits = cropped(&side.logits)?;
         }
-        Ok(Masks { logits, sides, scales })
+        Ok(Masks { answer: Answer { logits, sides }, decided })
     }
 
     /// The coarsest features, and those of the stages above, the finest first.
@@ -260,20 +257,25 @@ fn through(blocks: &[WaveletScanBlock], x: Tensor) -> Result<Tensor> {
 }
 
 impl SegmentationNetwork for VmamlUnet {
-    fn learn(&self, images: &Tensor) -> Result<Learned> {
-        let Masks { logits, scales, .. } = self.masks(images)?;
-        Ok(Learned { logits, scales })
+    fn learn(&self, images: &Tensor) -> Result<Answer> {
+        Ok(self.masks(images)?.answer)
     }
 
-    fn apply(&self, images: &Tensor) -> Result<Tensor> {
-        self.masks(images)?.logits.detach().contiguous()
+    fn apply(&self, images: &Tensor) -> Result<Answer> {
+        let Answer { logits, sides } = self.masks(images)?.answer;
+        let detached = |side: Side| Side {
+            scale: side.scale,
+            logits: side.logits.detach(),
+            weight: side.weight.detach(),
+        };
+        Ok(Answer { logits: logits.detach(), sides: sides.into_iter().map(detached).collect() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camseg::network::{NetworkConfig, variables};
+    use crate::camseg::network::{NetworkConfig, SideScale, variables};
     use crate::nn::storage::to_vec;
     use crate::testing::normal;
 
@@ -292,7 +294,7 @@ mod tests {
             let learned = network.learn(&x).unwrap();
             assert_eq!(learned.logits.dims(), [2, height, width]);
             let mut total = learned.logits.sqr().unwrap().sum_all().unwrap();
-            for Scale { logits, weight } in &learned.scales {
+            for Side { logits, weight, .. } in &learned.sides {
                 assert_eq!((logits.dims(), weight.dims()), (&[2, height, width][..], &[2][..]));
                 let part = logits.sqr().unwrap().mean((1, 2)).unwrap();
                 total = (total + (part * weight).unwrap().sum_all().unwrap()).unwrap();
@@ -312,8 +314,10 @@ mod tests {
         let list = NetworkConfig::Vmaml(config.clone()).first_weights(3).unwrap();
         let network = VmamlUnet::new(&config, &variables(&list).unwrap()).unwrap();
         let x = normal(&[1, 32, 32, 3], 4).to_dtype(DType::F32).unwrap();
-        let scales = network.masks(&x).unwrap().scales;
-        let weights: Vec<f32> = scales.iter().flat_map(|it| to_vec(&it.weight).unwrap()).collect();
+        let sides = network.apply(&x).unwrap().sides;
+        let scales: Vec<SideScale> = sides.iter().map(|it| it.scale).collect();
+        assert_eq!(scales, SideScale::ALL);
+        let weights: Vec<f32> = sides.iter().flat_map(|it| to_vec(&it.weight).unwrap()).collect();
         assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{weights:?}");
         assert!(weights.iter().all(|it| 0.1 <= *it), "{weights:?}");
     }

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 
 use super::kan::{KanConv, KanLinear};
 use super::resolution::bilinear;
-use crate::camseg::network::{Scale, Weights};
+use crate::camseg::network::{Side, SideScale, Weights};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 
@@ -64,7 +64,7 @@ impl Scales {
     }
 
     /// The mask of head `i` from a decoder stage `[b, h, w, d]`: logits `[b, h, w]`.
-    pub(super) fn side(&self, i: usize, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn decide(&self, i: usize, x: &Tensor) -> Result<Tensor> {
         let Head { norm, reduce, kan } = &self.heads[i];
         kan.forward(&reduce.forward(&norm.forward(x)?)?)?.squeeze(3)
     }
@@ -72,20 +72,20 @@ impl Scales {
     /// The masks at the size of the padded image, each with its weight.
     pub(super) fn weighed(
         &self,
-        sides: &[Tensor],
+        decided: &[Tensor],
         skips: &[Tensor],
         size: (usize, usize),
-    ) -> Result<Vec<Scale>> {
+    ) -> Result<Vec<Side>> {
         let mean = |skip: &Tensor| skip.flatten(1, 2)?.mean(1);
         let means = skips.iter().map(mean).collect::<Result<Vec<_>>>()?;
         let found = self.weigh.forward(&self.norm.forward(&Tensor::cat(&means, 1)?)?)?;
         let shares = candle_nn::ops::softmax(&found, 1)?;
         let even = self.floor / self.heads.len() as f64;
         let shares = shares.affine(1.0 - self.floor, even)?; // [b, 3]
-        let scale = |(i, side): (usize, &Tensor)| {
-            let logits = bilinear(&side.unsqueeze(3)?, size)?.squeeze(3)?;
-            Ok(Scale { logits, weight: shares.narrow(1, i, 1)?.squeeze(1)? })
+        let side = |(i, (decided, scale)): (usize, (&Tensor, SideScale))| {
+            let logits = bilinear(&decided.unsqueeze(3)?, size)?.squeeze(3)?;
+            Ok(Side { scale, logits, weight: shares.narrow(1, i, 1)?.squeeze(1)? })
         };
-        sides.iter().enumerate().map(scale).collect()
+        decided.iter().zip(SideScale::ALL).enumerate().map(side).collect()
     }
 }
