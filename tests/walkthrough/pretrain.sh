@@ -17,8 +17,8 @@ as_a_new_user :81
 export SLIDELIGHT_ENCODERS=$home/encoders
 
 # Where things are in the window at its first size, in the training panel where it opens.
-encoder_aim=(65 221) images_field=(270 360) panel=(300 500) start_button=(95 591)
-go_on_button=(100 214) add_button=(112 628) another_button=(106 202) heatmaps_aim=(65 131)
+encoder_aim=(65 250) images_field=(270 427) panel=(300 500) start_button=(95 591)
+go_on_button=(100 214) add_button=(118 594) another_button=(106 202) heatmaps_aim=(65 160)
 
 scroll_panel() {
   local _
@@ -72,10 +72,12 @@ pause 1
 picture 09-kept
 check "it lies in the user's folder" test -n "$(find "$SLIDELIGHT_ENCODERS" -name manifest.json)"
 scroll_panel 60 4
+mark
 click "${another_button[@]}"
-pause 1
+check "the folder is looked at again" wait_for_job check-folder 120
+scroll_panel 60 4
 click "${heatmaps_aim[@]}"
-pause 1
+pause 3
 scroll_panel 60 5
 picture 10-chosen
 stop_window
@@ -83,7 +85,7 @@ stop_window
 echo "== sizes"
 WINIT_X11_SCALE_FACTOR=2 start_window
 keys ctrl+t
-pause 0.6
+scroll_panel 60 4
 picture 11-double-scale
 stop_window
 

@@ -89,7 +89,7 @@ mod tests {
     fn tiles_are_found_in_a_picture_by_its_size() {
         let rows = |width, height| rows_of_tiles(PixelSize { width, height });
         assert_eq!(rows(296, 196), [0..96, 100..196]);
-        assert_eq!(rows(56, 16), [0..16]);
+        assert_eq!(rows(56, 16), vec![Range { start: 0, end: 16 }]);
         assert!(rows(0, 0).len() <= 1);
     }
 }

@@ -76,16 +76,22 @@ fn folder_field_ui(ui: &mut Ui, text: &str, needs_labels: bool, commands: &mut C
 /// How many files a pre-training learns from.
 fn sources_ui(ui: &mut Ui, sources: &SourceSurvey) {
     let SourceSurvey { n_train, n_val, n_slides, .. } = *sources;
-    let flat = sources.n_files() - n_slides;
-    let files = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
+    let files = |n: usize| counted(n, "file");
     ui.label(format!("{} to learn from, {} only looked at", files(n_train), files(n_val)));
+    let (slides, images) =
+        (counted(n_slides, "slide"), counted(sources.n_files() - n_slides, "plain image"));
     weak(
         ui,
         &format!(
-            "Of several magnifications: {n_slides}; patches of each are chosen by themselves. Of one: {flat}, from which they are \
-             chosen together."
+            "{slides} of several magnifications: patches of each are chosen by themselves. {images}: patches are chosen from all of \
+             them together."
         ),
     );
+}
+
+/// `1 slide`, `3 slides`.
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn findings_ui(ui: &mut Ui, findings: &[Finding]) {

@@ -11,6 +11,8 @@ use crate::ui::theme;
 
 /// A picture's tiles are laid out in so many columns.
 const COLUMNS: usize = 2;
+/// Width of the slider over epochs.
+const SLIDER_PT: f32 = 280.0;
 /// Points of a pixel at most: tiles are small.
 const LARGEST: f32 = 1.5;
 
@@ -47,7 +49,11 @@ fn epochs_ui(ui: &mut Ui, epochs: &[usize], wanted: usize, commands: &mut Comman
     let slider = Slider::new(&mut at, 0..=last)
         .custom_formatter(move |at, _| name(at).to_string())
         .text("After epoch");
-    let response = ui.add(slider).on_hover_text("Arrow keys go from picture to picture");
+    let row = ui.horizontal(|ui| {
+        ui.spacing_mut().slider_width = SLIDER_PT;
+        ui.add(slider).on_hover_text("Arrow keys go from picture to picture")
+    });
+    let response = row.inner;
     if let Some(epoch) = epochs.get(at).filter(|_| response.changed()) {
         commands.push(EncoderCommand::ShowPicture(*epoch));
     }

@@ -42,7 +42,9 @@ pub(super) fn result_ui(
     section_title(ui, "Result");
     if run.stage == Stage::Pretraining {
         weak(ui, &format!("The encoder is from the last of {} epochs.", report.n_epochs));
-        figures_ui(ui, report);
+        if let Some(error) = figure(report, "val_loss") {
+            ui.label(format!("Error of hidden patches in files that were only looked at: {error}"));
+        }
         weak(ui, OF_ENCODERS);
         keep_encoder_ui(ui, &state.training, &state.models, commands);
         return;
