@@ -21,7 +21,7 @@ mkdir "$home/slides"
 cp "$image" "$slide"
 
 # Where things are in the window at its first size, in the training panel where it opens.
-images_field=(270 194) panel=(300 400) start_button=(95 591) name_field=(380 475) title_field=(380 505)
+images_field=(270 351) panel=(300 400) start_button=(95 591) name_field=(380 475) title_field=(380 505)
 add_button=(112 628) close_panel=(621 78) another_button=(106 202) go_on_button=(100 214)
 
 scroll_panel() {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use model::train::Stage;
+
 use crate::command::{Effect, stop};
 use crate::state::State;
 use crate::state::comparing::Rival;
@@ -68,7 +70,7 @@ fn show(state: &mut State) {
 
 /// The folder of the run in the training panel, once it has a model.
 pub(crate) fn finished_run(state: &State) -> Option<&Path> {
-    let run = state.training.run.as_ref()?;
+    let run = state.training.run.as_ref().filter(|run| run.stage != Stage::Pretraining)?;
     run.report().map(|_| run.dir.as_path())
 }
 

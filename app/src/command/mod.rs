@@ -25,6 +25,7 @@ mod window;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use ::model::encoder::own::EncoderNote;
 use ::model::registry::{InstallNote, ModelEntry};
 use ::review::Entry;
 use domain::annotation::AnnotationId;
@@ -45,7 +46,10 @@ pub(crate) use overlay::OverlayCommand;
 pub(crate) use queue::QueueCommand;
 pub(crate) use review::ReviewCommand;
 pub(crate) use sending::{SendingCommand, why_not_send};
-pub(crate) use training::{TrainingCommand, chosen_plan, preview, train_as_command};
+pub(crate) use training::{
+    EncoderCommand, TrainingCommand, chosen_plan, measure_pace, missing_picture, preview,
+    train_as_command,
+};
 pub(crate) use view::ViewCommand;
 pub(crate) use window::WindowCommand;
 
@@ -151,6 +155,16 @@ pub(crate) enum Effect {
     Promote {
         model_dir: PathBuf,
         note: Box<InstallNote>,
+    },
+    /// Read what an encoder in training made of hidden patches.
+    ReadReconstruction {
+        run_dir: PathBuf,
+        epoch: usize,
+    },
+    /// Make the encoder of a run one of the list.
+    KeepEncoder {
+        model_dir: PathBuf,
+        note: Box<EncoderNote>,
     },
     CancelJob(JobId),
     SaveSession,
@@ -263,6 +277,12 @@ impl From<SendingCommand> for Command {
 impl From<TrainingCommand> for Command {
     fn from(command: TrainingCommand) -> Self {
         Self::Training(command)
+    }
+}
+
+impl From<EncoderCommand> for Command {
+    fn from(command: EncoderCommand) -> Self {
+        Self::Training(TrainingCommand::Encoder(command))
     }
 }
 

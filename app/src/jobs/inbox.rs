@@ -1,18 +1,17 @@
 //! What jobs bring, into the state. With [`crate::command`] the only place that writes it.
 
+mod training;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::data::check::FolderSurvey;
-use model::registry::{InstallNote, ModelEntry};
-use model::train::{TrainReport, WrittenRun};
 use slide::Slide;
 
 use super::journal::Kept;
 use super::pick::Picked;
 use super::{JobEvent, Outcome, send};
-use crate::command::{Effect, FileCommand, TrainingCommand, chosen_plan, lesion, preview, review};
+use crate::command::{Effect, FileCommand, TrainingCommand, lesion, review};
 use crate::state::State;
 use crate::state::comparing::Compared;
 use crate::state::comparison::{Comparison, ComparisonWay};
@@ -23,10 +22,6 @@ use crate::state::layer::{Layer, LayerKind};
 use crate::state::lens::BandFigures;
 use crate::state::overlay::SlideResult;
 use crate::state::review::Keeping;
-use crate::state::training::TrainingNews;
-use crate::state::training::examined::Examined;
-use crate::state::training::plan::Aim;
-use crate::state::training::run_view::{RunView, Standing};
 use crate::state::view::{Associated, SlideFacts};
 
 const NO_FILE_DIALOG: &str = "This system offers no file dialog: type the file's path";
@@ -43,7 +38,7 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
             }
         }
         JobEvent::Memory(memory) => state.training.memory = Some(memory),
-        JobEvent::Training(news) => return training_news(state, *news),
+        JobEvent::Training(news) => return training::news(state, *news),
         JobEvent::Cancelled(id) => {
             ended_early(state, id);
         }
@@ -59,17 +54,6 @@ pub(crate) fn receive(state: &mut State, event: JobEvent) -> Vec<Effect> {
         }
     }
     Vec::new()
-}
-
-/// A training that never began is not offered as an unfinished one.
-fn training_news(state: &mut State, news: TrainingNews) -> Vec<Effect> {
-    let is_refused = matches!(news, TrainingNews::Refused);
-    state.training.take(news);
-    if !is_refused {
-        return Vec::new();
-    }
-    state.session.training = None;
-    vec![Effect::SaveSession]
 }
 
 /// A training that is named again at every epoch goes on counting.
@@ -130,7 +114,10 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             let listed: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
             state.notices.done(format!("Exported:\n{}", listed.join("\n")));
         }
-        Outcome::ModelsListed(survey) => state.models.take(survey),
+        Outcome::ModelsListed { models, encoders } => {
+            state.models.take(models);
+            state.models.encoders = encoders;
+        }
         Outcome::ModelsChanged { words, chosen } => return models_changed(state, words, chosen),
         Outcome::Compared(found) => compared(state, found),
         Outcome::ComparedFolderPicked(picked) => compared_folder_picked(state, picked),
@@ -154,16 +141,7 @@ fn finish(state: &mut State, outcome: Outcome) -> Vec<Effect> {
             return dropped(state, path, is_labelled_folder);
         }
         Outcome::RunPicked(picked) => return run_picked(state, picked),
-        Outcome::FolderChecked { folder, survey, run_dir } => {
-            return folder_checked(state, &folder, survey, run_dir);
-        }
-        Outcome::PreviewRead { survey, page, seen } => {
-            state.training.take_preview(&survey, page, seen);
-        }
-        Outcome::PaceMeasured { survey, pace } => state.training.take_pace(&survey, pace),
-        Outcome::Trained { report, examined } => return trained(state, report, examined),
-        Outcome::RunOpened { dir, run, examined } => run_opened(state, dir, run, examined),
-        Outcome::Promoted(entry) => return promoted(state, &entry),
+        Outcome::Training(outcome) => return training::finish(state, *outcome),
         Outcome::SessionSaved => {}
     }
     Vec::new()
@@ -351,79 +329,13 @@ fn path_of(state: &mut State, picked: Picked, without_dialog: &str) -> Option<Pa
     }
 }
 
-/// What was found in a folder that is no longer meant is dropped.
-fn folder_checked(
-    state: &mut State,
-    folder: &Path,
-    survey: FolderSurvey,
-    run_dir: Option<PathBuf>,
-) -> Vec<Effect> {
-    let training = &mut state.training;
-    if training.plan.folder != folder || training.folder_text.trim() != folder.to_string_lossy() {
-        return Vec::new();
-    }
-    if let Some(run_dir) = run_dir.filter(|_| training.run_text.trim().is_empty()) {
-        training.run_text = run_dir.display().to_string();
-    }
-    let is_measured = training.plan.aim != Aim::Masks && survey.can_train(true);
-    training.survey = Some(Arc::new(survey));
-    training.pace = None;
-    let mut effects = preview(state);
-    effects.extend(is_measured.then(|| Effect::MeasurePace(Box::new(chosen_plan(state)))));
-    effects
-}
-
-fn trained(state: &mut State, report: TrainReport, examined: Option<Arc<Examined>>) -> Vec<Effect> {
-    let training = &mut state.training;
-    let n = training.survey.as_ref().map(|survey| survey.images.len());
-    let trained_on = n.map_or(String::new(), |n| {
-        let folder = training.plan.folder.file_name().unwrap_or_default();
-        format!("{n} labelled images of {}", folder.to_string_lossy())
-    });
-    if let Some(view) = &mut training.run {
-        view.standing = Standing::Finished(Box::new(report));
-        view.examined = examined;
-        training.note = InstallNote { trained_on, ..proposed_note(view) };
-    }
-    training.is_open = true;
-    state.session.training = None;
-    vec![Effect::SaveSession]
-}
-
-fn run_opened(state: &mut State, dir: PathBuf, run: WrittenRun, examined: Option<Arc<Examined>>) {
-    if state.training.is_under_way() {
-        return;
-    }
-    let standing = run.report.map_or(Standing::Stopped, |it| Standing::Finished(Box::new(it)));
-    let mut view = RunView::new(dir, run.stage, run.epochs, standing);
-    view.examined = examined;
-    run.events.iter().for_each(|event| view.take(event));
-    state.training.promoted = None;
-    state.training.note = proposed_note(&view);
-    state.training.run = Some(view);
-}
-
-/// A kept model is called after its run until someone says otherwise.
-fn proposed_note(view: &RunView) -> InstallNote {
-    let name = view.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let proposal = view.examined.as_ref().map(|it| it.proposal.clone());
-    InstallNote { name, ..proposal.unwrap_or_default() }
-}
-
-/// The model that a run became is in the list and chosen.
-fn promoted(state: &mut State, entry: &ModelEntry) -> Vec<Effect> {
-    let name = entry.manifest.name.clone();
-    state.models.selected = Some(name.clone());
-    state.training.promoted = Some(name);
-    vec![Effect::ListModels]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::{QueueCommand, samples};
     use crate::state::image_queue::{ImageList, ImageQueue, Origin, Stop};
     use crate::state::layer::Readout;
+    use crate::state::training::run_view::Standing;
     use crate::state::training::samples as samples_of_training;
 
     fn running(kind: JobKind) -> RunningJob {
@@ -513,49 +425,6 @@ mod tests {
         let picked = Box::new(Outcome::SlidePicked(Picked::NoDialog));
         receive(&mut state, JobEvent::Done(JobId(1), picked));
         assert_eq!(state.dialogs.open, Dialog::OpenPath);
-    }
-
-    fn checked(state: &mut State, folder: &str) -> Vec<Effect> {
-        let survey = FolderSurvey::clone(samples_of_training::training().survey.as_ref().unwrap());
-        let folder = PathBuf::from(folder);
-        finish(state, Outcome::FolderChecked { folder, survey, run_dir: Some("/runs/a-1".into()) })
-    }
-
-    #[test]
-    fn a_check_of_a_folder_that_is_no_longer_meant_is_dropped() {
-        let mut state = samples::state();
-        state.training.plan.folder = "/new".into();
-        state.training.folder_text = "/new".to_owned();
-        assert!(checked(&mut state, "/old").is_empty());
-        assert!(state.training.survey.is_none());
-        let effects = checked(&mut state, "/new");
-        assert!(matches!(effects[..], [Effect::PreviewBags(_), Effect::MeasurePace(_)]));
-        assert_eq!(state.training.run_text, "/runs/a-1");
-    }
-
-    #[test]
-    fn a_finished_training_is_no_longer_remembered_and_its_model_is_chosen() {
-        let mut state = State { training: samples_of_training::training(), ..samples::state() };
-        state.training.run = Some(samples_of_training::run(Standing::Running));
-        state.session.training = Some(state.training.plan.clone());
-        let report = samples_of_training::report();
-        let effects = finish(&mut state, Outcome::Trained { report, examined: None });
-        assert!(matches!(effects[..], [Effect::SaveSession]));
-        assert_eq!(state.session.training, None);
-        assert_eq!(state.training.note.name, "data-1");
-        let effects = finish(&mut state, Outcome::Promoted(samples::model("mine")));
-        assert!(matches!(effects[..], [Effect::ListModels]));
-        assert_eq!(state.models.selected.as_deref(), Some("mine"));
-    }
-
-    #[test]
-    fn a_training_that_was_refused_is_not_remembered() {
-        let mut state = State { training: samples_of_training::training(), ..samples::state() };
-        state.training.run = Some(samples_of_training::run(Standing::Running));
-        state.session.training = Some(state.training.plan.clone());
-        let effects = receive(&mut state, JobEvent::Training(Box::new(TrainingNews::Refused)));
-        assert!(matches!(effects[..], [Effect::SaveSession]));
-        assert!(state.session.training.is_none() && state.training.run.is_none());
     }
 
     #[test]

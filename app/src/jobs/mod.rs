@@ -20,6 +20,7 @@ mod part;
 mod pick;
 mod preview_bags;
 mod read_layers;
+mod read_reconstruction;
 mod read_spectrum;
 mod reshape;
 pub(crate) mod runner;
@@ -27,6 +28,7 @@ mod send;
 pub(crate) mod session_file;
 pub(crate) mod split_field;
 mod train;
+mod training_outcome;
 mod written_run;
 
 use std::path::PathBuf;
@@ -35,12 +37,11 @@ use std::sync::Arc;
 use domain::annotation::AnnotationId;
 use domain::coords::Level0Rect;
 use domain::heatmap::Heatmap;
-use model::data::check::FolderSurvey;
 use model::data::corrected::Sent;
+use model::encoder::EncoderEntry;
 use model::lens::radial_spectrum::RadialSpectrum;
 use model::memory::MemoryUse;
-use model::registry::{ModelEntry, Survey};
-use model::train::{Pace, TrainReport, WrittenRun};
+use model::registry::Survey;
 use review::Edit;
 use slide::Slide;
 
@@ -56,10 +57,9 @@ use crate::state::overlay::SlideResult;
 use crate::state::picture::Picture;
 use crate::state::tour::Tour;
 use crate::state::training::TrainingNews;
-use crate::state::training::examined::Examined;
-use crate::state::training::preview::SeenImage;
 use crate::state::view::SlideFacts;
 use runner::Runner;
+pub(crate) use training_outcome::TrainingOutcome;
 
 /// What a job says to the window.
 #[derive(Debug)]
@@ -144,7 +144,10 @@ pub(crate) enum Outcome {
     Exported(Vec<PathBuf>),
     /// The corrected mask that a labelled folder was given.
     Sent(Sent),
-    ModelsListed(Survey),
+    ModelsListed {
+        models: Survey,
+        encoders: Vec<EncoderEntry>,
+    },
     ComparedFolderPicked(pick::Picked),
     Compared(Arc<Compared>),
     /// What was done, and the model to choose, if any.
@@ -164,34 +167,8 @@ pub(crate) enum Outcome {
         is_labelled_folder: bool,
     },
     RunPicked(pick::Picked),
-    /// What a check of a labelled folder found, and a free run folder.
-    FolderChecked {
-        folder: PathBuf,
-        survey: FolderSurvey,
-        run_dir: Option<PathBuf>,
-    },
-    /// A page of the preview of a checked folder.
-    PreviewRead {
-        survey: Arc<FolderSurvey>,
-        page: usize,
-        seen: Vec<SeenImage>,
-    },
-    /// How long trainings on a checked folder take, if that could be measured.
-    PaceMeasured {
-        survey: Arc<FolderSurvey>,
-        pace: Option<Pace>,
-    },
-    Trained {
-        report: TrainReport,
-        examined: Option<Arc<Examined>>,
-    },
-    RunOpened {
-        dir: PathBuf,
-        run: WrittenRun,
-        examined: Option<Arc<Examined>>,
-    },
-    /// The model that a run became.
-    Promoted(ModelEntry),
+    /// Of a job around a training.
+    Training(Box<TrainingOutcome>),
     SessionSaved,
 }
 
@@ -256,6 +233,12 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
         Effect::Promote { model_dir, note } => {
             written_run::start_promote(model_dir, *note, state, runner);
         }
+        Effect::ReadReconstruction { run_dir, epoch } => {
+            read_reconstruction::start(run_dir, epoch, state, runner);
+        }
+        Effect::KeepEncoder { model_dir, note } => {
+            written_run::start_keep_encoder(model_dir, *note, state, runner);
+        }
         Effect::CancelJob(id) => runner.cancel(id),
         Effect::SaveSession => session_file::start_save(state, runner),
         Effect::Quit => runner.close_window(),
@@ -264,6 +247,7 @@ pub(crate) fn perform(effect: Effect, state: &mut State, runner: &mut Runner) {
 
 fn list_models(state: &mut State, runner: &mut Runner) {
     runner.start(state, JobKind::Silent, "list-models", String::new(), |_progress, _cancel| {
-        Ok(Outcome::ModelsListed(model::registry::survey()))
+        let encoders = model::encoder::list();
+        Ok(Outcome::ModelsListed { models: model::registry::survey(), encoders })
     });
 }

@@ -12,7 +12,7 @@ use slide::{Region, Slide};
 
 use super::check_folder::bag_of;
 use super::runner::Runner;
-use super::{JobError, Outcome};
+use super::{JobError, TrainingOutcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::picture::Picture;
@@ -41,7 +41,7 @@ pub(super) fn start(plan: Plan, state: &mut State, runner: &mut Runner) {
             };
             seen.push(SeenImage { image, bags });
         }
-        Ok(Outcome::PreviewRead { survey, page, seen })
+        Ok(TrainingOutcome::PreviewRead { survey, page, seen }.into())
     });
 }
 

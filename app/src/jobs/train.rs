@@ -13,12 +13,13 @@ use model::train::{
     EpochLook, Stage, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, Watched,
     WrittenRun, train,
 };
+use model::wise::{PretrainJob, pretrain};
 use slide::Slide;
 
-use super::check_folder::chosen_model;
+use super::check_folder::{beginning, chosen_model};
 use super::examine::examined;
 use super::runner::{Runner, Teller};
-use super::{JobError, JobEvent, Outcome};
+use super::{JobError, JobEvent, Outcome, TrainingOutcome};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::TrainingNews;
@@ -61,8 +62,9 @@ impl Work<'_> {
         let mut last = None;
         for stage in self.plan.aim.stages() {
             let reached = match stage {
-                Stage::Fmamil => self.heatmaps(model.as_ref()),
+                Stage::Fmamil => self.heatmaps(),
                 Stage::Camseg => self.masks(model.as_ref()),
+                Stage::Pretraining => self.encoder(),
             };
             let report = reached.map_err(|error| self.ended(&error, last.is_none()))?;
             if self.plan.aim == Aim::Both {
@@ -72,14 +74,20 @@ impl Work<'_> {
             last = Some((report, *stage));
         }
         let (report, stage) = last.ok_or_else(|| self.failed(&"there was nothing to train"))?;
-        let written = WrittenRun::read(&self.plan.dir_of(stage));
-        let examined = written.ok().as_ref().and_then(examined);
-        Ok(Outcome::Trained { report, examined })
+        let written = WrittenRun::read(&self.plan.dir_of(stage)).ok();
+        let examined = written.as_ref().and_then(examined);
+        Ok(TrainingOutcome::Trained {
+            report,
+            examined,
+            encoder: written.and_then(|it| it.encoder),
+        }
+        .into())
     }
 
-    fn heatmaps(&self, start_from: Option<&ModelEntry>) -> Result<TrainReport, TrainError> {
+    fn heatmaps(&self) -> Result<TrainReport, TrainError> {
         let run_dir = self.plan.dir_of(Stage::Fmamil);
-        let config = self.plan.stage_1(start_from).map_err(TrainError::Config)?;
+        let config = beginning(self.plan).and_then(|it| self.plan.stage_1(&it));
+        let config = config.map_err(TrainError::Config)?;
         let n_epochs = config.epochs;
         let is_begun = self.begins(Stage::Fmamil, &run_dir, n_epochs);
         let painter = self.watched.as_ref().map(|(slide, _)| Painter::new(slide));
@@ -122,6 +130,20 @@ impl Work<'_> {
             resume: self.is_resumed,
         };
         train_camseg(&job, &mut |event| self.say(event), self.control())
+    }
+
+    fn encoder(&self) -> Result<TrainReport, TrainError> {
+        let run_dir = self.plan.dir_of(Stage::Pretraining);
+        let config = self.plan.pretraining().map_err(TrainError::Config)?;
+        let is_begun = self.begins(Stage::Pretraining, &run_dir, config.epochs);
+        let job = PretrainJob {
+            folder: &self.plan.folder,
+            run_dir: &run_dir,
+            config: (!is_begun).then_some(config),
+            device: DeviceChoice::Auto,
+            resume: self.is_resumed,
+        };
+        pretrain(&job, &mut |event| self.say(event), self.control())
     }
 
     fn control(&self) -> TrainControl<'_> {

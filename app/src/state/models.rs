@@ -1,7 +1,8 @@
-//! Which models there are, which one is chosen, and what is being done about them.
+//! Which models and encoders there are, which model is chosen, and what is being done about them.
 
 use std::collections::BTreeMap;
 
+use model::encoder::EncoderEntry;
 use model::registry::{Kept, ModelEntry, Survey};
 
 /// The list of models.
@@ -11,6 +12,8 @@ pub(crate) struct ModelsState {
     pub(crate) entries: Option<Vec<ModelEntry>>,
     /// Folders that hold no usable model, one sentence each.
     pub(crate) problems: Vec<String>,
+    /// What can describe patches, shipped encoders first; empty until the folders were read.
+    pub(crate) encoders: Vec<EncoderEntry>,
     /// What can be done about those of the user, by name.
     pub(crate) kept: BTreeMap<String, Kept>,
     /// Name of the chosen model.
@@ -68,6 +71,11 @@ impl ModelsState {
     /// The model of that name.
     pub(crate) fn named(&self, name: &str) -> Option<&ModelEntry> {
         self.entries.as_deref()?.iter().find(|entry| entry.manifest.name == name)
+    }
+
+    /// The encoder of that name.
+    pub(crate) fn encoder(&self, name: &str) -> Option<&EncoderEntry> {
+        self.encoders.iter().find(|encoder| encoder.name == name)
     }
 
     /// Takes what a look into the model folders found.

@@ -217,6 +217,9 @@ pub(crate) struct PretrainArgs {
     /// Folder of this training; made if missing
     #[arg(long, value_name = "RUN")]
     pub(crate) out: PathBuf,
+    /// How much time the pre-training is given; without it as much as with `thorough`
+    #[arg(long, value_enum)]
+    pub(crate) preset: Option<PresetArg>,
     /// Name of the encoder; with `add` it is listed under it
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -562,11 +565,11 @@ pub(crate) enum SplitArg {
 /// How much time a training is given.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum PresetArg {
-    /// Few epochs: can the labels be learned at all?
+    /// Few epochs: does it learn at all?
     Quick,
-    /// The settings of the shipped model
+    /// As long as the shipped model was trained; 100 epochs of an encoder
     Balanced,
-    /// Many epochs, further attempts
+    /// Many epochs, further attempts at a model
     Thorough,
 }
 

@@ -158,6 +158,15 @@ pub fn list() -> Vec<EncoderEntry> {
     shipped.chain(own).collect()
 }
 
+/// The encoder of that name in the [`list`].
+///
+/// # Errors
+/// If there is none.
+pub fn named(name: &str) -> Result<EncoderEntry, EncoderError> {
+    let found = list().into_iter().find(|it| it.name == name);
+    found.ok_or_else(|| EncoderError::Unknown { name: name.to_owned(), known: known() })
+}
+
 /// Names of all encoders, for an error's text.
 fn known() -> String {
     list().into_iter().map(|it| it.name).collect::<Vec<_>>().join(", ")

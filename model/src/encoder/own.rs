@@ -50,6 +50,53 @@ pub struct EncoderManifest {
     pub metrics: BTreeMap<String, f64>,
 }
 
+/// What its maker says about an encoder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderNote {
+    /// Short name, as typed after `--encoder`.
+    pub name: String,
+    /// Readable title.
+    pub title: String,
+    /// Organ, stain, magnification, source.
+    pub trained_on: String,
+    /// Licence and attribution of data and weights.
+    pub licence: String,
+}
+
+impl Default for EncoderNote {
+    fn default() -> Self {
+        Self {
+            name: "my-encoder".to_owned(),
+            title: "My encoder".to_owned(),
+            trained_on: "not stated".to_owned(),
+            licence: "not stated".to_owned(),
+        }
+    }
+}
+
+impl EncoderNote {
+    /// Says why no encoder can be called so, if none can.
+    pub fn problem(&self) -> Option<String> {
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+        let name = &self.name;
+        let is_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain);
+        (!is_name).then(|| format!("expected a name of letters, digits, - _ and ., found `{name}`"))
+    }
+}
+
+impl EncoderManifest {
+    /// What its maker says about it.
+    pub fn note(&self) -> EncoderNote {
+        let Self { name, title, trained_on, licence, .. } = self.clone();
+        EncoderNote { name, title, trained_on, licence }
+    }
+
+    fn with(self, EncoderNote { name, title, trained_on, licence }: EncoderNote) -> Self {
+        Self { name, title, trained_on, licence, ..self }
+    }
+}
+
 /// An encoder's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnEncoder {
@@ -73,7 +120,7 @@ impl OwnEncoder {
         }
         let manifest: EncoderManifest = serde_json::from_slice(&std::fs::read(&path)?)
             .map_err(|error| unusable(format!("{MANIFEST}: {error}")))?;
-        let EncoderManifest { schema, name, architecture, .. } = &manifest;
+        let EncoderManifest { schema, architecture, .. } = &manifest;
         if *schema != SCHEMA {
             return Err(unusable(format!(
                 "expected a manifest of schema {SCHEMA}, found {schema}"
@@ -82,11 +129,10 @@ impl OwnEncoder {
         if architecture != ARCHITECTURE {
             return Err(EncoderError::Architecture(architecture.clone()));
         }
-        if !is_plain(name) {
-            let expected = "expected a name of letters, digits, - _ and .";
-            return Err(unusable(format!("{expected}, found `{name}`")));
+        match manifest.note().problem() {
+            Some(problem) => Err(unusable(problem)),
+            None => Ok(Self { dir: dir.to_owned(), manifest }),
         }
-        Ok(Self { dir: dir.to_owned(), manifest })
     }
 
     /// Reads the network.
@@ -104,11 +150,6 @@ impl OwnEncoder {
         }
         Ok(Arc::new(FrozenEncoder::parse(&self.manifest.name, &file)?))
     }
-}
-
-fn is_plain(name: &str) -> bool {
-    let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
 }
 
 /// Every usable encoder of the user's folder, by name; others are logged and left out.
@@ -138,20 +179,30 @@ pub fn find(name: &str) -> Option<OwnEncoder> {
     if is_shipped { None } else { survey().into_iter().find(|it| it.manifest.name == name) }
 }
 
-/// Copies the encoder's folder `from` into the user's; it is listed from then on.
+/// Copies the encoder's folder `from` into the user's, under what `note` says about it, or else what it says itself; it is
+/// listed from then on.
 ///
 /// # Errors
 /// If its name is taken, `from` is no whole encoder, or the folder cannot be written: then nothing is left there.
-pub fn install(from: &Path) -> Result<OwnEncoder, EncoderError> {
+pub fn install(from: &Path, note: Option<EncoderNote>) -> Result<OwnEncoder, EncoderError> {
     let folder = user_folder()
         .ok_or_else(|| EncoderError::Folder("this system has no folder for it".to_owned()))?;
-    install_into(&folder, from)
+    install_into(&folder, from, note)
 }
 
-fn install_into(folder: &Path, from: &Path) -> Result<OwnEncoder, EncoderError> {
+fn install_into(
+    folder: &Path,
+    from: &Path,
+    note: Option<EncoderNote>,
+) -> Result<OwnEncoder, EncoderError> {
     let own = OwnEncoder::open(from)?;
     own.load()?;
-    let name = &own.manifest.name;
+    let note = note.unwrap_or_else(|| own.manifest.note());
+    if let Some(problem) = note.problem() {
+        return Err(EncoderError::Folder(problem));
+    }
+    let manifest = own.manifest.with(note);
+    let name = &manifest.name;
     let dir = folder.join(name);
     if dir.exists() || SHIPPED.iter().any(|it| it.name == name) {
         let problem = format!("there is an encoder `{name}` already; choose another name");
@@ -159,9 +210,10 @@ fn install_into(folder: &Path, from: &Path) -> Result<OwnEncoder, EncoderError> 
     }
     std::fs::create_dir_all(folder)?;
     let aside = tempfile::Builder::new().prefix(".half-written-").tempdir_in(folder)?;
-    for file in [MANIFEST, WEIGHTS] {
-        std::fs::copy(from.join(file), aside.path().join(file))?;
-    }
+    std::fs::copy(from.join(WEIGHTS), aside.path().join(WEIGHTS))?;
+    let text = serde_json::to_vec_pretty(&manifest)
+        .map_err(|error| EncoderError::Folder(format!("{MANIFEST}: {error}")))?;
+    std::fs::write(aside.path().join(MANIFEST), text)?;
     std::fs::rename(aside.path(), &dir)?;
     OwnEncoder::open(&dir)
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::adamw::AdamWConfig;
 use crate::bag::BagConfig;
 use crate::data::folder::FolderUse;
-use crate::encoder::{EncoderError, list};
+use crate::encoder::EncoderEntry;
 use crate::fmamil::{FmamilConfig, Grid};
 use crate::loss::mil::LossConfig;
 use crate::mil::NetworkConfig;
@@ -171,19 +171,12 @@ impl TrainConfig {
         Ok(config)
     }
 
-    /// These settings with the patches described by another encoder, as [`crate::encoder::list`] names it.
-    ///
-    /// # Errors
-    /// If there is none of that name.
-    pub fn with_encoder(mut self, name: &str) -> Result<Self, EncoderError> {
-        let Some(encoder) = list().into_iter().find(|it| it.name == name) else {
-            let known: Vec<String> = list().into_iter().map(|it| it.name).collect();
-            return Err(EncoderError::Unknown { name: name.to_owned(), known: known.join(", ") });
-        };
+    /// These settings with the patches described by another encoder.
+    pub fn described_by(mut self, encoder: &EncoderEntry) -> Self {
         let input_px = encoder.input_px.unwrap_or(self.model.encoder.input_px);
-        self.model.encoder = EncoderConfig { name: encoder.name, input_px };
+        self.model.encoder = EncoderConfig { name: encoder.name.clone(), input_px };
         self.model.network.describe_by(encoder.feature_dim);
-        Ok(self)
+        self
     }
 
     /// These settings with the learning rate of fine-tuning.

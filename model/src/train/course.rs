@@ -42,12 +42,12 @@ pub(crate) trait Lesson {
     /// If the device fails or the work was cancelled.
     fn examine(&self, cancel: &CancelToken) -> Result<Figures, TrainError>;
 
-    /// Leaves pictures of the epoch in the run folder.
+    /// Leaves a picture of the epoch in the run folder, where one is due. Whether it did.
     ///
     /// # Errors
-    /// If they cannot be made or written.
-    fn illustrate(&self, _epoch: usize, _run: &Path) -> Result<(), TrainError> {
-        Ok(())
+    /// If it cannot be made or written.
+    fn illustrate(&self, _epoch: usize, _run: &Path) -> Result<bool, TrainError> {
+        Ok(false)
     }
 
     /// All weights, copied to main memory.
@@ -200,7 +200,9 @@ impl<'a, L: Lesson> Course<'a, L> {
                 self.emit(TrainEvent::Metric { epoch, name, value })?;
             }
         }
-        self.lesson.illustrate(epoch, self.folder.dir())?;
+        if self.lesson.illustrate(epoch, self.folder.dir())? {
+            self.emit(TrainEvent::Pictured { epoch })?;
+        }
         let weights = self.lesson.weights().map_err(compute_error)?;
         self.folder.checkpoint(epoch, &weights, is_last)?;
         self.emit(TrainEvent::Checkpoint { epoch, is_best: is_last })?;

@@ -1,5 +1,5 @@
 //! What a training says while it runs, in this order: `Warning`s about the folder, `Started`, then per epoch
-//! `Step`s, one `Epoch`, its `Metric`s and a `Checkpoint`; `Restarted` before the epochs of a further attempt; last
+//! `Step`s, one `Epoch`, its `Metric`s, a `Pictured` where there is a picture, and a `Checkpoint`; `Restarted` before the epochs of a further attempt; last
 //! `Stopped`. A continued training says `Resumed` instead of what it has said before. The same lines make up
 //! `events.jsonl`, from which the lines after the last checkpoint are cut when a run is continued.
 
@@ -99,6 +99,11 @@ pub enum TrainEvent {
         name: String,
         /// The figure.
         value: f64,
+    },
+    /// A pre-training left a picture of what it makes of hidden patches.
+    Pictured {
+        /// Counted from 1.
+        epoch: usize,
     },
     /// The state of this epoch was written.
     Checkpoint {

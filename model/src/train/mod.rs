@@ -70,8 +70,8 @@ pub enum TrainError {
     /// The user stopped it; the run folder keeps what was reached.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
-    /// Everything that is wrong with the labelled folder or its images.
-    #[error("the labelled folder cannot be used: {}", .0.join("; "))]
+    /// Everything that is wrong with the folder that is learned from, or its images.
+    #[error("the folder cannot be used: {}", .0.join("; "))]
     Folder(Vec<String>),
     /// A setting is out of range or contradicts another.
     #[error("the training configuration cannot be used: {0}")]

@@ -23,7 +23,7 @@ impl Narrator {
             TrainEvent::Restarted { attempt, seed } => Some(format!(
                 "no map is faithful yet: attempt {attempt} from other first weights (seed {seed})"
             )),
-            TrainEvent::Step { .. } => None,
+            TrainEvent::Step { .. } | TrainEvent::Pictured { .. } => None,
             TrainEvent::Epoch { loss, .. } | TrainEvent::PretrainingEpoch { loss, .. } => {
                 self.begin([("loss", *loss)]);
                 None

@@ -203,6 +203,101 @@ pub const STAGE_2: [TrainOption; 9] = [
     ),
 ];
 
+/// Those of a pre-training, WISE-MAE; where its abstract is silent, the paper is He et al. 2022.
+pub const PRETRAINING: [TrainOption; 16] = [
+    option(
+        ("tiles.choice", "Patches"),
+        OptionKind::Choice(&[("wavelet", "by wavelet energy"), ("random", "at random")]),
+        Some("by wavelet energy"),
+        "Those with the most fine structure, or as many drawn at random, to compare with.",
+    ),
+    option(
+        ("tiles.share", "Share of the patches"),
+        number(0.01, 1.0),
+        None,
+        "Of the patches with tissue of each slide; of plain images, all of them together.",
+    ),
+    option(
+        ("tiles.most", "Tiles at most"),
+        count(1, 65_536),
+        None,
+        "Tiles that are learned from; they lie in memory, 150 KB each.",
+    ),
+    option(("epochs", "Epochs"), count(1, 1600), None, "How often every tile is learned from."),
+    option(
+        ("warmup_epochs", "Warm-up epochs"),
+        count(0, 100),
+        Some("40"),
+        "Epochs in which the rate rises from nearly nothing.",
+    ),
+    option(
+        ("batch", "Batch"),
+        count(1, 1024),
+        Some("4096"),
+        "Tiles that are learned from at once; fewer need less memory.",
+    ),
+    option(
+        ("base_rate", "Learning rate of 256 tiles"),
+        number(1e-6, 0.1),
+        Some("0.00015"),
+        "How far a step moves the weights; a batch of another size has its share of it.",
+    ),
+    option(
+        ("tiles.most_per_patch", "Tiles of a patch"),
+        count(1, 64),
+        None,
+        "At most, of a slide with several magnifications.",
+    ),
+    option(
+        ("tiles.val_share", "Share of the files that validate"),
+        number(0.0, 0.5),
+        None,
+        "Only looked at, where the folder has no splits of its own.",
+    ),
+    option(
+        ("tiles.places.wavelet", "Wavelet"),
+        OptionKind::Choice(&[("db4", "Daubechies 4"), ("haar", "Haar")]),
+        None,
+        "The filters whose energy says how much fine structure a patch has.",
+    ),
+    option(
+        ("network.mask_ratio", "Share that is hidden"),
+        number(0.1, 0.95),
+        Some("0.75"),
+        "Of a tile's patches: what the network has to guess.",
+    ),
+    option(
+        ("network.dim", "Width of the encoder"),
+        count(24, 1024),
+        None,
+        "Values per patch, a multiple of 12.",
+    ),
+    option(
+        ("network.depth", "Depth of the encoder"),
+        count(1, 24),
+        None,
+        "Blocks; time grows with it.",
+    ),
+    option(
+        ("crop_min", "Least crop"),
+        number(0.05, 1.0),
+        Some("0.2"),
+        "Least share of a tile's area that is looked at in a step.",
+    ),
+    option(
+        ("validate_every", "Epochs between validations"),
+        count(1, 400),
+        None,
+        "How often the loss on files that are only looked at is measured.",
+    ),
+    option(
+        ("picture_every", "Epochs between pictures"),
+        count(1, 400),
+        None,
+        "How often a picture of what the network makes of hidden patches is kept.",
+    ),
+];
+
 /// The value at `path`, names with dots between.
 pub fn value_at<'a>(settings: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(settings, |inner, name| inner.get(name))
@@ -232,6 +327,7 @@ mod tests {
     use super::*;
     use crate::camseg::CamsegConfig;
     use crate::train::TrainConfig;
+    use crate::wise::PretrainConfig;
 
     fn fits(option: &TrainOption, value: &Value) -> bool {
         match option.kind {
@@ -253,7 +349,12 @@ mod tests {
         let two = serde_json::to_value(CamsegConfig::paper()).unwrap();
         let other = only("network.kind", json!("vmaml"));
         let three = serde_json::to_value(CamsegConfig::paper().changed(other).unwrap()).unwrap();
-        let stages = [(&STAGE_1[..], vec![one]), (&STAGE_2[..], vec![two, three])];
+        let four = serde_json::to_value(PretrainConfig::small()).unwrap();
+        let stages = [
+            (&STAGE_1[..], vec![one]),
+            (&STAGE_2[..], vec![two, three]),
+            (&PRETRAINING[..], vec![four]),
+        ];
         for (options, settings) in stages {
             for option in options {
                 let values: Vec<_> =

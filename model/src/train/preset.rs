@@ -40,7 +40,7 @@ impl Preset {
         }
     }
 
-    /// What it is for, one sentence.
+    /// What it is for where a model learns from labels, one sentence.
     pub fn says(self) -> &'static str {
         match self {
             Self::Quick => {
@@ -52,6 +52,17 @@ impl Preset {
             Self::Thorough => {
                 "Many epochs, five colorings, and up to two further attempts if the maps are not faithful."
             }
+        }
+    }
+
+    /// What it is for where an encoder learns without labels, one sentence.
+    pub fn says_of_pretraining(self) -> &'static str {
+        match self {
+            Self::Quick => "20 epochs on 512 tiles: shows whether anything is learned at all.",
+            Self::Balanced => {
+                "100 epochs on up to 4096 tiles; an encoder that may still learn much more."
+            }
+            Self::Thorough => "400 epochs, the schedule of He et al., on up to 4096 tiles.",
         }
     }
 }

@@ -10,16 +10,20 @@ use super::validation::VALIDATION;
 use super::{TrainConfig, TrainError};
 use crate::camseg::CamsegConfig;
 use crate::data::folder::Split;
+use crate::encoder::own::EncoderNote;
 use crate::eval::{Measurement, Metric, ThresholdRule};
 use crate::registry::{InstallNote, YOUDEN};
+use crate::wise::PretrainConfig;
 
-/// Which of the two networks a run trains.
+/// Which network a run trains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Stage 1: from labels to heatmaps.
     Fmamil,
     /// Stage 2: from heatmaps to sharper masks.
     Camseg,
+    /// An encoder, from slides without labels.
+    Pretraining,
 }
 
 /// What a run folder tells.
@@ -27,6 +31,8 @@ pub enum Stage {
 pub struct WrittenRun {
     /// What is trained.
     pub stage: Stage,
+    /// What the encoder of a pre-training says about itself.
+    pub encoder: Option<EncoderNote>,
     /// Epochs planned.
     pub epochs: usize,
     /// What it has said so far.
@@ -49,7 +55,7 @@ impl WrittenRun {
                 "expected a run folder with {CONFIG}, found none"
             )));
         }
-        let (stage, epochs) = stage(dir)?;
+        let Settings { stage, epochs, encoder } = Settings::read(dir)?;
         let report = match found {
             Found::Finished => Some(TrainReport {
                 // The folder may have been moved since.
@@ -59,7 +65,7 @@ impl WrittenRun {
             _ => None,
         };
         let validation = report.as_ref().and_then(|_| validation(dir));
-        Ok(Self { stage, epochs, events: events(dir)?, report, validation })
+        Ok(Self { stage, encoder, epochs, events: events(dir)?, report, validation })
     }
 }
 
@@ -113,14 +119,31 @@ pub fn free_run_folder(folder: &Path, name: &str) -> PathBuf {
     (1..=u32::MAX).map(numbered).find(|dir| !dir.exists()).unwrap_or_else(|| numbered(0))
 }
 
-/// A configuration says by its fields which network it is for.
-fn stage(dir: &Path) -> Result<(Stage, usize), TrainError> {
-    match RunFolder::read_json::<TrainConfig>(dir, CONFIG) {
-        Ok(config) => Ok((Stage::Fmamil, config.epochs)),
-        Err(error) => match RunFolder::read_json::<CamsegConfig>(dir, CONFIG) {
-            Ok(config) => Ok((Stage::Camseg, config.epochs)),
-            Err(_) => Err(error),
-        },
+/// What a configuration says about its run.
+struct Settings {
+    stage: Stage,
+    epochs: usize,
+    encoder: Option<EncoderNote>,
+}
+
+impl Settings {
+    /// Which network a configuration is for is told by its fields.
+    fn read(dir: &Path) -> Result<Self, TrainError> {
+        let fmamil = RunFolder::read_json(dir, CONFIG).map(|it: TrainConfig| Self {
+            stage: Stage::Fmamil,
+            epochs: it.epochs,
+            encoder: None,
+        });
+        let camseg = || {
+            let config: CamsegConfig = RunFolder::read_json(dir, CONFIG).ok()?;
+            Some(Self { stage: Stage::Camseg, epochs: config.epochs, encoder: None })
+        };
+        let pretraining = || {
+            let config: PretrainConfig = RunFolder::read_json(dir, CONFIG).ok()?;
+            let encoder = Some(config.description);
+            Some(Self { stage: Stage::Pretraining, epochs: config.epochs, encoder })
+        };
+        fmamil.or_else(|error| camseg().or_else(pretraining).ok_or(error))
     }
 }
 
@@ -147,13 +170,20 @@ fn events(dir: &Path) -> Result<Vec<TrainEvent>, TrainError> {
 mod tests {
     use super::*;
     use crate::train::run_folder::write_json;
+    use serde_json::json;
 
     #[test]
-    fn a_run_of_either_stage_is_told_by_its_configuration() {
+    fn what_a_run_trains_is_told_by_its_configuration() {
         let dir = tempfile::tempdir().unwrap();
         assert!(WrittenRun::read(dir.path()).is_err());
         write_json(&dir.path().join(CONFIG), &CamsegConfig::paper()).unwrap();
         assert_eq!(WrittenRun::read(dir.path()).unwrap().stage, Stage::Camseg);
+        write_json(&dir.path().join(CONFIG), &PretrainConfig::small()).unwrap();
+        let run = WrittenRun::read(dir.path()).unwrap();
+        assert_eq!((run.stage, run.epochs), (Stage::Pretraining, 400));
+        assert_eq!(run.encoder, Some(EncoderNote::default()));
+        write_json(&dir.path().join(CONFIG), &json!({ "epochs": 3 })).unwrap();
+        assert!(WrittenRun::read(dir.path()).is_err());
         write_json(&dir.path().join(CONFIG), &TrainConfig::shipped()).unwrap();
         let lines = "{\"event\":\"warning\",\"text\":\"a\"}\n{\"event\":\"wa";
         std::fs::write(dir.path().join(EVENTS), lines).unwrap();

@@ -4,25 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::autoencoder::AutoencoderConfig;
 use super::places::PlaceConfig;
+use crate::encoder::own::EncoderNote;
 use crate::train::adamw::AdamWConfig;
-use crate::train::{ScheduleConfig, merge};
+use crate::train::{Preset, ScheduleConfig, merge};
 
 /// Images of a batch at which the learning rate is the base rate (He et al. 2022).
 const BASE_BATCH: f64 = 256.0;
-
-/// How the finished encoder describes itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EncoderNote {
-    /// Short name, as typed after `--encoder`.
-    pub name: String,
-    /// Readable title.
-    pub title: String,
-    /// Organ, stain, magnification, source.
-    pub trained_on: String,
-    /// Licence and attribution of data and weights.
-    pub licence: String,
-}
 
 /// Which patches are learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,12 +80,7 @@ impl PretrainConfig {
     /// The schedule of He et al. on the small network (MODELS 10.4).
     pub fn small() -> Self {
         Self {
-            description: EncoderNote {
-                name: "my-encoder".to_owned(),
-                title: "My encoder".to_owned(),
-                trained_on: "not stated".to_owned(),
-                licence: "not stated".to_owned(),
-            },
+            description: EncoderNote::default(),
             tiles: TileConfig {
                 places: PlaceConfig::default(),
                 choice: Choice::Wavelet,
@@ -120,6 +102,25 @@ impl PretrainConfig {
             validate_every: 10,
             picture_every: 20,
             pictured_tiles: 6,
+        }
+    }
+
+    /// The settings of a preset; [`Self::small`] is the thorough one.
+    pub fn of(preset: Preset) -> Self {
+        let small = Self::small();
+        let of_epochs = |epochs: usize| Self {
+            epochs,
+            warmup_epochs: epochs / 10,
+            validate_every: (epochs / 20).max(1),
+            picture_every: (epochs / 10).max(1),
+            ..small.clone()
+        };
+        match preset {
+            Preset::Quick => {
+                Self { tiles: TileConfig { most: 512, ..small.tiles.clone() }, ..of_epochs(20) }
+            }
+            Preset::Balanced => of_epochs(100),
+            Preset::Thorough => small,
         }
     }
 
@@ -176,7 +177,8 @@ impl PretrainConfig {
         if !(0.0..=1.0).contains(&self.base_rate) {
             return Some(format!("base_rate must lie in 0 to 1, found {}", self.base_rate));
         }
-        tiles.places.problem().or_else(|| self.network.problem())
+        let parts = tiles.places.problem().or_else(|| self.network.problem());
+        parts.or_else(|| self.description.problem())
     }
 }
 
@@ -196,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn every_preset_is_in_range_and_leaves_pictures_on_its_way() {
+        for preset in Preset::ALL {
+            let config = PretrainConfig::of(preset);
+            assert_eq!(config.problem(), None, "{preset:?}");
+            assert!((5..=20).contains(&(config.epochs / config.picture_every)), "{preset:?}");
+        }
+    }
+
+    #[test]
     fn the_rate_grows_with_the_batch() {
         let config = PretrainConfig { batch: 128, ..PretrainConfig::small() };
         assert_eq!(config.schedule().peak, 0.75e-4);
@@ -207,5 +218,7 @@ mod tests {
         assert!(problem(r#"{ "tiles": { "share": 2 } }"#).starts_with("share must"));
         assert!(problem(r#"{ "crop_min": 0 }"#).starts_with("crop_min"));
         assert!(problem(r#"{ "network": { "dim": 191 } }"#).starts_with("dim"));
+        let name = problem(r#"{ "description": { "name": "a/b" } }"#);
+        assert!(name.contains("letters, digits"), "{name}");
     }
 }

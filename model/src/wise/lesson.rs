@@ -7,11 +7,11 @@ use domain::progress::CancelToken;
 
 use super::config::PretrainConfig;
 use super::learner::Learner;
-use super::picture::sheet;
+use super::picture::{picture_path, sheet};
 use super::tiles::{Tile, Tiles};
 use crate::registry::weights::Tensors;
 use crate::train::course::{Figures, Lesson, compute_error};
-use crate::train::run_folder::{PICTURES, write_file};
+use crate::train::run_folder::write_file;
 use crate::train::{TrainError, TrainEvent, write_error};
 
 /// A masked autoencoder and the tiles that it learns from.
@@ -97,17 +97,18 @@ impl Lesson for Pretraining<'_> {
         Ok(figure.into_iter().collect())
     }
 
-    fn illustrate(&self, epoch: usize, run: &Path) -> Result<(), TrainError> {
+    fn illustrate(&self, epoch: usize, run: &Path) -> Result<bool, TrainError> {
         let is_due = epoch.is_multiple_of(self.config.picture_every) || epoch == self.config.epochs;
         if !is_due || self.pictured().is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let seen = self.learner.look(self.pictured()).map_err(compute_error)?;
         let sheet = sheet(&seen, &self.config.network).map_err(compute_error)?;
         let png = slide::export::encode_png(&sheet).map_err(|error| write_error(&error))?;
-        let folder = run.join(PICTURES);
-        std::fs::create_dir_all(&folder).map_err(|error| write_error(&error))?;
-        write_file(&folder.join(format!("{epoch:04}.png")), &png)
+        let path = picture_path(run, epoch);
+        let folder = path.parent().unwrap_or(run);
+        std::fs::create_dir_all(folder).map_err(|error| write_error(&error))?;
+        write_file(&path, &png).map(|()| true)
     }
 
     fn weights(&self) -> candle_core::Result<Tensors> {

@@ -1,7 +1,7 @@
 //! WISE-MAE: an encoder learned from the lab's own slides. A reconstruction from its abstract (MODELS 10): wavelet energy says which
 //! patches of a low magnification are worth a look, and a masked autoencoder learns from the high magnification of those.
 //!
-//! `wavelet`, `selection` and `places` say where to look, `sources`, `tiles` and `crop` what is learned from, `tokens`, `transformer`
+//! `wavelet`, `selection` and `places` say where to look, `sources`, `survey`, `tiles` and `crop` what is learned from, `tokens`, `transformer`
 //! and `autoencoder` are the network, `learner` and `lesson` do the learning, `promote` leaves the encoder.
 
 pub(crate) mod autoencoder;
@@ -15,13 +15,16 @@ mod promote;
 pub(crate) mod roll;
 pub(crate) mod selection;
 mod sources;
+mod survey;
 mod tiles;
 pub(crate) mod tokens;
 pub(crate) mod transformer;
 pub(crate) mod wavelet;
 
 pub use autoencoder::AutoencoderConfig;
-pub use config::{Choice, EncoderNote, PretrainConfig, TileConfig};
+pub use config::{Choice, PretrainConfig, TileConfig};
+pub use picture::{picture_path, rows_of_tiles};
+pub use survey::{SourceSurvey, survey};
 pub use wavelet::Wavelet;
 
 use std::path::Path;

@@ -1,5 +1,8 @@
 //! What the network makes of hidden patches, as a picture: a row for each tile, which shows it, what is left of it, and the guess.
 
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
 use candle_core::Result;
 use domain::coords::PixelSize;
 use domain::pixels::Pixels;
@@ -8,12 +11,26 @@ use super::autoencoder::AutoencoderConfig;
 use super::crop::restored;
 use super::learner::Seen;
 use crate::nn::storage::to_vec;
+use crate::train::run_folder::PICTURES;
 
 /// Between two pictures, px.
 const GAP: usize = 4;
 /// The color of a hidden patch.
 const HIDDEN: [u8; 3] = [128; 3];
 const OPAQUE: u8 = 255;
+
+/// Where the run in `run_dir` keeps its picture of an epoch, counted from 1, if it made one.
+pub fn picture_path(run_dir: &Path, epoch: usize) -> PathBuf {
+    run_dir.join(PICTURES).join(format!("{epoch:04}.png"))
+}
+
+/// Which rows of pixels of a picture of that size show which tile.
+pub fn rows_of_tiles(size: PixelSize) -> Vec<Range<u32>> {
+    let gap = GAP as u32;
+    let img = size.width.saturating_sub(2 * gap) / 3;
+    let n = (size.height + gap) / (img + gap);
+    (0..n).map(|tile| tile * (img + gap)..tile * (img + gap) + img).collect()
+}
 
 /// Tile, what was seen of it, and the guess beside each other, a row for each tile.
 ///
@@ -62,4 +79,17 @@ fn placed(guess: &[f32], truth: &[f32]) -> Vec<f32> {
     let square: f32 = truth.iter().map(|it| (it - mean).powi(2)).sum();
     let deviation = (square / (n - 1.0)).sqrt();
     guess.iter().map(|it| it * deviation + mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_are_found_in_a_picture_by_its_size() {
+        let rows = |width, height| rows_of_tiles(PixelSize { width, height });
+        assert_eq!(rows(296, 196), [0..96, 100..196]);
+        assert_eq!(rows(56, 16), vec![Range { start: 0, end: 16 }]);
+        assert!(rows(0, 0).len() <= 1);
+    }
 }

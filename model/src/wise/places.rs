@@ -144,6 +144,29 @@ pub fn judge(
     })
 }
 
+/// What an image holds to choose from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Whether it holds several magnifications, so that patches of it are chosen among themselves.
+    pub(super) is_slide: bool,
+    /// Whole patches, tissue or not.
+    pub(super) n_patches: usize,
+}
+
+/// What a slide holds to choose from, without a look at its pixels.
+pub(super) fn room(slide: &Slide, config: &PlaceConfig) -> Room {
+    let (scale, _) = ModelScale::of(slide.mpp(), config.mpp);
+    let (factor, patch_px) = geometry(slide, scale, config);
+    let side = f64::from(patch_px * factor);
+    let size = slide.size();
+    // A thousandth of a pixel is rounding.
+    let fit = |length: u32, scale: f64| ((f64::from(length) + 1e-3) / (side * scale)) as usize;
+    Room {
+        is_slide: config.tile_px < patch_px * factor,
+        n_patches: fit(size.width, scale.x) * fit(size.height, scale.y),
+    }
+}
+
 /// Model px per low px and the side of a patch: images that hold one magnification, or no whole patch, are taken tile by tile.
 fn geometry(slide: &Slide, scale: ModelScale, config: &PlaceConfig) -> (u32, u32) {
     let side = f64::from(config.patch_px * config.factor);

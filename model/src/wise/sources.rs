@@ -2,18 +2,27 @@
 //! never looked at.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use domain::progress::CancelToken;
+use domain::progress::{CancelToken, Cancelled, Progress};
+use domain::scale::Mpp;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use slide::Slide;
 
+use super::config::TileConfig;
+use super::places::{Room, room};
 use crate::bag::feature_store::key;
-use crate::data::folder::{Split, is_image, list};
+use crate::data::Finding;
+use crate::data::folder::{LabelledImage, Split, is_image, list};
 use crate::train::TrainError;
+use crate::train::run_folder::EVENTS;
 
+/// Said of a folder without anything to learn from.
+pub(super) const NOTHING_OPENS: &str =
+    "expected slides or images to learn from, found none that opens";
 /// Folders that hold no slides but what is lesion on them.
 const OF_MASKS: [&str; 2] = ["masks", "corrected"];
 
@@ -24,6 +33,8 @@ pub(super) struct Source {
     pub(super) file: String,
     pub(super) path: PathBuf,
     pub(super) split: Split,
+    pub(super) mpp: Option<Mpp>,
+    pub(super) room: Room,
     /// Names the content.
     id: String,
 }
@@ -33,42 +44,61 @@ pub(super) struct Source {
 pub(super) struct Sources {
     /// Sorted by file; those that are only measured are left out.
     pub(super) all: Vec<Source>,
-    /// What was left out and why, one sentence each.
-    pub(super) warnings: Vec<String>,
+    /// What was left out and why.
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Sources {
-    /// Opens every file of `dir` once.
+    /// Opens every file of `dir` once, and finds something to learn from.
     ///
     /// # Errors
     /// If nothing can be learned from, or the work was cancelled.
     pub(super) fn of(
         dir: &Path,
-        (val_share, seed): (f64, u64),
-        cancel: &CancelToken,
+        config: &TileConfig,
+        seed: u64,
+        work: (&dyn Progress, &CancelToken),
     ) -> Result<Self, TrainError> {
+        let found = Self::look(dir, config, seed, work)?;
+        if found.all.iter().all(|it| it.split != Split::Train) {
+            return Err(TrainError::Folder(vec![NOTHING_OPENS.to_owned()]));
+        }
+        Ok(found)
+    }
+
+    /// Opens every file of `dir` once.
+    ///
+    /// # Errors
+    /// If the work was cancelled.
+    pub(super) fn look(
+        dir: &Path,
+        config: &TileConfig,
+        seed: u64,
+        (progress, cancel): (&dyn Progress, &CancelToken),
+    ) -> Result<Self, Cancelled> {
+        progress.stage("Opening slides and images");
         let mut found = Self::default();
         let mut ids = BTreeSet::new();
-        for (file, path, split) in files(dir, (val_share, seed)) {
+        let files = files(dir, (config.val_share, seed));
+        let n_files = files.len() as u64;
+        for (done, (file, path, split)) in (0..).zip(files) {
             cancel.check()?;
+            progress.report(done, n_files);
             if split == Split::Test {
                 continue;
             }
             match Slide::open(&path) {
                 Ok(slide) if ids.contains(&slide.id().0) => {
-                    found.warnings.push(format!("{file}: left out, it is a copy of another file."));
+                    found.findings.push(left_out(&file, &"it is a copy of another file"));
                 }
                 Ok(slide) => {
                     let id = slide.id().0.clone();
                     ids.insert(id.clone());
-                    found.all.push(Source { file, path, split, id });
+                    let (mpp, room) = (slide.mpp(), room(&slide, &config.places));
+                    found.all.push(Source { file, path, split, mpp, room, id });
                 }
-                Err(error) => found.warnings.push(format!("{file}: left out, {error}.")),
+                Err(error) => found.findings.push(left_out(&file, &error)),
             }
-        }
-        if found.all.iter().all(|it| it.split != Split::Train) {
-            let problem = "expected slides or images to learn from, found none that opens";
-            return Err(TrainError::Folder(vec![problem.to_owned()]));
         }
         Ok(found)
     }
@@ -80,13 +110,17 @@ impl Sources {
     }
 }
 
+/// A file that is not learned from.
+pub(super) fn left_out(file: &str, why: &dyn Display) -> Finding {
+    Finding::note(format!("{file}: {why}"), "it is left out")
+}
+
 /// Every file with what it is used for, sorted by name.
 fn files(dir: &Path, (val_share, seed): (f64, u64)) -> Vec<(String, PathBuf, Split)> {
     if dir.join("labels.csv").is_file() {
         let images = list(dir).images;
         if images.iter().any(|it| it.split.is_some()) {
-            let with_split =
-                |it: crate::data::folder::LabelledImage| Some((it.file, it.path, it.split?));
+            let with_split = |it: LabelledImage| Some((it.file, it.path, it.split?));
             return images.into_iter().filter_map(with_split).collect();
         }
         return split(images.into_iter().map(|it| (it.file, it.path)).collect(), val_share, seed);
@@ -106,7 +140,9 @@ fn walk(dir: &Path, prefix: &str, found: &mut Vec<(String, PathBuf)>) {
         }
         let file = format!("{prefix}{name}");
         if path.is_dir() {
-            if !OF_MASKS.contains(&name.as_str()) {
+            // A run that lies among the slides leaves pictures, which are none.
+            let is_run = path.join(EVENTS).is_file();
+            if !is_run && !OF_MASKS.contains(&name.as_str()) {
                 walk(&path, &format!("{file}/"), found);
             }
         } else if is_image(&name) {
@@ -135,11 +171,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_labels_and_test_images_are_not_looked_at() {
+    fn masks_runs_labels_and_test_images_are_not_looked_at() {
         let dir = tempfile::tempdir().unwrap();
-        for name in
-            ["a/x.png", "a/masks/x.png", "corrected/x.png", "b.svs", ".hidden.png", "note.txt"]
-        {
+        for name in [
+            "a/x.png",
+            "a/masks/x.png",
+            "corrected/x.png",
+            "b.svs",
+            ".hidden.png",
+            "note.txt",
+            "run/events.jsonl",
+            "run/pictures/0020.png",
+        ] {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, b"").unwrap();

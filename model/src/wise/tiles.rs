@@ -12,10 +12,11 @@ use slide::Slide;
 use super::config::{Choice, TileConfig};
 use super::places::{InformativePatches, PAD_VALUE, judge};
 use super::selection::tissue;
-use super::sources::{Source, Sources};
+use super::sources::{Source, Sources, left_out};
 use crate::analysis::AnalyzeError;
 use crate::bag::extract::read_block;
 use crate::bag::grid::{PatchGrid, Window};
+use crate::data::Finding;
 use crate::data::folder::Split;
 use crate::train::{TrainControl, TrainError};
 
@@ -74,7 +75,8 @@ impl Tiles {
         seed: u64,
         control: TrainControl<'_>,
     ) -> Result<Self, TrainError> {
-        let mut sources = Sources::of(dir, (config.val_share, seed), control.cancel)?;
+        let work = (control.progress, control.cancel);
+        let mut sources = Sources::of(dir, config, seed, work)?;
         let judged = judge_all(&mut sources, config, control)?;
         let names = sources.all.iter().map(|it| (it.file.clone(), it.split));
         let mut tiles = Self {
@@ -95,7 +97,7 @@ impl Tiles {
                 (tiles.val, _) = reader.read(&chosen, MOST_VAL, &mut rng)?;
             }
         }
-        tiles.warnings = sources.warnings;
+        tiles.warnings = sources.findings.iter().map(Finding::sentence).collect();
         if tiles.train.is_empty() {
             let problem = "expected tissue to learn from, found none in the chosen places";
             return Err(TrainError::Folder(vec![problem.to_owned()]));
@@ -121,7 +123,7 @@ fn judge_all(
             Ok(patches) => judged.push(Some(patches)),
             Err(AnalyzeError::Cancelled(cancelled)) => return Err(cancelled.into()),
             Err(error) => {
-                sources.warnings.push(format!("{file}: left out, {error}."));
+                sources.findings.push(left_out(file, &error));
                 judged.push(None);
             }
         }

@@ -1,19 +1,23 @@
 //! Preparing, running and keeping a training.
 
 mod as_command;
+mod encoder;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
+use model::encoder::own::EncoderNote;
 use model::train::{Preset, Stage};
 use serde_json::Value;
 
 pub(crate) use as_command::train_as_command;
+pub(crate) use encoder::{EncoderCommand, missing_picture};
 
 use crate::command::{Effect, stop};
 use crate::state::State;
 use crate::state::jobs::JobKind;
+use crate::state::training::TrainingState;
 use crate::state::training::plan::{Aim, Plan};
 use crate::state::training::preview::BagPreview;
 use crate::state::training::run_view::Standing;
@@ -74,6 +78,7 @@ pub(crate) enum TrainingCommand {
     SetReplacing(bool),
     /// Make the finished run a model of the list.
     Promote,
+    Encoder(EncoderCommand),
 }
 
 /// Changes the panel; threads and files are effects.
@@ -83,14 +88,12 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         TrainingCommand::Show => training.is_open = true,
         TrainingCommand::Hide => training.is_open = false,
         TrainingCommand::SetFolderText(text) => {
-            training.folder_text = text;
-            training.run_text.clear();
+            take_folder(training, text);
             return forget_survey(state);
         }
         TrainingCommand::PickFolder => return vec![Effect::PickTrainingFolder],
         TrainingCommand::TakeFolder(path) => {
-            training.folder_text = path.display().to_string();
-            training.run_text.clear();
+            take_folder(training, path.display().to_string());
             return check(state);
         }
         TrainingCommand::TakeDropped(path) => return vec![Effect::LookAtDropped(path)],
@@ -106,10 +109,7 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
             training.plan.seed = seed;
             return check(state);
         }
-        TrainingCommand::SetAim(aim) => {
-            training.plan.aim = aim;
-            return preview(state);
-        }
+        TrainingCommand::SetAim(aim) => return set_aim(state, aim),
         TrainingCommand::SetFineTuning(is_chosen) => {
             training.plan.is_fine_tuning = is_chosen;
             return preview(state);
@@ -140,14 +140,30 @@ pub(super) fn apply(state: &mut State, command: TrainingCommand) -> Vec<Effect> 
         }
         TrainingCommand::SetReplacing(is_meant) => training.note.replaces = is_meant,
         TrainingCommand::Promote => return promote(state),
+        TrainingCommand::Encoder(command) => return encoder::apply(state, command),
     }
     Vec::new()
+}
+
+/// Another folder is another run, and another encoder.
+fn take_folder(training: &mut TrainingState, text: String) {
+    training.folder_text = text;
+    training.run_text.clear();
+    training.plan.own_encoder = EncoderNote::default();
+}
+
+/// A folder that was checked for labels is checked anew for a pre-training, and the other way round.
+fn set_aim(state: &mut State, aim: Aim) -> Vec<Effect> {
+    let is_asked =
+        state.training.is_checked() || state.jobs.of_kind(JobKind::CheckFolder).is_some();
+    state.training.plan.aim = aim;
+    if is_asked && !state.training.is_checked() { check(state) } else { preview(state) }
 }
 
 fn check(state: &mut State) -> Vec<Effect> {
     let folder = state.training.folder_text.trim();
     if folder.is_empty() {
-        state.notices.error("Type or choose a folder with labelled images first");
+        state.notices.error("Type or choose a folder of images first");
         return Vec::new();
     }
     state.training.plan.folder = PathBuf::from(folder);
@@ -159,7 +175,7 @@ fn check(state: &mut State) -> Vec<Effect> {
 
 /// What was found in a folder does not hold for the next one.
 fn forget_survey(state: &mut State) -> Vec<Effect> {
-    state.training.survey = None;
+    (state.training.survey, state.training.sources) = (None, None);
     state.training.preview = BagPreview::default();
     stop(state, JobKind::PreviewBags)
 }
@@ -168,10 +184,18 @@ fn forget_survey(state: &mut State) -> Vec<Effect> {
 pub(crate) fn preview(state: &mut State) -> Vec<Effect> {
     let mut effects = stop(state, JobKind::PreviewBags);
     let plan = chosen_plan(state);
-    let has_model = !plan.needs_model() || plan.model.is_some();
+    let is_known = plan.aim.needs_labels() && (!plan.needs_model() || plan.model.is_some());
     let has_images = state.training.survey.as_ref().is_some_and(|it| !it.images.is_empty());
-    effects.extend((has_images && has_model).then(|| Effect::PreviewBags(Box::new(plan))));
+    effects.extend((has_images && is_known).then(|| Effect::PreviewBags(Box::new(plan))));
     effects
+}
+
+/// Measures anew how long stage 1 takes, where it is trained on a folder that was checked.
+pub(crate) fn measure_pace(state: &mut State) -> Option<Effect> {
+    state.training.pace = None;
+    let can_train = state.training.survey.as_ref().is_some_and(|it| it.can_train(true));
+    let is_asked = can_train && state.training.plan.aim.stages().contains(&Stage::Fmamil);
+    is_asked.then(|| Effect::MeasurePace(Box::new(chosen_plan(state))))
 }
 
 /// The plan with the model that is chosen now.
@@ -226,10 +250,14 @@ fn resume_opened(state: &mut State) -> Vec<Effect> {
     let Some(view) = &training.run else { return Vec::new() };
     let folder = training.folder_text.trim();
     if folder.is_empty() {
-        state.notices.error("Type or choose the labelled folder that the run was begun with");
+        state.notices.error("Type or choose the folder that the run was begun with");
         return Vec::new();
     }
-    let aim = if view.stage == Stage::Fmamil { Aim::Heatmaps } else { Aim::Masks };
+    let aim = match view.stage {
+        Stage::Fmamil => Aim::Heatmaps,
+        Stage::Camseg => Aim::Masks,
+        Stage::Pretraining => Aim::Encoder,
+    };
     let plan = Plan {
         folder: PathBuf::from(folder),
         run_dir: view.dir.clone(),
@@ -270,9 +298,8 @@ fn open_run(state: &mut State) -> Vec<Effect> {
 
 fn promote(state: &mut State) -> Vec<Effect> {
     let training = &state.training;
-    let Some(report) = training.run.as_ref().and_then(|view| view.report()) else {
-        return Vec::new();
-    };
+    let run = training.run.as_ref().filter(|view| view.stage != Stage::Pretraining);
+    let Some(report) = run.and_then(|view| view.report()) else { return Vec::new() };
     let note = Box::new(training.note.clone());
     vec![Effect::Promote { model_dir: report.model_dir.clone(), note }]
 }

@@ -1,5 +1,10 @@
+//! Trainings as the window starts, stops and continues them.
+
+mod pretraining;
+
 use super::*;
-use crate::jobs::inbox;
+use crate::command::Effect;
+use crate::jobs::{inbox, perform};
 use crate::state::training::run_view::Standing;
 use domain::coords::PixelSize;
 use domain::pixels::Pixels;
@@ -45,14 +50,24 @@ fn tiny(folder: &Path, run: &str) -> Plan {
     plan
 }
 
+/// Takes in the next event, if there is one, and reads what is to be in sight then. Whether there was one.
+fn step(state: &mut State, runner: &mut Runner) -> bool {
+    let Some(event) = runner.next_event() else { return false };
+    for effect in inbox::receive(state, event) {
+        if matches!(effect, Effect::ReadReconstruction { .. } | Effect::ListModels) {
+            perform(effect, state, runner);
+        }
+    }
+    true
+}
+
 /// Lets the window live until the training ends or `until` holds; answers with the state it leaves.
 fn live(state: &mut State, runner: &mut Runner, until: impl Fn(&State) -> bool) {
     let started = Instant::now();
     while state.jobs.of_kind(JobKind::Train).is_some() && !until(state) {
         assert!(started.elapsed() < Duration::from_secs(120), "the training hangs");
-        match runner.next_event() {
-            Some(event) => drop(inbox::receive(state, event)),
-            None => std::thread::sleep(Duration::from_millis(2)),
+        if !step(state, runner) {
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

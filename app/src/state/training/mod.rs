@@ -4,6 +4,7 @@ pub(crate) mod examined;
 pub(crate) mod looks;
 pub(crate) mod plan;
 pub(crate) mod preview;
+pub(crate) mod reconstructions;
 pub(crate) mod run_view;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -13,9 +14,11 @@ use std::sync::Arc;
 
 use domain::progress::PauseToken;
 use model::data::check::FolderSurvey;
+use model::encoder::own::EncoderNote;
 use model::memory::MemoryUse;
 use model::registry::InstallNote;
 use model::train::{Pace, Stage, TrainEvent};
+use model::wise::SourceSurvey;
 
 use looks::Looked;
 use plan::Plan;
@@ -44,18 +47,20 @@ pub(crate) enum TrainingNews {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrainingState {
     pub(crate) is_open: bool,
-    /// Path of the labelled folder, as typed.
+    /// Path of the folder that is learned from, as typed.
     pub(crate) folder_text: String,
     /// Path of the run folder to train into, as typed.
     pub(crate) run_text: String,
     /// Path of a run folder to look at, as typed.
     pub(crate) open_text: String,
     pub(crate) plan: Plan,
-    /// What the check of `plan.folder` found.
+    /// What the check of `plan.folder` found, if it is to be a labelled one.
     pub(crate) survey: Option<Arc<FolderSurvey>>,
-    /// Its images as the network will see them.
+    /// The same, if slides are all that is needed.
+    pub(crate) sources: Option<Arc<SourceSurvey>>,
+    /// The images of `survey` as the network will see them.
     pub(crate) preview: BagPreview,
-    /// How long trainings on it take.
+    /// How long trainings on them take.
     pub(crate) pace: Option<Pace>,
     /// The run that is shown instead of the plan.
     pub(crate) run: Option<RunView>,
@@ -65,16 +70,26 @@ pub(crate) struct TrainingState {
     pub(crate) pause: PauseToken,
     /// How the finished model calls itself.
     pub(crate) note: InstallNote,
-    /// Name of the model that the run became.
+    /// How the finished encoder calls itself.
+    pub(crate) encoder_note: EncoderNote,
+    /// Name of the model or encoder that the run became.
     pub(crate) promoted: Option<String>,
 }
 
 impl TrainingState {
     /// Whether a training could begin.
     pub(crate) fn can_start(&self) -> bool {
-        let is_usable =
-            self.survey.as_ref().is_some_and(|it| it.can_train(self.plan.how.leave_out));
+        let is_usable = if self.plan.aim.needs_labels() {
+            self.survey.as_ref().is_some_and(|it| it.can_train(self.plan.how.leave_out))
+        } else {
+            self.sources.as_ref().is_some_and(|it| it.can_train())
+        };
         is_usable && !self.run_text.trim().is_empty() && !self.is_under_way()
+    }
+
+    /// Whether the folder was looked at for what is planned.
+    pub(crate) fn is_checked(&self) -> bool {
+        if self.plan.aim.needs_labels() { self.survey.is_some() } else { self.sources.is_some() }
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
@@ -116,9 +131,14 @@ impl TrainingState {
         }
     }
 
-    /// Knows how long trainings take, unless another folder was checked meanwhile.
-    pub(crate) fn take_pace(&mut self, survey: &Arc<FolderSurvey>, pace: Option<Pace>) {
-        if self.is_shown(survey) {
+    /// Knows how long trainings take, unless another folder was checked or another encoder chosen meanwhile.
+    pub(crate) fn take_pace(
+        &mut self,
+        survey: &Arc<FolderSurvey>,
+        encoder: Option<&str>,
+        pace: Option<Pace>,
+    ) {
+        if self.is_shown(survey) && self.plan.chosen_encoder() == encoder {
             self.pace = pace;
         }
     }

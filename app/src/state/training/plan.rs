@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use model::camseg::CamsegConfig;
 use model::data::corrected;
 use model::data::folder::FolderUse;
+use model::encoder::EncoderEntry;
+use model::encoder::own::EncoderNote;
 use model::registry::{ModelEntry, RegistryError};
 use model::train::options::{TrainOption, only, value_at};
 use model::train::{Preset, Stage, TrainConfig, options};
+use model::wise::PretrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -26,16 +29,19 @@ pub(crate) enum Aim {
     Both,
     /// Stage 2 on the heatmaps of the chosen model.
     Masks,
+    /// A pre-training, which needs no labels.
+    Encoder,
 }
 
 impl Aim {
-    pub(crate) const ALL: [Self; 3] = [Self::Heatmaps, Self::Both, Self::Masks];
+    pub(crate) const ALL: [Self; 4] = [Self::Heatmaps, Self::Both, Self::Masks, Self::Encoder];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Heatmaps => "Heatmaps (FMaMIL)",
             Self::Both => "Heatmaps, then sharper masks (FMaMIL, then Cam-seg)",
             Self::Masks => "Sharper masks for the chosen model (Cam-seg)",
+            Self::Encoder => "An encoder from my own slides (WISE-MAE)",
         }
     }
 
@@ -44,15 +50,32 @@ impl Aim {
             Self::Heatmaps => &[Stage::Fmamil],
             Self::Both => &[Stage::Fmamil, Stage::Camseg],
             Self::Masks => &[Stage::Camseg],
+            Self::Encoder => &[Stage::Pretraining],
         }
     }
+
+    /// Whether its folder has to be a labelled one.
+    pub(crate) fn needs_labels(self) -> bool {
+        self != Self::Encoder
+    }
+}
+
+/// What stage 1 goes on from.
+#[derive(Clone, Debug)]
+pub(crate) enum Beginning {
+    /// First weights that are drawn, and the preset's encoder.
+    Usual,
+    /// First weights that are drawn, for what this encoder says.
+    Encoder(EncoderEntry),
+    /// This model, which brings its encoder.
+    Model(Box<ModelEntry>),
 }
 
 /// Everything that decides a training. Kept in the session while the training is unfinished.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Plan {
-    /// The labelled folder.
+    /// What is learned from: a labelled folder, or one of slides.
     pub(crate) folder: PathBuf,
     /// The run folder; that of stage 2 lies in it if both stages are trained.
     pub(crate) run_dir: PathBuf,
@@ -61,6 +84,10 @@ pub(crate) struct Plan {
     pub(crate) is_fine_tuning: bool,
     /// Name of the model that is fine-tuned or refined.
     pub(crate) model: Option<String>,
+    /// Name of the encoder that describes patches for a fresh start, if it is not the preset's.
+    pub(crate) encoder: Option<String>,
+    /// What a pre-training's encoder is to say about itself.
+    pub(crate) own_encoder: EncoderNote,
     pub(crate) preset: Preset,
     pub(crate) how: FolderUse,
     /// Whether stage 2 takes heatmaps even of images that have a corrected mask.
@@ -71,6 +98,8 @@ pub(crate) struct Plan {
     pub(crate) changes_of_stage_1: BTreeMap<String, Value>,
     /// The same of stage 2.
     pub(crate) changes_of_stage_2: BTreeMap<String, Value>,
+    /// The same of a pre-training.
+    pub(crate) changes_of_pretraining: BTreeMap<String, Value>,
 }
 
 impl Plan {
@@ -79,7 +108,19 @@ impl Plan {
         match self.aim {
             Aim::Masks => true,
             Aim::Heatmaps | Aim::Both => self.is_fine_tuning,
+            Aim::Encoder => false,
         }
+    }
+
+    /// The encoder that was chosen, where there is a choice.
+    pub(crate) fn chosen_encoder(&self) -> Option<&str> {
+        let is_fresh = self.aim.stages().contains(&Stage::Fmamil) && !self.is_fine_tuning;
+        self.encoder.as_deref().filter(|_| is_fresh)
+    }
+
+    /// The encoder of a fresh start for which none was chosen.
+    pub(crate) fn usual_encoder(&self) -> String {
+        TrainConfig::of(self.preset).model.encoder.name
     }
 
     /// Where the run of a stage lies.
@@ -99,6 +140,7 @@ impl Plan {
         match stage {
             Stage::Fmamil => &self.changes_of_stage_1,
             Stage::Camseg => &self.changes_of_stage_2,
+            Stage::Pretraining => &self.changes_of_pretraining,
         }
     }
 
@@ -106,6 +148,7 @@ impl Plan {
         match stage {
             Stage::Fmamil => &mut self.changes_of_stage_1,
             Stage::Camseg => &mut self.changes_of_stage_2,
+            Stage::Pretraining => &mut self.changes_of_pretraining,
         }
     }
 
@@ -129,39 +172,74 @@ impl Plan {
 
     /// Every setting that differs from the preset's, in the order in which they are set.
     pub(crate) fn settings(&self, stage: Stage) -> Vec<(String, Value)> {
-        let usual = FolderUse::default();
-        let mut settings = Vec::new();
-        let mut set = |path: &str, is_changed: bool, value: Value| {
-            settings.extend(is_changed.then(|| (path.to_owned(), value)));
+        let seed = (self.seed != 0).then(|| ("seed", json!(self.seed)));
+        let of_folder = match stage {
+            Stage::Fmamil | Stage::Camseg => self.settings_of_labels(),
+            Stage::Pretraining => self.settings_of_encoder(),
         };
-        set("seed", self.seed != 0, json!(self.seed));
-        set("folder.leave_out", self.how.leave_out, json!(true));
-        set("folder.val_share", self.how.val_share != usual.val_share, json!(self.how.val_share));
+        let settings = seed.into_iter().chain(of_folder);
+        let settings = settings.map(|(path, value)| (path.to_owned(), value));
         // What another network is decides which settings it has.
         let (kinds, others): (Vec<_>, Vec<_>) =
             self.changes(stage).clone().into_iter().partition(|(path, _)| path.ends_with(KIND));
-        settings.into_iter().chain(kinds).chain(others).collect()
+        settings.chain(kinds).chain(others).collect()
     }
 
-    /// The configuration of stage 1; `model` is what it goes on from.
-    pub(crate) fn stage_1(&self, model: Option<&ModelEntry>) -> Result<TrainConfig, String> {
+    /// How a labelled folder is used, where that is not as usual.
+    fn settings_of_labels(&self) -> Vec<(&'static str, Value)> {
+        let FolderUse { leave_out, val_share } = self.how;
+        let is_other_share = val_share != FolderUse::default().val_share;
+        let left_out = leave_out.then_some(("folder.leave_out", json!(true)));
+        let share = is_other_share.then(|| ("folder.val_share", json!(val_share)));
+        left_out.into_iter().chain(share).collect()
+    }
+
+    /// What was written about an encoder that is learned.
+    fn settings_of_encoder(&self) -> Vec<(&'static str, Value)> {
+        let (own, usual) = (&self.own_encoder, EncoderNote::default());
+        let said = [
+            ("description.name", &own.name, usual.name),
+            ("description.title", &own.title, usual.title),
+            ("description.trained_on", &own.trained_on, usual.trained_on),
+            ("description.licence", &own.licence, usual.licence),
+        ];
+        let changed = said.into_iter().filter(|(_, own, usual)| *own != usual);
+        changed.map(|(path, own, _)| (path, json!(own))).collect()
+    }
+
+    /// The configuration of stage 1.
+    pub(crate) fn stage_1(&self, beginning: &Beginning) -> Result<TrainConfig, String> {
         let usual = TrainConfig::of(self.preset);
-        let base = match model {
-            Some(model) => {
+        let base = match beginning {
+            Beginning::Usual => usual,
+            Beginning::Encoder(encoder) => usual.described_by(encoder),
+            Beginning::Model(model) => {
                 usual.starting_from(model).map_err(|error: RegistryError| error.to_string())?
             }
-            None => usual,
         };
-        self.settings(Stage::Fmamil).into_iter().try_fold(base, |base, (path, value)| {
-            base.changed(only(&path, value)).map_err(|error| error.to_string())
-        })
+        self.changed(Stage::Fmamil, base, TrainConfig::changed)
     }
 
     /// The configuration of stage 2.
     pub(crate) fn stage_2(&self) -> Result<CamsegConfig, String> {
-        let base = CamsegConfig::of(self.preset);
-        self.settings(Stage::Camseg).into_iter().try_fold(base, |base, (path, value)| {
-            base.changed(only(&path, value)).map_err(|error| error.to_string())
+        self.changed(Stage::Camseg, CamsegConfig::of(self.preset), CamsegConfig::changed)
+    }
+
+    /// The configuration of a pre-training.
+    pub(crate) fn pretraining(&self) -> Result<PretrainConfig, String> {
+        let base = PretrainConfig::of(self.preset);
+        self.changed(Stage::Pretraining, base, PretrainConfig::changed)
+    }
+
+    /// `base` with what differs from it in this plan.
+    fn changed<T>(
+        &self,
+        stage: Stage,
+        base: T,
+        change: fn(&T, Value) -> Result<T, serde_json::Error>,
+    ) -> Result<T, String> {
+        self.settings(stage).into_iter().try_fold(base, |base, (path, value)| {
+            change(&base, only(&path, value)).map_err(|error| error.to_string())
         })
     }
 
@@ -177,6 +255,10 @@ impl Plan {
                 let usual = CamsegConfig::of(self.preset);
                 (&options::STAGE_2[..], serde_json::to_value(self.stage_2().unwrap_or(usual)))
             }
+            Stage::Pretraining => {
+                let usual = PretrainConfig::of(self.preset);
+                (&options::PRETRAINING[..], serde_json::to_value(usual))
+            }
         };
         let usual = usual.unwrap_or_default();
         let value = |option: &TrainOption| {
@@ -190,17 +272,50 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::training::samples;
+    use model::wise::Choice;
 
     #[test]
     fn what_was_changed_is_in_the_settings_and_a_preset_keeps_the_rest() {
         let mut plan = Plan { preset: Preset::Quick, seed: 3, ..Plan::default() };
         plan.how.leave_out = true;
         plan.changes_mut(Stage::Fmamil).insert("learning_rate.peak".to_owned(), json!(0.01));
-        let config = plan.stage_1(None).unwrap();
+        let config = plan.stage_1(&Beginning::Usual).unwrap();
         assert_eq!((config.seed, config.learning_rate.peak), (3, 0.01));
         assert!(config.folder.leave_out);
         assert_eq!(config.epochs, TrainConfig::of(Preset::Quick).epochs);
         assert_eq!(plan.stage_2().unwrap().seed, 3);
+    }
+
+    #[test]
+    fn an_encoder_that_is_chosen_describes_patches_of_a_fresh_start_alone() {
+        let mut plan = Plan { encoder: Some("mine".to_owned()), ..Plan::default() };
+        assert_eq!(plan.chosen_encoder(), Some("mine"));
+        let config = plan.stage_1(&Beginning::Encoder(samples::encoder("mine"))).unwrap();
+        assert_eq!(
+            (config.model.encoder.name.as_str(), config.model.encoder.input_px),
+            ("mine", 96)
+        );
+        assert_eq!(config.model.network.feature_dim(), 192);
+        plan.is_fine_tuning = true;
+        assert_eq!(plan.chosen_encoder(), None, "the model brings its own");
+        let plan = Plan { aim: Aim::Masks, is_fine_tuning: false, ..plan };
+        assert_eq!(plan.chosen_encoder(), None);
+    }
+
+    #[test]
+    fn a_pre_training_takes_its_options_and_what_is_said_about_its_encoder() {
+        let mut plan = Plan { aim: Aim::Encoder, seed: 5, ..Plan::default() };
+        plan.own_encoder.name = "biopsies".to_owned();
+        plan.how.leave_out = true;
+        plan.set(Stage::Pretraining, "tiles.choice", json!("random"));
+        let config = plan.pretraining().unwrap();
+        assert_eq!((config.seed, config.tiles.choice), (5, Choice::Random));
+        assert_eq!(config.description.name, "biopsies");
+        let paths: Vec<String> =
+            plan.settings(Stage::Pretraining).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, ["seed", "description.name", "tiles.choice"], "no labels are spoken of");
+        assert_eq!(plan.options(Stage::Pretraining)[0].1, json!("random"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use model::train::{Narrator, Stage, TrainEvent, TrainReport};
 
 use super::examined::Examined;
 use super::looks::Looks;
+use super::reconstructions::Reconstructions;
 
 /// Lines of the log that are kept.
 const LOG_MAX: usize = 500;
@@ -56,6 +57,8 @@ pub(crate) struct RunView {
     pub(crate) examined: Option<Arc<Examined>>,
     /// The open slide, while it is trained in this window.
     pub(crate) looks: Looks,
+    /// Of a pre-training.
+    pub(crate) reconstructions: Reconstructions,
     narrator: Narrator,
 }
 
@@ -73,6 +76,7 @@ impl RunView {
             standing,
             examined: None,
             looks: Looks::default(),
+            reconstructions: Reconstructions::default(),
             narrator: Narrator::default(),
         }
     }
@@ -87,6 +91,7 @@ impl RunView {
             TrainEvent::Resumed { epoch, attempt } => {
                 self.attempt = *attempt;
                 self.epochs.retain(|it| it.epoch < *epoch);
+                self.reconstructions.forget_from(*epoch);
             }
             TrainEvent::Restarted { attempt, .. } => {
                 self.attempt = *attempt;
@@ -116,6 +121,10 @@ impl RunView {
                     ],
                 );
             }
+            TrainEvent::PretrainingEpoch { epoch, loss } => {
+                self.begin(*epoch, vec![("loss", *loss)]);
+            }
+            TrainEvent::Pictured { epoch } => self.reconstructions.add(*epoch),
             TrainEvent::Metric { epoch, name, value } => {
                 if let Some(last) = self.epochs.last_mut().filter(|it| it.epoch == *epoch) {
                     last.metrics.insert(name.clone(), *value);
@@ -172,6 +181,16 @@ mod tests {
         let view = view(&[epoch(1), epoch(2), TrainEvent::Resumed { epoch: 2, attempt: 1 }]);
         let epochs: Vec<usize> = view.epochs.iter().map(|it| it.epoch).collect();
         assert_eq!(epochs, [1]);
+    }
+
+    #[test]
+    fn a_pre_training_has_one_loss_and_its_pictures() {
+        let epoch = |epoch: usize| TrainEvent::PretrainingEpoch { epoch, loss: 1.0 };
+        let metric = TrainEvent::Metric { epoch: 2, name: "val_loss".to_owned(), value: 0.9 };
+        let view = view(&[epoch(1), epoch(2), metric, TrainEvent::Pictured { epoch: 2 }]);
+        assert_eq!(view.epochs[1].losses, [("loss", 1.0)]);
+        assert_eq!(view.epochs[1].metrics["val_loss"], 0.9);
+        assert_eq!(view.reconstructions.epochs, [2]);
     }
 
     #[test]

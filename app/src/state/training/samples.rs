@@ -8,11 +8,13 @@ use domain::pixels::Pixels;
 use model::data::check::FolderSurvey;
 use model::data::folder::{LabelledImage, Split};
 use model::data::{Finding, Remedy};
+use model::encoder::EncoderEntry;
 use model::eval::{
     Figure, ImageScore, MeasuredModel, Measurement, Metric, SuggestedThreshold, ThresholdRule,
 };
 use model::registry::InstallNote;
 use model::train::{Stage, StopReason, TrainEvent, TrainReport};
+use model::wise::SourceSurvey;
 
 use super::TrainingState;
 use super::examined::Examined;
@@ -52,6 +54,50 @@ pub(crate) fn training() -> TrainingState {
         survey: Some(Arc::new(survey)),
         ..TrainingState::default()
     }
+}
+
+/// [`training`] before its check.
+pub(crate) fn unchecked() -> TrainingState {
+    TrainingState { survey: None, ..training() }
+}
+
+/// Nine slides of which one validates, with an image that is left out.
+pub(crate) fn sources() -> Arc<SourceSurvey> {
+    let finding = Finding {
+        what: "b.png: no picture".to_owned(),
+        done: "it is left out".to_owned(),
+        remedy: Remedy::Note,
+    };
+    Arc::new(SourceSurvey { findings: vec![finding], n_train: 8, n_val: 1, n_slides: 6 })
+}
+
+/// An encoder that exists only by name; 192 values of patches of 96 px.
+pub(crate) fn encoder(name: &str) -> EncoderEntry {
+    EncoderEntry {
+        name: name.to_owned(),
+        title: format!("Encoder {name}"),
+        trained_on: "colorectal biopsies, H&E".to_owned(),
+        licence: "not stated".to_owned(),
+        feature_dim: 192,
+        input_px: Some(96),
+        is_shipped: false,
+    }
+}
+
+/// A pre-training of 60 epochs of which 40 are done; the newer of its two pictures is in sight.
+pub(crate) fn pretraining(standing: Standing) -> RunView {
+    let mut view = RunView::new(PathBuf::from("/runs/slides-1"), Stage::Pretraining, 60, standing);
+    for epoch in 1..=40 {
+        view.take(&TrainEvent::PretrainingEpoch { epoch, loss: 1.0 / epoch as f64 });
+        if epoch % 20 == 0 {
+            view.take(&TrainEvent::Metric { epoch, name: "val_loss".to_owned(), value: 0.5 });
+            view.take(&TrainEvent::Pictured { epoch });
+        }
+        view.take(&TrainEvent::Checkpoint { epoch, is_best: false });
+    }
+    let sheet = Pixels::filled(PixelSize { width: 56, height: 36 }, [200, 80, 160, 255]);
+    view.reconstructions.take(40, Ok(Arc::new(Picture::new(sheet))));
+    view
 }
 
 /// The first image of [`training`] in six patches, of which the lower ones lie behind its edge, and one that cannot be read.

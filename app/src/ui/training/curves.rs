@@ -1,6 +1,7 @@
 //! Losses and validation figures over epochs.
 
 use egui::{Color32, Ui};
+use model::train::Stage;
 
 use crate::state::training::run_view::{EpochFigures, RunView};
 use crate::ui::chart::{Across, Chart, Curve, Mark};
@@ -18,9 +19,13 @@ const SHARES: [(&str, &str); 5] = [
     ("val_label_iou", "IoU with the heatmaps"),
 ];
 
-/// Draws both charts side by side.
+/// Draws both charts side by side; a pre-training has only its loss.
 pub(super) fn curves_ui(ui: &mut Ui, run: &RunView) {
     let n_epochs = run.n_epochs.max(run.epochs.last().map_or(1, |it| it.epoch));
+    if run.stage == Stage::Pretraining {
+        chart("Error of hidden patches", errors(&run.epochs), n_epochs, None).show(ui);
+        return;
+    }
     let (losses, shares) = (losses(&run.epochs), shares(&run.epochs));
     let has_band = shares.iter().any(|it| !it.band.is_empty());
     ui.columns(2, |columns| {
@@ -55,6 +60,19 @@ fn losses(epochs: &[EpochFigures]) -> Vec<Curve> {
         it.losses.iter().find(|loss| loss.0 == name).map(|(_, value)| *value)
     };
     curves(names.map(|name| (name, points(epochs, |it| value(it, name)))))
+}
+
+/// The loss of a pre-training where it learns and where it only looks.
+fn errors(epochs: &[EpochFigures]) -> Vec<Curve> {
+    let training = losses(epochs).into_iter().map(|it| Curve { name: "training".to_owned(), ..it });
+    let validation = points(epochs, |it| it.metrics.get("val_loss").copied());
+    let validation = (!validation.is_empty()).then(|| Curve {
+        name: "validation".to_owned(),
+        color: theme::WARNING,
+        points: validation,
+        band: Vec::new(),
+    });
+    training.chain(validation).collect()
 }
 
 /// A curve of each figure that was measured, with its interval where there is one.
@@ -93,6 +111,13 @@ mod tests {
     use super::*;
     use crate::state::training::run_view::Standing;
     use crate::state::training::samples;
+
+    #[test]
+    fn a_pre_training_has_an_error_where_it_learns_and_one_where_it_looks() {
+        let errors = errors(&samples::pretraining(Standing::Running).epochs);
+        let shown: Vec<_> = errors.iter().map(|it| (it.name.as_str(), it.points.len())).collect();
+        assert_eq!(shown, [("training", 40), ("validation", 2)]);
+    }
 
     #[test]
     fn the_auc_has_its_interval_and_losses_that_are_no_number_are_left_out() {

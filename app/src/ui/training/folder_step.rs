@@ -1,9 +1,10 @@
-//! Step 1: the labelled folder, everything that is odd about it, and how it is split.
+//! Step 2: the folder, everything that is odd about it, and how it is split.
 
 use egui::{Grid, RichText, Slider, Ui};
 use model::data::check::FolderSurvey;
 use model::data::folder::Split;
 use model::data::{Finding, Remedy};
+use model::wise::SourceSurvey;
 
 use super::preview::preview_ui;
 use super::{job_ui, path_row_ui, weak};
@@ -16,26 +17,34 @@ use crate::ui::{is_entered, section_title, theme};
 /// Findings of one kind that are shown before the list is folded.
 const LISTED_MAX: usize = 12;
 
+const LABELLED: &str = "One folder of images per class (negative beside others), or labels.csv with file, label and, if known, patient. Labels of whole \
+     images are all that training needs. You can drop a folder here.";
+const OF_SLIDES: &str = "Any folder of slides and images, however deep. Labels and masks in it are not looked at. You can drop a folder here.";
+
 /// Shares of validation that can be asked for.
 const VAL_SHARES: std::ops::RangeInclusive<f64> = 0.1..=0.5;
 
 pub(super) fn folder_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let training = &state.training;
-    section_title(ui, "1  The labelled folder");
-    weak(
+    let needs_labels = training.plan.aim.needs_labels();
+    section_title(
         ui,
-        "One folder of images per class (negative beside others), or labels.csv with file, label and, if \
-         known, patient. Labels of whole images are all that training needs. You can drop a folder here.",
+        if needs_labels { "2  The labelled folder" } else { "2  The folder of slides" },
     );
-    folder_field_ui(ui, &training.folder_text, commands);
+    weak(ui, if needs_labels { LABELLED } else { OF_SLIDES });
+    folder_field_ui(ui, &training.folder_text, needs_labels, commands);
     if state.jobs.of_kind(JobKind::CheckFolder).is_some() {
         job_ui(ui, state, JobKind::CheckFolder);
         if ui.button("Stop the check").clicked() {
             commands.push(TrainingCommand::StopCheck);
         }
     }
-    if let Some(survey) = training.survey.as_deref() {
-        findings_ui(ui, survey);
+    if let Some(sources) = training.sources.as_deref().filter(|_| !needs_labels) {
+        findings_ui(ui, &sources.findings);
+        sources_ui(ui, sources);
+    }
+    if let Some(survey) = training.survey.as_deref().filter(|_| needs_labels) {
+        findings_ui(ui, &survey.findings);
         counts_ui(ui, survey);
         split_ui(ui, survey, training, commands);
         consent_ui(ui, survey, training, commands);
@@ -45,8 +54,9 @@ pub(super) fn folder_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands
     }
 }
 
-fn folder_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
-    let hint = "Folder with labelled images";
+fn folder_field_ui(ui: &mut Ui, text: &str, needs_labels: bool, commands: &mut Commands) {
+    let hint =
+        if needs_labels { "Folder with labelled images" } else { "Folder of slides and images" };
     let (field, typed) = path_row_ui(ui, "Images", text, hint, |ui| {
         if ui.button("Choose folder…").clicked() {
             commands.push(TrainingCommand::PickFolder);
@@ -63,8 +73,29 @@ fn folder_field_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
     }
 }
 
-fn findings_ui(ui: &mut Ui, survey: &FolderSurvey) {
-    if survey.findings.is_empty() {
+/// How many files a pre-training learns from.
+fn sources_ui(ui: &mut Ui, sources: &SourceSurvey) {
+    let SourceSurvey { n_train, n_val, n_slides, .. } = *sources;
+    let files = |n: usize| counted(n, "file");
+    ui.label(format!("{} to learn from, {} only looked at", files(n_train), files(n_val)));
+    let (slides, images) =
+        (counted(n_slides, "slide"), counted(sources.n_files() - n_slides, "plain image"));
+    weak(
+        ui,
+        &format!(
+            "{slides} of several magnifications: patches of each are chosen by themselves. {images}: patches are chosen from all of \
+             them together."
+        ),
+    );
+}
+
+/// `1 slide`, `3 slides`.
+fn counted(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+fn findings_ui(ui: &mut Ui, findings: &[Finding]) {
+    if findings.is_empty() {
         ui.label(RichText::new("Nothing is odd about this folder.").color(theme::DONE));
     }
     for (remedy, title, color) in [
@@ -73,7 +104,7 @@ fn findings_ui(ui: &mut Ui, survey: &FolderSurvey) {
         (Remedy::Note, "Good to know", theme::TEXT_STRONG),
     ] {
         let found: Vec<&Finding> =
-            survey.findings.iter().filter(|finding| finding.remedy == remedy).collect();
+            findings.iter().filter(|finding| finding.remedy == remedy).collect();
         if found.is_empty() {
             continue;
         }

@@ -1,12 +1,16 @@
 //! The training panel: a plan first, then the run. A window of its own beside the slide, which stays in use.
 
+mod aim_step;
 mod curves;
+mod encoder;
 mod folder_step;
 mod keep;
+mod keep_encoder;
 mod looks;
 mod options;
 mod plan_step;
 mod preview;
+mod reconstructions;
 pub(crate) mod report;
 mod result;
 mod run_page;
@@ -52,6 +56,8 @@ fn content_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     match &training.run {
         Some(run) => run_page::run_page_ui(ui, run, state, commands),
         None => {
+            aim_step::aim_step_ui(ui, &training.plan, commands);
+            ui.separator();
             folder_step::folder_step_ui(ui, state, commands);
             ui.separator();
             plan_step::plan_step_ui(ui, state, commands);
@@ -83,7 +89,7 @@ fn unfinished_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
 
 fn open_run_ui(ui: &mut Ui, text: &str, commands: &mut Commands) {
     super::section_title(ui, "Or look at a run");
-    let hint = "Run folder, of this window or of slidelight-cli train";
+    let hint = "Run folder, of this window or of slidelight-cli train or pretrain";
     let (field, typed) = path_row_ui(ui, "Run", text, hint, |ui| {
         if ui.button("Choose run…").clicked() {
             commands.push(TrainingCommand::PickRun);

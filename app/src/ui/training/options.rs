@@ -10,16 +10,37 @@ use crate::command::{Commands, TrainingCommand};
 use crate::state::training::plan::Plan;
 use crate::ui::theme;
 
+/// Options that are worth a look every time.
+const CHIEF: [(Stage, &str); 4] = [
+    (Stage::Pretraining, "tiles.choice"),
+    (Stage::Pretraining, "tiles.share"),
+    (Stage::Pretraining, "tiles.most"),
+    (Stage::Pretraining, "epochs"),
+];
+
+/// The options that are in sight every time.
+pub(super) fn chief_options_ui(ui: &mut Ui, plan: &Plan, commands: &mut Commands) {
+    plan.aim.stages().iter().for_each(|stage| of_stage_ui(ui, *stage, true, plan, commands));
+}
+
+/// All the others.
 pub(super) fn options_ui(ui: &mut Ui, plan: &Plan, commands: &mut Commands) {
     for stage in plan.aim.stages() {
         let title = match stage {
             Stage::Fmamil => "FMaMIL, from labels to heatmaps",
             Stage::Camseg => "Cam-seg, from heatmaps to masks",
+            Stage::Pretraining => "WISE-MAE, from slides to an encoder",
         };
         ui.label(RichText::new(title).strong().color(theme::TEXT_STRONG));
-        for (option, value) in plan.options(*stage) {
-            let is_changed = plan.changes(*stage).contains_key(option.path);
-            option_ui(ui, (*stage, option), &value, is_changed, commands);
+        of_stage_ui(ui, *stage, false, plan, commands);
+    }
+}
+
+fn of_stage_ui(ui: &mut Ui, stage: Stage, are_chief: bool, plan: &Plan, commands: &mut Commands) {
+    for (option, value) in plan.options(stage) {
+        if CHIEF.contains(&(stage, option.path)) == are_chief {
+            let is_changed = plan.changes(stage).contains_key(option.path);
+            option_ui(ui, (stage, option), &value, is_changed, commands);
         }
     }
 }

@@ -1,29 +1,30 @@
-//! Step 2: what is trained, from what, for how long, and into which folder.
+//! Step 3: from what training begins, how long it takes, and into which folder.
 
 use std::time::Duration;
 
 use egui::{RichText, Ui};
 use model::train::{Preset, Stage};
 
-use super::{options, path_row_ui, weak};
-use crate::command::{Commands, TrainingCommand, chosen_plan, train_as_command};
+use super::{encoder, options, path_row_ui, weak};
+use crate::command::{Commands, EncoderCommand, TrainingCommand, chosen_plan, train_as_command};
 use crate::state::State;
 use crate::state::jobs::JobKind;
 use crate::state::training::TrainingState;
-use crate::state::training::plan::{Aim, Plan};
+use crate::state::training::plan::{Aim, Beginning, Plan};
 use crate::ui::{section_title, theme};
 
 pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let plan = &state.training.plan;
-    section_title(ui, "2  What to train");
-    for aim in Aim::ALL {
-        if ui.radio(plan.aim == aim, aim.title()).clicked() {
-            commands.push(TrainingCommand::SetAim(aim));
-        }
-    }
+    section_title(ui, "3  The training");
     beginning_ui(ui, state, commands);
+    if plan.aim == Aim::Encoder {
+        encoder::note_ui(ui, &plan.own_encoder, &state.models, |note| {
+            commands.push(EncoderCommand::Describe(note));
+        });
+    }
     corrected_ui(ui, &state.training, commands);
     preset_ui(ui, &state.training, commands);
+    options::chief_options_ui(ui, plan, commands);
     egui::CollapsingHeader::new("Advanced").id_salt("advanced").show(ui, |ui| {
         options::options_ui(ui, plan, commands);
     });
@@ -35,11 +36,11 @@ pub(super) fn plan_step_ui(ui: &mut Ui, state: &State, commands: &mut Commands) 
     start_ui(ui, state, commands);
 }
 
-/// A fresh start or the model that is chosen in the viewer.
+/// A fresh start with an encoder, or the model that is chosen in the viewer.
 fn beginning_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
     let plan = &state.training.plan;
     let chosen = state.models.chosen().map(|entry| entry.manifest.title.as_str());
-    if plan.aim != Aim::Masks {
+    if plan.aim.stages().contains(&Stage::Fmamil) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Start");
             for (is_fine_tuning, text) in [(false, "fresh"), (true, "from the chosen model")] {
@@ -48,6 +49,9 @@ fn beginning_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
                 }
             }
         });
+        if !plan.is_fine_tuning {
+            encoder::choice_ui(ui, plan, &state.models, commands);
+        }
     }
     if plan.needs_model() {
         match chosen {
@@ -88,7 +92,8 @@ fn preset_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
             }
         }
     });
-    weak(ui, chosen.says());
+    let is_encoder = training.plan.aim == Aim::Encoder;
+    weak(ui, if is_encoder { chosen.says_of_pretraining() } else { chosen.says() });
     let text = match estimate(training, chosen) {
         Some([features, learning]) => format!(
             "Measured on one image here: {} to describe the images, less where that was done before, then {} of \
@@ -106,9 +111,12 @@ fn preset_ui(ui: &mut Ui, training: &TrainingState, commands: &mut Commands) {
 
 /// Time for the features and for the epochs with a preset, once the pace was measured.
 fn estimate(training: &TrainingState, preset: Preset) -> Option<[Duration; 2]> {
-    let survey = training.survey.as_deref().filter(|_| training.plan.aim != Aim::Masks)?;
+    let survey = training.survey.as_deref()?;
     let plan = Plan { preset, ..training.plan.clone() };
-    Some(training.pace?.estimate(&plan.stage_1(None).ok()?, survey))
+    let is_stage_1 = plan.aim.stages().contains(&Stage::Fmamil);
+    // The pace knows the encoder; epochs and copies are the preset's.
+    let config = plan.stage_1(&Beginning::Usual).ok().filter(|_| is_stage_1)?;
+    Some(training.pace?.estimate(&config, survey))
 }
 
 /// `about 40 s`, `about 3 min`, `about 2.5 h`.
@@ -144,6 +152,14 @@ fn start_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
 /// What has to be done before training can start.
 fn why_not(state: &State) -> Option<&'static str> {
     let training = &state.training;
+    if !training.plan.aim.needs_labels() {
+        return match training.sources.as_deref() {
+            None => Some("Check a folder of slides first."),
+            Some(sources) if !sources.can_train() => Some("Mend the folder and check it again."),
+            Some(_) if training.run_text.trim().is_empty() => Some("Name a run folder."),
+            Some(_) => None,
+        };
+    }
     match training.survey.as_deref() {
         None => Some("Check a labelled folder first."),
         Some(survey) if !survey.can_train(true) => Some("Mend the folder and check it again."),

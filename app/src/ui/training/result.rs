@@ -1,17 +1,15 @@
 //! What a finished run reached.
 
-use std::collections::BTreeMap;
-
 use egui::{Grid, RichText, Ui};
 use model::camseg::SideScale;
-use model::registry::Kept;
-use model::train::{StopReason, TrainReport};
+use model::train::{Stage, StopReason, TrainReport};
 
 use super::keep::keep_ui;
+use super::keep_encoder::keep_encoder_ui;
 use super::report::report_ui;
 use super::weak;
 use crate::command::Commands;
-use crate::state::training::TrainingState;
+use crate::state::State;
 use crate::state::training::run_view::RunView;
 use crate::ui::{section_title, theme};
 
@@ -32,13 +30,26 @@ const FIGURES: [(&str, &str); 6] = [
     ("val_label_iou", "IoU with the heatmaps"),
 ];
 
+/// Said of an encoder of one's own.
+const OF_ENCODERS: &str = "The error says how well hidden patches are guessed, not how well a model sees through the encoder: train \
+    heatmaps with it and with a shipped one, and compare the two models.";
+
 pub(super) fn result_ui(
     ui: &mut Ui,
     (run, report): (&RunView, &TrainReport),
-    (training, kept): (&TrainingState, &BTreeMap<String, Kept>),
+    state: &State,
     commands: &mut Commands,
 ) {
     section_title(ui, "Result");
+    if run.stage == Stage::Pretraining {
+        weak(ui, &format!("The encoder is from the last of {} epochs.", report.n_epochs));
+        if let Some(error) = figure(report, "val_loss") {
+            ui.label(format!("Error of hidden patches in files that were only looked at: {error}"));
+        }
+        weak(ui, OF_ENCODERS);
+        keep_encoder_ui(ui, &state.training, &state.models, commands);
+        return;
+    }
     let why = match report.stopped {
         StopReason::Finished => "all epochs were run",
         StopReason::EarlyStop => "it ended early, since nothing improved any more",
@@ -59,7 +70,7 @@ pub(super) fn result_ui(
     );
     side_masks_ui(ui, report);
     faithfulness_ui(ui, report);
-    keep_ui(ui, training, kept, commands);
+    keep_ui(ui, &state.training, &state.models.kept, commands);
 }
 
 /// The figures of the best epoch.

@@ -4,7 +4,7 @@ use egui::{RichText, Ui};
 use model::memory::MemoryUse;
 use model::train::Stage;
 
-use super::{curves, job_ui, looks, path_row_ui, result, weak};
+use super::{curves, job_ui, looks, path_row_ui, reconstructions, result, weak};
 use crate::command::{Commands, TrainingCommand};
 use crate::state::State;
 use crate::state::jobs::JobKind;
@@ -17,6 +17,7 @@ pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &
         match run.stage {
             Stage::Fmamil => "FMaMIL: heatmaps from labels",
             Stage::Camseg => "Cam-seg: masks from heatmaps",
+            Stage::Pretraining => "WISE-MAE: an encoder from slides",
         },
     );
     ui.label(RichText::new(standing(run)).color(theme::TEXT_STRONG));
@@ -27,19 +28,29 @@ pub(super) fn run_page_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &
     job_ui(ui, state, JobKind::Train);
     actions_ui(ui, run, state, commands);
     if run.epochs.is_empty() && run.is_under_way() {
-        weak(
-            ui,
-            "Curves begin with the first epoch; before it, every image is described once by the encoder.",
-        );
+        weak(ui, before_curves(run.stage));
     } else {
         curves::curves_ui(ui, run);
     }
     looks::looks_ui(ui, &run.looks);
+    reconstructions::reconstructions_ui(ui, &run.reconstructions, commands);
     if let Some(report) = run.report() {
-        let list = (&state.training, &state.models.kept);
-        result::result_ui(ui, (run, report), list, commands);
+        result::result_ui(ui, (run, report), state, commands);
     }
     log_ui(ui, run);
+}
+
+/// What is done before the first epoch.
+fn before_curves(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Fmamil | Stage::Camseg => {
+            "Curves begin with the first epoch; before it, every image is described once by the encoder."
+        }
+        Stage::Pretraining => {
+            "Curves begin with the first epoch; before it, patches are judged by their fine structure, and tiles are read from the chosen \
+             ones."
+        }
+    }
 }
 
 /// `Epoch 3 of 6, attempt 2 · on CPU`.
@@ -96,7 +107,7 @@ fn actions_ui(ui: &mut Ui, run: &RunView, state: &State, commands: &mut Commands
 
 /// A run does not say where its images are: whoever opened it does.
 fn folder_of_run_ui(ui: &mut Ui, state: &State, commands: &mut Commands) {
-    let hint = "The labelled folder of this run";
+    let hint = "The folder that this run was begun with";
     let text = &state.training.folder_text;
     let (field, typed) = path_row_ui(ui, "Images", text, hint, |ui| {
         if ui.button("Go on with this run").clicked() {

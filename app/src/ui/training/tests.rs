@@ -1,8 +1,8 @@
 use super::*;
-use crate::command::{Command, QueueCommand, samples as sample_states};
+use crate::command::{Command, EncoderCommand, QueueCommand, samples as sample_states};
 use crate::jobs::{JobEvent, inbox};
 use crate::state::image_queue::Origin;
-use crate::state::training::plan::Plan;
+use crate::state::training::plan::{Aim, Plan};
 use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
 use crate::ui::testing;
@@ -156,6 +156,117 @@ fn a_report_shows_figures_and_curves_and_leads_to_the_images() {
 fn a_run_of_an_earlier_version_says_that_images_are_missing() {
     let state = running(Standing::Finished(Box::new(samples::report())));
     labels(&state, &["This run does not say how its model does on single images"]);
+}
+
+fn planned_encoder() -> State {
+    let mut state = planned();
+    state.training.plan.aim = Aim::Encoder;
+    state.training.sources = Some(samples::sources());
+    state.models.encoders = vec![samples::encoder("mine")];
+    state
+}
+
+fn pretraining(standing: Standing) -> State {
+    let mut state = planned_encoder();
+    state.training.run = Some(samples::pretraining(standing));
+    state
+}
+
+fn encoder(command: EncoderCommand) -> Vec<Command> {
+    training(TrainingCommand::Encoder(command))
+}
+
+#[test]
+fn an_encoder_is_planned_without_labels() {
+    let mut state = planned();
+    let aim = "An encoder from my own slides (WISE-MAE)";
+    assert_eq!(asked(&state, aim), training(TrainingCommand::SetAim(Aim::Encoder)));
+    state = planned_encoder();
+    labels(
+        &state,
+        &[
+            "of which an abstract alone was at hand",
+            "8 files to learn from, 1 file only looked at",
+            "b.png: no picture: it is left out",
+            "Those with the most fine structure",
+            "Share of the patches",
+        ],
+    );
+    assert_eq!(asked(&state, "Start training"), training(TrainingCommand::Start));
+    state.training.plan.own_encoder.name = "mine".to_owned();
+    labels(&state, &["There is an encoder called mine already"]);
+    state.training.plan.own_encoder.name = "a/b".to_owned();
+    labels(&state, &["expected a name of letters, digits"]);
+    state.training.sources = None;
+    labels(&state, &["Check a folder of slides first."]);
+}
+
+#[test]
+fn encoders_are_listed_with_what_they_learned_from() {
+    let mut state = planned();
+    let shipped = planned().training.plan.usual_encoder();
+    let mut first = samples::encoder(&shipped);
+    (first.is_shipped, first.title) = (true, "The shipped one".to_owned());
+    state.models.encoders = vec![first, samples::encoder("mine")];
+    let mut commands = Commands::default();
+    let mut harness = Harness::builder().with_size([640.0, 2800.0]).build_ui(|ui| {
+        content_ui(ui, &state, &mut commands);
+    });
+    harness.run_steps(2);
+    harness.get_by_label("Trained on colorectal biopsies, H&E. 192 values per patch.");
+    harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Encoder").click();
+    harness.run_steps(2);
+    harness.get_by_label("Encoder mine (mine)").click();
+    harness.run_steps(2);
+    drop(harness);
+    assert_eq!(commands.take(), encoder(EncoderCommand::Choose("mine".to_owned())));
+    state.training.plan.encoder = Some("gone".to_owned());
+    labels(&state, &["There is no encoder called gone any more"]);
+    state.training.plan.is_fine_tuning = true;
+    let hidden = Harness::builder().with_size([640.0, 2800.0]).build_ui(|ui| {
+        content_ui(ui, &state, &mut Commands::default());
+    });
+    assert!(
+        hidden.query_by_label_contains("encoder called gone").is_none(),
+        "the model has its own"
+    );
+}
+
+#[test]
+fn a_pre_training_shows_its_error_and_what_it_makes_of_hidden_patches() {
+    let state = pretraining(Standing::Running);
+    labels(
+        &state,
+        &[
+            "WISE-MAE: an encoder from slides",
+            "40 of 60 epochs done",
+            "Error of hidden patches: training 0.025, validation 0.500",
+            "Tiles, what is left of them, and guesses after epoch 40",
+        ],
+    );
+    let mut commands = Commands::default();
+    let mut harness = Harness::builder().with_size([640.0, 2800.0]).build_ui(|ui| {
+        content_ui(ui, &state, &mut commands);
+    });
+    harness.run_steps(2);
+    harness.get_by_role_and_label(egui::accesskit::Role::Slider, "After epoch").focus();
+    harness.run_steps(2);
+    harness.key_press(egui::Key::ArrowLeft);
+    harness.run_steps(2);
+    drop(harness);
+    assert_eq!(commands.take(), encoder(EncoderCommand::ShowPicture(20)));
+}
+
+#[test]
+fn a_finished_pre_training_becomes_an_encoder_under_a_free_name() {
+    let mut state = pretraining(Standing::Finished(Box::new(samples::report())));
+    state.training.encoder_note.name = "biopsies".to_owned();
+    assert_eq!(asked(&state, "Add to the encoders"), encoder(EncoderCommand::Keep));
+    state.training.encoder_note.name = "mine".to_owned();
+    labels(&state, &["There is an encoder called mine already: choose another name."]);
+    assert_eq!(asked(&state, "Add to the encoders"), []);
+    state.training.promoted = Some("biopsies".to_owned());
+    labels(&state, &["biopsies is in the list of encoders and chosen"]);
 }
 
 #[test]

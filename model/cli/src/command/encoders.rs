@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 pub(crate) fn run(args: &EncodersArgs) -> Result<(), Failure> {
     if let Some(dir) = args.add.as_deref() {
-        let own = own::install(dir).map_err(|error| Failure::at(dir)(&error))?;
+        let own = own::install(dir, None).map_err(|error| Failure::at(dir)(&error))?;
         say(&format!("added to the list as `{}`", own.manifest.name));
     }
     let encoders = list();

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &PretrainArgs, session: &Session) -> Result<(), Failure>
     }
     say(&format!("encoder in {}", report.model_dir.display()));
     if args.add {
-        let own = own::install(&report.model_dir).map_err(|error| Failure::new(&error))?;
+        let own = own::install(&report.model_dir, None).map_err(|error| Failure::new(&error))?;
         say(&format!("added to the list as `{}`", own.manifest.name));
     }
     Ok(())
@@ -46,10 +46,11 @@ fn trained(args: &PretrainArgs, session: &Session) -> Result<TrainReport, Failur
 /// What was asked for; `None` for the run's own settings or the defaults.
 fn settings(args: &PretrainArgs) -> Result<Option<PretrainConfig>, Failure> {
     let changes = changes(args.config.as_deref(), &args.changes)?;
-    if changes.is_empty() && args.name.is_none() && args.selection.is_none() {
+    let is_usual = args.preset.is_none() && args.name.is_none() && args.selection.is_none();
+    if changes.is_empty() && is_usual {
         return Ok(None);
     }
-    let base = PretrainConfig::small();
+    let base = args.preset.map_or_else(PretrainConfig::small, |it| PretrainConfig::of(it.into()));
     let mut config = changed(base, changes, |base, patch| base.changed(patch))?;
     if let Some(name) = &args.name {
         config.description.name.clone_from(name);

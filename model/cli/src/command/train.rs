@@ -2,6 +2,7 @@
 
 use domain::progress::PauseToken;
 use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
+use model::encoder::named;
 use model::train::{
     TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
@@ -87,7 +88,7 @@ fn stage_1_settings(args: &TrainArgs) -> Result<Option<TrainConfig>, Failure> {
         None => usual,
     };
     let base = match args.encoder.as_deref() {
-        Some(name) => base.with_encoder(name).map_err(|it| Failure::new(&it))?,
+        Some(name) => base.described_by(&named(name).map_err(|it| Failure::new(&it))?),
         None => base,
     };
     changed(base, patches, |base, patch| base.changed(patch)).map(Some)
