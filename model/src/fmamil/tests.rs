@@ -1,6 +1,6 @@
 //! The network's properties beside its golden tensors, which `fixture` checks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
@@ -87,7 +87,8 @@ fn a_chain_gives_the_values_and_gradients_of_single_operations() {
     for config in on_a_tape() {
         let (model, vars) = of(&config);
         // A class token of zeros would open some gates by exactly 0, where the slope of the absolute value is a matter of taste.
-        for (seed, var) in (20..).zip(vars.values()) {
+        let sorted: BTreeMap<_, _> = vars.iter().collect();
+        for (seed, var) in (20..).zip(sorted.into_values()) {
             let noise = (normal(var.dims(), seed) * 0.1).unwrap();
             var.set(&(var.as_tensor() + noise).unwrap().detach()).unwrap();
         }

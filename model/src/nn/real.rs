@@ -89,12 +89,12 @@ impl Real for f32 {
         let shifted = x + ROUND;
         let f = x - (shifted - ROUND);
         let power = Self::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
-        // The polynomial of degree 5 with the least relative error on [-1/2, 1/2] among those that are 1 at 0.
-        let p = 1.326_472_7e-3;
-        let p = p * f + 9.671_513e-3;
-        let p = p * f + 5.550_733_7e-2;
-        let p = p * f + 2.402_224_2e-1;
-        let p = p * f + 6.931_47e-1;
+        // Of the polynomials of degree 5 with the value and slope of 2^f at 0 the one of least relative error on [-1/2, 1/2], 1.1e-7.
+        let p = 1.330_026_4e-3;
+        let p = p * f + 9.669_708e-3;
+        let p = p * f + 5.550_56e-2;
+        let p = p * f + 2.402_228_1e-1;
+        let p = p * f + std::f32::consts::LN_2;
         (p * f + 1.0) * power
     }
 

@@ -320,15 +320,10 @@ fn step_size<'d, T: Real, const FMA: bool>(
     for (at, sums) in grad.dt_weight.iter_mut().enumerate() {
         let mut local = *sums;
         for (back, dt) in grads.iter().zip(dts.clone()) {
-            let dt = &dt[at * QUAD..dt.len().min((at + 1) * QUAD)];
-            if let Ok(dt) = <&[T; QUAD]>::try_from(dt) {
-                for n in 0..QUAD {
-                    local[n] = fma::<T, FMA>(back.raw, &splat(dt[n]), &local[n]);
-                }
-            } else {
-                for (sum, dt) in local.iter_mut().zip(dt) {
-                    *sum = fma::<T, FMA>(back.raw, &splat(*dt), sum);
-                }
+            let mut four = [T::zero(); QUAD];
+            four.iter_mut().zip(&dt[at * QUAD..]).for_each(|(to, dt)| *to = *dt);
+            for (sum, dt) in local.iter_mut().zip(four) {
+                *sum = fma::<T, FMA>(back.raw, &splat(dt), sum);
             }
         }
         *sums = local;
