@@ -1,12 +1,15 @@
 //! The frequency branch of a block: learnable frequency-domain encoding (Alg. 1, Eqs 10-12), gated (Eq. 14).
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use super::config::{FmamilConfig, FreqBand, FreqGate, FreqNorm, FreqPool};
+use super::gate::SpectralGate;
 use crate::nn::activation::silu;
 use crate::nn::layer_norm::{LayerNorm, standardize};
-use crate::nn::spectrum::{Band, band_pass, learned_filter};
+use crate::nn::spectrum::{Band, BandPass, LearnedFilter, Passage, band_pass, learned_filter};
+use crate::nn::tape::{Slot, Tape};
+use crate::nn::vectors::Vectors;
 
 /// As the layer norms of the network.
 const EPS: f64 = 1e-5;
@@ -75,6 +78,46 @@ impl FrequencyBranch {
             }
             Gate::Alg2 => Ok(gated),
         }
+    }
+
+    /// Whether [`Self::on_tape`] computes this branch: that of the paper, whatever its filter.
+    pub(super) fn fits_a_tape(&self) -> bool {
+        matches!(self.gate, Gate::Eq14Channel(_)) && self.pool == FreqPool::Global
+    }
+
+    /// All that it has learned.
+    pub(super) fn parameters(&self) -> Vec<&Tensor> {
+        let mut parameters = Vec::new();
+        if let Filter::Learned(re, im) = &self.filter {
+            parameters.extend([re, im]);
+        }
+        if let Gate::Eq14Channel(norm) = &self.gate {
+            parameters.extend(norm.parameters());
+        }
+        parameters
+    }
+
+    /// The block's sum `[b, L, E]` of the branch and of what was scanned, on a tape that was given [`Self::parameters`].
+    pub(super) fn on_tape<T: Vectors>(
+        &self,
+        tape: &mut Tape<'_, T>,
+        scanned: Slot,
+        [x, z]: [Slot; 2],
+    ) -> Result<Slot> {
+        let Gate::Eq14Channel(norm) = &self.gate else {
+            bail!("only Eq. 14 over channels runs on a tape, found {:?}", self.gate)
+        };
+        let passage = Passage { adds_signal: true, without: self.without.clone() };
+        let encoded = match &self.filter {
+            Filter::Learned(re, im) => {
+                let parts = [x, tape.parameter(re)?, tape.parameter(im)?];
+                tape.apply(LearnedFilter { passage }, parts)?
+            }
+            Filter::Fixed(band) => tape.apply(BandPass { band: *band, passage }, [x])?,
+        };
+        let [scale, shift] = norm.parameters();
+        let affine = [tape.parameter(scale)?, tape.parameter(shift)?];
+        tape.apply(SpectralGate { eps: EPS }, [scanned, z, encoded, affine[0], affine[1]])
     }
 
     /// `x + irfft(W rfft(x))` along the tokens, class token included (Eqs 10-12).

@@ -8,10 +8,12 @@ use super::config::FmamilConfig;
 use super::head::{HeadOutput, MilHead};
 use super::order::{ColumnOrder, Grid};
 use super::positions::Positions;
+use super::trunk::Trunk;
 use crate::cam::map::{MapKind, raw_map};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::spectrum::Band;
+use crate::nn::tape::{chained, distinct};
 
 /// FMaMIL stage 1.
 #[derive(Clone, Debug)]
@@ -49,10 +51,8 @@ impl Fmamil {
     /// # Errors
     /// If there are not as many patches as the grid has.
     pub(crate) fn sequence(&self, features: &Tensor, grid: Grid) -> Result<Tensor> {
-        let (batch, patches, _) = features.dims3()?;
-        if patches != grid.patches() {
-            bail!("a grid of {} x {} patches, but {patches} features", grid.rows, grid.columns)
-        }
+        check(features, grid)?;
+        let batch = features.dim(0)?;
         let patches = self.positions.add(&self.project.forward(features)?, grid)?; // [b, P, D]
         let dim = self.class_token.dim(0)?;
         let class_token = self.class_token.reshape((1, 1, dim))?.broadcast_as((batch, 1, dim))?;
@@ -64,12 +64,37 @@ impl Fmamil {
     /// # Errors
     /// If there are not as many patches as the grid has.
     pub(crate) fn tokens(&self, features: &Tensor, grid: Grid) -> Result<Tensor> {
+        let order = ColumnOrder::new(grid, features.device())?;
+        if features.device().is_cpu() && self.blocks.iter().all(FMambaBlock::fits_a_tape) {
+            check(features, grid)?;
+            let trunk = self.trunk(features, grid, order)?;
+            let parameters: Vec<Tensor> =
+                distinct(trunk.parameters()).into_iter().cloned().collect();
+            return chained(trunk, features, &parameters.iter().collect::<Vec<_>>());
+        }
         let mut tokens = self.sequence(features, grid)?;
-        let order = ColumnOrder::new(grid, tokens.device())?;
         for block in &self.blocks {
             tokens = block.forward(&tokens, &order)?;
         }
-        self.norm.forward(&tokens)?.narrow(1, 1, grid.patches())?.contiguous()
+        self.patches(&tokens)
+    }
+
+    /// Tokens `[b, P + 1, D]` behind the last block to `X` `[b, P, D]`.
+    pub(super) fn patches(&self, tokens: &Tensor) -> Result<Tensor> {
+        let n = tokens.dim(1)?;
+        self.norm.forward(tokens)?.narrow(1, 1, n - 1)?.contiguous()
+    }
+
+    /// All that lies before the head, for bags of `grid` like `features`.
+    fn trunk(&self, features: &Tensor, grid: Grid, order: ColumnOrder) -> Result<Trunk> {
+        Ok(Trunk {
+            project: self.project.clone(),
+            class_token: self.class_token.clone(),
+            places: self.positions.table(grid, features)?,
+            blocks: self.blocks.clone(),
+            norm: self.norm.clone(),
+            order,
+        })
     }
 
     /// Patch tokens `[b, P, D]` and mask `[b, P]` (1 a patch, 0 padding) to labels (Eqs 17-21).
@@ -122,4 +147,13 @@ impl Fmamil {
     pub(crate) fn mil_head(&self) -> &MilHead {
         &self.head
     }
+}
+
+/// Refuses features that are not as many as the grid has patches.
+fn check(features: &Tensor, grid: Grid) -> Result<()> {
+    let (_, patches, _) = features.dims3()?;
+    if patches != grid.patches() {
+        bail!("a grid of {} x {} patches, but {patches} features", grid.rows, grid.columns)
+    }
+    Ok(())
 }

@@ -3,8 +3,12 @@
 //! Rows: patch `(n, m)` is token `1 + n * columns + m`. Columns: the class token stays first, then
 //! column by column. A patch keeps its position encoding in either order.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::nn::{Path, ScanDirection};
 
 /// Rows and columns of a bag's patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,7 @@ impl Grid {
 pub(crate) struct ColumnOrder {
     to_columns: Tensor,
     to_rows: Tensor,
+    tokens: Arc<[u32]>,
 }
 
 impl ColumnOrder {
@@ -46,9 +51,15 @@ impl ColumnOrder {
         let order = grid.column_order();
         let transposed = Grid { rows: grid.columns, columns: grid.rows };
         Ok(Self {
-            to_columns: Tensor::new(order, device)?,
+            to_columns: Tensor::new(order.as_slice(), device)?,
             to_rows: Tensor::new(transposed.column_order(), device)?,
+            tokens: order.into(),
         })
+    }
+
+    /// Along the columns, leaving every token where it lies.
+    pub(super) fn path(&self, direction: ScanDirection) -> Path {
+        Path::through(Arc::clone(&self.tokens), direction)
     }
 
     /// Row sequence `[b, L, ..]` to column sequence.

@@ -31,13 +31,21 @@ impl Positions {
 
     /// Adds the encoding of `grid` to patch tokens `[b, P, D]`.
     pub(crate) fn add(&self, patches: &Tensor, grid: Grid) -> Result<Tensor> {
+        match self.table(grid, patches)? {
+            Some(table) => patches.broadcast_add(&table),
+            None => Ok(patches.clone()),
+        }
+    }
+
+    /// The encoding of `grid`, `[P, D]`, where tensors like `like` are; `None` if there is none.
+    pub(crate) fn table(&self, grid: Grid, like: &Tensor) -> Result<Option<Tensor>> {
         match self {
-            Self::Learnable(embed) => patches.broadcast_add(&resample(embed, grid)?),
+            Self::Learnable(embed) => resample(embed, grid).map(Some),
             Self::Sincos(dim, reference) => {
-                let table = sincos(grid, *reference, *dim, patches.device())?;
-                patches.broadcast_add(&table.to_dtype(patches.dtype())?)
+                let table = sincos(grid, *reference, *dim, like.device())?;
+                table.to_dtype(like.dtype()).map(Some)
             }
-            Self::None => Ok(patches.clone()),
+            Self::None => Ok(None),
         }
     }
 }

@@ -6,20 +6,17 @@ use candle_nn::VarBuilder;
 use super::config::FmamilConfig;
 use crate::nn::ScanDirection;
 use crate::nn::causal_conv::causal_conv_silu;
-use crate::nn::linear::Linear;
+use crate::nn::linear::project;
 use crate::nn::selective_scan::{ScanParams, selective_scan};
+use crate::nn::selective_ssm::Learned;
+use crate::nn::tape::{Slot, Tape};
+use crate::nn::vectors::Vectors;
 
 /// Convolution, projections and scan of one direction; `E` channels, state `S`, rank `R`.
 #[derive(Clone, Debug)]
 pub(crate) struct SsmDirection {
     direction: ScanDirection,
-    conv_weight: Tensor,
-    conv_bias: Tensor,
-    project: Linear,
-    dt_weight: Tensor,
-    dt_bias: Tensor,
-    decay_log: Tensor,
-    skip: Tensor,
+    learned: Learned<Tensor>,
 }
 
 impl SsmDirection {
@@ -29,16 +26,16 @@ impl SsmDirection {
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
         let (inner, state, rank) = (config.inner_dim(), config.state, config.dt_rank);
-        Ok(Self {
-            direction,
+        let learned = Learned {
             conv_weight: vb.get((inner, 1, config.conv), "conv1d.weight")?,
             conv_bias: vb.get(inner, "conv1d.bias")?,
-            project: Linear::without_bias(inner, rank + 2 * state, vb.pp("x_proj"))?,
+            project: vb.get((rank + 2 * state, inner), "x_proj.weight")?,
             dt_weight: vb.get((inner, rank), "dt_proj.weight")?,
             dt_bias: vb.get(inner, "dt_proj.bias")?,
             decay_log: vb.get((inner, state), "A_log")?,
             skip: vb.get(inner, "D")?,
-        })
+        };
+        Ok(Self { direction, learned })
     }
 
     /// `[b, L, E]` to `[b, L, E]`.
@@ -54,24 +51,34 @@ impl SsmDirection {
 
     /// Convolution and activation (line 11), `[b, L, E]` to `[b, L, E]`.
     pub(crate) fn convolve(&self, x: &Tensor) -> Result<Tensor> {
-        causal_conv_silu(x, &self.conv_weight, &self.conv_bias, self.direction)
+        let Learned { conv_weight, conv_bias, .. } = &self.learned;
+        causal_conv_silu(x, conv_weight, conv_bias, self.direction)
     }
 
     /// Rows `[dt, B, C]` (lines 12-13), `[b, L, E]` to `[b, L, R + 2S]`.
     pub(crate) fn project(&self, x: &Tensor) -> Result<Tensor> {
-        self.project.forward(x)
+        project(x, &self.learned.project)
     }
 
     /// The recurrence (lines 14-17).
     pub(crate) fn scan(&self, x: &Tensor, projected: &Tensor) -> Result<Tensor> {
-        let decay = self.decay_log.exp()?.neg()?; // [E, S]
-        let params = ScanParams {
-            decay: &decay,
-            skip: &self.skip,
-            dt_bias: &self.dt_bias,
-            dt_weight: &self.dt_weight,
-        };
+        let Learned { dt_weight, dt_bias, decay_log, skip, .. } = &self.learned;
+        let decay = decay_log.exp()?.neg()?; // [E, S]
+        let params = ScanParams { decay: &decay, skip, dt_bias, dt_weight };
         selective_scan(x, projected, params, self.direction)
+    }
+
+    /// All that it has learned.
+    pub(crate) fn parameters(&self) -> [&Tensor; 7] {
+        self.learned.parts()
+    }
+
+    /// Where that lies on a tape.
+    ///
+    /// # Errors
+    /// If the tape was not given [`Self::parameters`].
+    pub(super) fn slots<T: Vectors>(&self, tape: &Tape<'_, T>) -> Result<Learned<Slot>> {
+        self.learned.try_map(|it| tape.parameter(it))
     }
 }
 

@@ -1,20 +1,26 @@
 //! The network's properties beside its golden tensors, which `fixture` checks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 
 use super::config::*;
+use super::order::ColumnOrder;
 use super::{Fmamil, Grid};
 use crate::cam::grad_cam::grad_cam;
 use crate::loss::mil::{LossConfig, mil_loss};
+use crate::nn::spectrum::Band;
 use crate::nn::storage::to_vec;
 use crate::testing::{assert_near, normal};
 
 /// A network of three classes with its first weights as variables.
 pub(crate) fn small(attention: Attention) -> (Fmamil, HashMap<String, Var>) {
-    let config = FmamilConfig {
+    of(&config_of(attention))
+}
+
+fn config_of(attention: Attention) -> FmamilConfig {
+    FmamilConfig {
         dim: 8,
         dt_rank: 1,
         head_dim: 6,
@@ -22,13 +28,17 @@ pub(crate) fn small(attention: Attention) -> (Fmamil, HashMap<String, Var>) {
         classes: 3,
         attention,
         ..FmamilConfig::small(4)
-    };
-    let weights = super::init::initial_weights(&config, 5).unwrap();
+    }
+}
+
+/// A network with its first weights as variables.
+fn of(config: &FmamilConfig) -> (Fmamil, HashMap<String, Var>) {
+    let weights = super::init::initial_weights(config, 5).unwrap();
     let var = |t: Tensor| Var::from_tensor(&t.to_dtype(DType::F64).unwrap()).unwrap();
     let vars: HashMap<String, Var> = weights.into_iter().map(|(name, t)| (name, var(t))).collect();
     let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     let vb = VarBuilder::from_tensors(tensors, DType::F64, &Device::Cpu);
-    (Fmamil::new(&config, vb).unwrap(), vars)
+    (Fmamil::new(config, vb).unwrap(), vars)
 }
 
 const GRID: Grid = Grid { rows: 2, columns: 3 };
@@ -50,6 +60,86 @@ fn every_weight_gets_a_gradient() {
     let grads = loss.total.backward().unwrap();
     let mut without = vars.iter().filter(|(_, var)| grads.get(var).is_none());
     assert_eq!(without.next().map(|(name, _)| name), None);
+}
+
+/// Configurations that run as a chain, each unlike the paper's in one or two ways.
+fn on_a_tape() -> Vec<FmamilConfig> {
+    let paper = FmamilConfig { dim: 8, dt_rank: 1, head_dim: 6, ..FmamilConfig::small(4) };
+    let positions = [Positions::None, Positions::Sincos];
+    let mut configs: Vec<FmamilConfig> =
+        positions.map(|positions| FmamilConfig { positions, ..paper.clone() }).into();
+    for freq_band in [FreqBand::Off, FreqBand::Low, FreqBand::Mid, FreqBand::High] {
+        let freq_without = vec![Band::Mid];
+        configs.push(FmamilConfig { freq_band, freq_without, share_hv: false, ..paper.clone() });
+    }
+    for directions in [Directions::Forward, Directions::Backward] {
+        configs.push(FmamilConfig { directions, scans: Scans::Rows, ..paper.clone() });
+        configs.push(FmamilConfig { directions, share_hv: false, ..paper.clone() });
+    }
+    let freq_without = vec![Band::Low, Band::High];
+    configs.push(FmamilConfig { freq_without, state: 5, dt_rank: 3, ..paper.clone() });
+    configs.push(paper);
+    configs
+}
+
+#[test]
+fn a_chain_gives_the_values_and_gradients_of_single_operations() {
+    for config in on_a_tape() {
+        let (model, vars) = of(&config);
+        // A class token of zeros would open some gates by exactly 0, where the slope of the absolute value is a matter of taste.
+        let sorted: BTreeMap<_, _> = vars.iter().collect();
+        for (seed, var) in (20..).zip(sorted.into_values()) {
+            let noise = (normal(var.dims(), seed) * 0.1).unwrap();
+            var.set(&(var.as_tensor() + noise).unwrap().detach()).unwrap();
+        }
+        let features = Var::from_tensor(&bags().0).unwrap();
+        let order = ColumnOrder::new(GRID, &Device::Cpu).unwrap();
+        let mut tokens = model.sequence(&features, GRID).unwrap();
+        for block in model.blocks() {
+            assert!(block.fits_a_tape(), "{config:?}");
+            let here = Var::from_tensor(&tokens.detach()).unwrap();
+            let whole = block.forward(&here, &order).unwrap();
+            tokens = block.by_operations(&tokens, &order).unwrap();
+            assert_near(&whole, &tokens, 1e-11, "block");
+            assert!(whole.sum_all().unwrap().backward().unwrap().get(&here).is_some());
+        }
+        let single = model.patches(&tokens).unwrap();
+        let chain = model.tokens(&features, GRID).unwrap();
+        assert_near(&chain, &single, 1e-11, "tokens");
+        let cotangent = normal(chain.dims(), 8);
+        let grads = |y: Tensor| (y * &cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+        let (ours, want) = (grads(chain), grads(single));
+        let learned = vars.iter().filter(|(name, _)| !name.starts_with("head"));
+        for (name, var) in learned.chain([(&"features".to_owned(), &features)]) {
+            let (ours, want) = (ours.get(var).unwrap(), want.get(var).unwrap());
+            assert_near(ours, want, 1e-9, &format!("gradient of {name} in {config:?}"));
+        }
+    }
+}
+
+#[test]
+fn what_a_chain_does_not_compute_is_computed_by_single_operations() {
+    let paper = FmamilConfig { dim: 8, dt_rank: 1, head_dim: 6, ..FmamilConfig::small(4) };
+    for config in [
+        FmamilConfig { freq_gate: FreqGate::Alg2, ..paper.clone() },
+        FmamilConfig { freq_norm: FreqNorm::Sequence, ..paper.clone() },
+        FmamilConfig { freq_pool: FreqPool::Local, ..paper.clone() },
+    ] {
+        let (model, _) = of(&config);
+        assert!(model.blocks().iter().all(|it| !it.fits_a_tape()), "{config:?}");
+        assert_eq!(model.tokens(&bags().0, GRID).unwrap().dims(), [2, 6, 8]);
+    }
+}
+
+#[test]
+fn a_network_that_nobody_trains_gives_the_same_tokens() {
+    let (model, vars) = small(Attention::Abmil);
+    let weights = vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect();
+    let vb = VarBuilder::from_tensors(weights, DType::F64, &Device::Cpu);
+    let trained = Fmamil::new(&config_of(Attention::Abmil), vb).unwrap();
+    let tokens = |it: &Fmamil| it.tokens(&bags().0, GRID).unwrap();
+    assert_near(&tokens(&trained), &tokens(&model), 0.0, "tokens");
+    assert!(!tokens(&trained).track_op());
 }
 
 /// Grad-CAM of the positive margin by the tape, with the tokens as a variable.

@@ -1,16 +1,20 @@
-//! Causal depthwise convolution along the tokens followed by `SiLU` (Alg. 2, line 11), in either direction.
+//! Causal depthwise convolution along the tokens followed by `SiLU` (Alg. 2, line 11), along any path.
 //!
-//! `y_t = silu(bias + sum_j w_j x_{t-k+1+j})` walking forward; backward it looks at later tokens instead.
-//! Tokens before the first visited one count as 0.
+//! With `t` counting visited tokens: `y_t = silu(bias + sum_j w_j x_{t-k+1+j})`. Tokens before the first visited one count as 0.
+
+use std::ops::Range;
 
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::ScanDirection;
 use super::fused::{Fused, apply};
-use super::lanes::{Kernel, dispatch};
+use super::lanes::{self, Kernel, Lanes, WIDTH, column_windows, dispatch, fma, load, splat, store};
 use super::real::Real;
 use super::vectors::Vectors;
+use super::{Path, ScanDirection};
+
+/// Channels per task.
+const GROUP: usize = 64;
 
 /// `x` `[b, L, E]`, `weight` `[E, 1, k]`, `bias` `[E]` to `[b, L, E]`.
 ///
@@ -22,180 +26,252 @@ pub(crate) fn causal_conv_silu(
     bias: &Tensor,
     direction: ScanDirection,
 ) -> Result<Tensor> {
-    apply(CausalConv { direction }, [x, weight, bias])
+    apply(CausalConv { path: Path::along(direction) }, [x, weight, bias])
 }
 
 struct CausalConv {
-    direction: ScanDirection,
+    path: Path,
 }
 
 impl Fused for CausalConv {
     const NAME: &'static str = "causal conv";
-    type Plan = Walk;
+    /// Tokens per bag.
+    type Plan = usize;
 
-    fn plan(&self, dims: [&[usize]; 3]) -> Result<(Walk, Shape)> {
-        match dims {
-            [x @ &[_, length, channels], &[e, 1, taps], &[n]] if e == channels && n == channels => {
-                Ok((Walk { length, channels, taps, direction: self.direction }, x.into()))
-            }
-            [x, weight, bias] => bail!(
-                "causal conv: expected [b, L, E], weight [E, 1, k] and bias [E], found {x:?}, {weight:?} and {bias:?}"
-            ),
-        }
+    fn plan(&self, [x, weight, bias]: [&[usize]; 3]) -> Result<(usize, Shape)> {
+        Ok((length(x, weight, bias)?, x.into()))
     }
 
-    fn forward<T: Vectors>(&self, walk: &Walk, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
-        forward(x, weight, bias, *walk)
+    fn forward<T: Vectors>(&self, length: &usize, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        let conv = Conv { length: *length, path: &self.path, x, weight, bias };
+        forward(&[conv]).swap_remove(0)
     }
 
     fn backward<T: Vectors>(
         &self,
-        walk: &Walk,
+        length: &usize,
         [x, weight, bias]: [&[T]; 3],
         _y: &[T],
         dy: &[T],
     ) -> [Vec<T>; 3] {
-        backward(x, weight, bias, dy, *walk)
+        let conv = Conv { length: *length, path: &self.path, x, weight, bias };
+        let (dx, mut params) = backward(&[conv], &[dy]);
+        let [weight, bias] = params.swap_remove(0);
+        [dx, weight, bias]
     }
 }
 
+/// Tokens per bag.
+///
+/// # Errors
+/// If shapes disagree.
+pub(super) fn length(x: &[usize], weight: &[usize], bias: &[usize]) -> Result<usize> {
+    match (x, weight, bias) {
+        (&[_, length, channels], &[e, 1, _], &[n]) if e == channels && n == channels => Ok(length),
+        _ => bail!(
+            "causal conv: expected [b, L, E], weight [E, 1, k] and bias [E], found {x:?}, {weight:?} and {bias:?}"
+        ),
+    }
+}
+
+/// A convolution of a batch of bags.
 #[derive(Clone, Copy)]
-struct Walk {
-    length: usize,
-    channels: usize,
-    taps: usize,
-    direction: ScanDirection,
+pub(super) struct Conv<'a, T> {
+    /// Tokens per bag.
+    pub(super) length: usize,
+    pub(super) path: &'a Path,
+    /// `[b, L, E]`.
+    pub(super) x: &'a [T],
+    /// `[E, 1, k]`.
+    pub(super) weight: &'a [T],
+    /// `[E]`.
+    pub(super) bias: &'a [T],
 }
 
-impl Walk {
-    /// The token that `tap` reads when token `t` is computed; `None` before the first visited token.
+impl<T: Real> Conv<'_, T> {
+    fn channels(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Of one bag alone.
+    fn bag(&self, bag: usize) -> Self {
+        let values = self.length * self.channels();
+        Self { x: &self.x[bag * values..(bag + 1) * values], ..*self }
+    }
+
+    /// The values of a block at the token of a step.
     #[inline(always)]
-    fn source(self, t: usize, tap: usize) -> Option<usize> {
-        let back = self.taps - 1 - tap;
-        match self.direction {
-            ScanDirection::Forward => t.checked_sub(back),
-            ScanDirection::Backward => Some(t + back).filter(|&s| s < self.length),
+    fn x(&self, step: usize, block: &Block<T>) -> Lanes<T> {
+        let n = self.channels();
+        let token = self.path.token(step, self.length);
+        load(&self.x[token * n..(token + 1) * n][block.channels.clone()])
+    }
+
+    /// Before `SiLU`.
+    #[inline(always)]
+    fn sum<const FMA: bool>(&self, step: usize, block: &Block<T>) -> Lanes<T> {
+        let mut sum = block.bias;
+        for (back, weight) in block.taps.iter().enumerate().take(step + 1) {
+            sum = fma::<T, FMA>(*weight, &self.x(step - back, block), &sum);
+        }
+        sum
+    }
+}
+
+/// Up to sixteen channels.
+struct Block<T> {
+    channels: Range<usize>,
+    /// By how many steps their token lies back.
+    taps: Vec<Lanes<T>>,
+    bias: Lanes<T>,
+}
+
+impl<T: Real> Block<T> {
+    /// The blocks of a group of channels.
+    fn of(conv: &Conv<'_, T>, group: usize) -> Vec<Self> {
+        let channels = group * GROUP..conv.channels().min((group + 1) * GROUP);
+        let blocks = channels.clone().step_by(WIDTH);
+        blocks.map(|first| Self::new(conv, first..channels.end.min(first + WIDTH))).collect()
+    }
+
+    fn new(conv: &Conv<'_, T>, channels: Range<usize>) -> Self {
+        let k = conv.weight.len() / conv.channels();
+        let mut taps = vec![splat(T::zero()); k];
+        for (lane, channel) in channels.clone().enumerate() {
+            let weights = conv.weight[channel * k..(channel + 1) * k].iter().rev();
+            taps.iter_mut().zip(weights).for_each(|(tap, weight)| tap[lane] = *weight);
+        }
+        Self { bias: load(&conv.bias[channels.clone()]), taps, channels }
+    }
+
+    /// Where its channels are in those of its group.
+    fn window(&self) -> Range<usize> {
+        let first = self.channels.start % GROUP;
+        first..first + self.channels.len()
+    }
+}
+
+/// The results of several convolutions, `[b, L, E]` each.
+pub(super) fn forward<T: Real>(convs: &[Conv<'_, T>]) -> Vec<Vec<T>> {
+    let mut results: Vec<Vec<T>> = convs.iter().map(|it| vec![T::zero(); it.x.len()]).collect();
+    let mut tasks = Vec::new();
+    for (conv, y) in convs.iter().zip(&mut results) {
+        let bags = y.chunks_exact_mut(conv.length * conv.channels());
+        for (bag, y) in bags.enumerate() {
+            let groups = column_windows(y, conv.channels(), GROUP).into_iter().enumerate();
+            tasks.extend(groups.map(|(group, y)| Forward { bag: conv.bag(bag), group, y }));
         }
     }
-}
-
-/// `[E, 1, k]` to `[k, E]`, so that one tap's weights lie together.
-fn by_tap<T: Real>(weight: &[T], walk: Walk) -> Vec<T> {
-    let tap_of = |tap| weight.iter().skip(tap).step_by(walk.taps).copied();
-    (0..walk.taps).flat_map(tap_of).collect()
-}
-
-fn forward<T: Real>(x: &[T], weight: &[T], bias: &[T], walk: Walk) -> Vec<T> {
-    let taps = by_tap(weight, walk);
-    let bag = walk.length * walk.channels;
-    let mut y = vec![T::zero(); x.len()];
-    y.par_chunks_mut(bag)
-        .zip(x.par_chunks(bag))
-        .for_each(|(y, x)| dispatch(Forward { x, taps: &taps, bias, y, walk }));
-    y
-}
-
-/// Gradients in `x`, weight and bias, the latter two summed in batch order.
-fn backward<T: Real>(x: &[T], weight: &[T], bias: &[T], dy: &[T], walk: Walk) -> [Vec<T>; 3] {
-    let taps = by_tap(weight, walk);
-    let bag = walk.length * walk.channels;
-    let mut dx = vec![T::zero(); x.len()];
-    let parts: Vec<Vec<T>> = dx
-        .par_chunks_mut(bag)
-        .zip(x.par_chunks(bag).zip(dy.par_chunks(bag)))
-        .map(|(dx, (x, dy))| dispatch(Backward { x, taps: &taps, bias, dy, dx, walk }))
-        .collect();
-    let mut total = vec![T::zero(); (walk.taps + 1) * walk.channels];
-    for part in &parts {
-        total.iter_mut().zip(part).for_each(|(to, from)| *to += *from);
-    }
-    let db = total.split_off(walk.taps * walk.channels);
-    let channel_of = |c| total.iter().skip(c).step_by(walk.channels).copied();
-    [dx, (0..walk.channels).flat_map(channel_of).collect(), db]
-}
-
-/// Pre-activation of token `t` into `sum`.
-#[inline(always)]
-fn convolve<T: Real, const FMA: bool>(
-    x: &[T],
-    taps: &[T],
-    bias: &[T],
-    sum: &mut [T],
-    t: usize,
-    walk: Walk,
-) {
-    let n = walk.channels;
-    sum.copy_from_slice(bias);
-    for (tap, weight) in taps.chunks_exact(n).enumerate() {
-        if let Some(source) = walk.source(t, tap) {
-            let x = &x[source * n..(source + 1) * n];
-            for (sum, (w, x)) in sum.iter_mut().zip(weight.iter().zip(x)) {
-                *sum = w.fma::<FMA>(*x, *sum);
-            }
-        }
-    }
+    tasks.into_par_iter().for_each(dispatch);
+    results
 }
 
 struct Forward<'a, T> {
-    x: &'a [T],
-    taps: &'a [T],
-    bias: &'a [T],
-    y: &'a mut [T],
-    walk: Walk,
+    bag: Conv<'a, T>,
+    group: usize,
+    y: Vec<&'a mut [T]>,
 }
 
 impl<T: Real> Kernel for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (t, y) in self.y.chunks_exact_mut(self.walk.channels).enumerate() {
-            convolve::<T, FMA>(self.x, self.taps, self.bias, y, t, self.walk);
-            for y in y {
-                *y = y.silu();
+    fn run<const FMA: bool>(mut self) {
+        let blocks = Block::of(&self.bag, self.group);
+        for step in 0..self.bag.length {
+            let token = self.bag.path.token(step, self.bag.length);
+            for block in &blocks {
+                let y = lanes::map(self.bag.sum::<FMA>(step, block), T::silu);
+                store(&y, &mut self.y[token][block.window()]);
             }
         }
     }
 }
 
+/// From the gradients in the results of convolutions of one input: the gradient in it, and those in every weight and bias.
+pub(super) fn backward<T: Real>(convs: &[Conv<'_, T>], dys: &[&[T]]) -> (Vec<T>, Vec<[Vec<T>; 2]>) {
+    let zeros = |of: &[T]| vec![T::zero(); of.len()];
+    let mut params: Vec<[Vec<T>; 2]> =
+        convs.iter().map(|it| [zeros(it.weight), zeros(it.bias)]).collect();
+    let Some(first) = convs.first() else { return (Vec::new(), params) };
+    let (mut dx, values) = (zeros(first.x), first.length * first.channels());
+    let bags = dx.chunks_exact_mut(values).enumerate().flat_map(|(bag, dx)| {
+        let groups = column_windows(dx, first.channels(), GROUP).into_iter().enumerate();
+        groups.map(move |(group, dx)| Backward { convs, dys, bag, group, dx })
+    });
+    let tasks: Vec<Backward<'_, T>> = bags.collect();
+    let parts: Vec<Vec<(usize, [Vec<T>; 2])>> = tasks.into_par_iter().map(dispatch).collect();
+    for part in parts {
+        for ((channel, [weight, bias]), params) in part.into_iter().zip(&mut params) {
+            let k = params[0].len() / params[1].len();
+            add(&mut params[0][channel * k..], &weight);
+            add(&mut params[1][channel..], &bias);
+        }
+    }
+    (dx, params)
+}
+
+fn add<T: Real>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+}
+
 struct Backward<'a, T> {
-    x: &'a [T],
-    taps: &'a [T],
-    bias: &'a [T],
-    dy: &'a [T],
-    dx: &'a mut [T],
-    walk: Walk,
+    convs: &'a [Conv<'a, T>],
+    dys: &'a [&'a [T]],
+    bag: usize,
+    group: usize,
+    dx: Vec<&'a mut [T]>,
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
-    /// `[k + 1, E]`: gradients of the taps, then of the bias.
-    type Output = Vec<T>;
+    /// Per convolution the first channel, and the gradients in weight and bias from there on.
+    type Output = Vec<(usize, [Vec<T>; 2])>;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> Vec<T> {
-        let n = self.walk.channels;
-        let mut d_params = vec![T::zero(); self.taps.len() + n];
-        let (d_taps, d_bias) = d_params.split_at_mut(self.taps.len());
-        let mut d_sum = vec![T::zero(); n];
-        for (t, dy) in self.dy.chunks_exact(n).enumerate() {
-            convolve::<T, FMA>(self.x, self.taps, self.bias, &mut d_sum, t, self.walk);
-            for ((d, dy), db) in d_sum.iter_mut().zip(dy).zip(d_bias.iter_mut()) {
-                *d = *dy * d.silu_slope();
-                *db += *d;
-            }
-            for (tap, d_weight) in d_taps.chunks_exact_mut(n).enumerate() {
-                let Some(source) = self.walk.source(t, tap) else { continue };
-                let (window, weight) = (source * n..(source + 1) * n, &self.taps[tap * n..]);
-                let rows = self.x[window.clone()].iter().zip(&mut self.dx[window]);
-                for ((d, (x, dx)), (w, dw)) in
-                    d_sum.iter().zip(rows).zip(weight.iter().zip(d_weight))
-                {
-                    *dx = d.fma::<FMA>(*w, *dx);
-                    *dw = d.fma::<FMA>(*x, *dw);
+    fn run<const FMA: bool>(mut self) -> Self::Output {
+        let mut gradients = Vec::with_capacity(self.convs.len());
+        for (conv, dy) in self.convs.iter().zip(self.dys) {
+            let bag = conv.bag(self.bag);
+            let dy = &dy[self.bag * bag.x.len()..(self.bag + 1) * bag.x.len()];
+            let of_weights = self.add::<FMA>(bag, dy);
+            gradients.push((self.group * GROUP, of_weights));
+        }
+        gradients
+    }
+}
+
+impl<T: Real> Backward<'_, T> {
+    /// Adds what one convolution hands back; its gradients in weight and bias.
+    #[inline(always)]
+    fn add<const FMA: bool>(&mut self, bag: Conv<'_, T>, dy: &[T]) -> [Vec<T>; 2] {
+        let blocks = Block::of(&bag, self.group);
+        let zero = splat(T::zero());
+        let mut sums: Vec<(Vec<Lanes<T>>, Lanes<T>)> =
+            blocks.iter().map(|block| (vec![zero; block.taps.len()], zero)).collect();
+        for step in 0..bag.length {
+            let here = bag.path.token(step, bag.length) * bag.channels();
+            for (block, (d_taps, d_bias)) in blocks.iter().zip(&mut sums) {
+                let slope = lanes::map(bag.sum::<FMA>(step, block), T::silu_slope);
+                let dy = load(&dy[here..here + bag.channels()][block.channels.clone()]);
+                let d = lanes::mul(dy, &slope);
+                *d_bias = lanes::add(*d_bias, &d);
+                let taps = block.taps.iter().zip(d_taps).enumerate().take(step + 1);
+                for (back, (weight, d_weight)) in taps {
+                    let source = bag.path.token(step - back, bag.length);
+                    let dx = &mut self.dx[source][block.window()];
+                    store(&fma::<T, FMA>(d, weight, &load(dx)), dx);
+                    *d_weight = fma::<T, FMA>(d, &bag.x(step - back, block), d_weight);
                 }
             }
         }
-        d_params
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for (block, (d_taps, d_bias)) in blocks.iter().zip(&sums) {
+            for lane in 0..block.channels.len() {
+                weight.extend(d_taps.iter().rev().map(|tap| tap[lane]));
+            }
+            bias.extend_from_slice(&d_bias[..block.channels.len()]);
+        }
+        [weight, bias]
     }
 }
 

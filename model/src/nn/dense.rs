@@ -4,7 +4,7 @@ use candle_core::{Result, Shape, bail};
 use rayon::prelude::*;
 
 use super::fused::Fused;
-use super::image_product::{Cotangent, Panels, Walk, forward, weight_gradient};
+use super::image_product::{Cotangent, Panels, Walk, forward, forward_onto, weight_gradient};
 use super::vectors::Vectors;
 
 /// Rows per task: enough to reuse weights from the cache. Results do not depend on it.
@@ -15,37 +15,56 @@ const BAND_ROWS: usize = 32;
 /// `x` `[.., in]`, weight `[out, in]` (the inputs may be spread over several axes), bias `[out]` to `[.., out]`.
 pub(crate) struct Dense;
 
+/// The same without a bias.
+pub(crate) struct Projection;
+
 /// Sizes of a product.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    rows: usize,
     inputs: usize,
     outputs: usize,
+}
+
+impl Sizes {
+    /// Of `x` and weight, and the shape of the result; `None` if they do not fit.
+    fn of(x: &[usize], weight: &[usize]) -> Option<(Self, Shape)> {
+        match (x, weight) {
+            (&[ref leading @ .., inputs], &[outputs, ref rest @ ..])
+                if rest.iter().product::<usize>() == inputs =>
+            {
+                let shape: Vec<usize> = leading.iter().copied().chain([outputs]).collect();
+                Some((Self { inputs, outputs }, shape.into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What rows of inputs are multiplied by.
+    fn panels<T: Vectors>(self, weight: &[T]) -> Panels<T> {
+        Panels::pack(weight, (self.inputs, self.outputs), |k| k, self.inputs)
+    }
+
+    /// What rows of gradients are multiplied by.
+    fn turned<T: Vectors>(self, weight: &[T]) -> Panels<T> {
+        Panels::pack(weight, (self.outputs, self.inputs), |k| k * self.inputs, 1)
+    }
 }
 
 impl Fused for Dense {
     const NAME: &'static str = "linear layer";
     type Plan = Sizes;
 
-    fn plan(&self, dims: [&[usize]; 3]) -> Result<(Sizes, Shape)> {
-        match dims {
-            [&[ref leading @ .., inputs], &[outputs, ref rest @ ..], &[bias]]
-                if rest.iter().product::<usize>() == inputs && bias == outputs =>
-            {
-                let shape: Vec<usize> = leading.iter().copied().chain([outputs]).collect();
-                let rows = leading.iter().product();
-                Ok((Sizes { rows, inputs, outputs }, shape.into()))
-            }
-            [x, weight, bias] => bail!(
+    fn plan(&self, [x, weight, bias]: [&[usize]; 3]) -> Result<(Sizes, Shape)> {
+        match Sizes::of(x, weight) {
+            Some((sizes, shape)) if *bias == [sizes.outputs] => Ok((sizes, shape)),
+            _ => bail!(
                 "linear layer: expected [.., in], [out, in] and [out], found {x:?}, {weight:?} and {bias:?}"
             ),
         }
     }
 
     fn forward<T: Vectors>(&self, sizes: &Sizes, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
-        let Sizes { inputs, outputs, .. } = *sizes;
-        let panels = Panels::pack(weight, (inputs, outputs), |k| k, inputs).plus(bias);
-        product(x, inputs, &panels, outputs)
+        product(x, &sizes.panels(weight).plus(bias))
     }
 
     fn backward<T: Vectors>(
@@ -66,29 +85,94 @@ impl Fused for Dense {
         _y: &[T],
         dy: &[T],
     ) -> [Vec<T>; 3] {
-        let Sizes { inputs, outputs, .. } = *sizes;
-        let dx = if asks_x {
-            let panels = Panels::pack(weight, (outputs, inputs), |k| k * inputs, 1);
-            product(dy, outputs, &panels, inputs)
-        } else {
-            Vec::new()
-        };
         let mut db = vec![T::zero(); bias.len()];
-        for row in dy.chunks_exact(outputs) {
+        for row in dy.chunks_exact(sizes.outputs) {
             db.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
         }
-        [dx, of_weight(x, dy, *sizes), db]
+        let [dx, dw] = gradients(asks_x, *sizes, [x, weight], dy);
+        [dx, dw, db]
     }
 }
 
-/// Rows of `inner` values times packed weights.
-fn product<T: Vectors>(x: &[T], inner: usize, panels: &Panels<T>, outputs: usize) -> Vec<T> {
-    let mut y = vec![T::zero(); x.len() / inner * outputs];
-    y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inner)).for_each(|(y, x)| {
-        let walk = walk(1, x.len() / inner, inner);
-        forward(x, walk, panels, y, y.len());
-    });
+impl Fused<2> for Projection {
+    const NAME: &'static str = "projection";
+    type Plan = Sizes;
+
+    fn plan(&self, [x, weight]: [&[usize]; 2]) -> Result<(Sizes, Shape)> {
+        match Sizes::of(x, weight) {
+            Some(found) => Ok(found),
+            None => {
+                bail!("projection: expected [.., in] and [out, in], found {x:?} and {weight:?}")
+            }
+        }
+    }
+
+    fn forward<T: Vectors>(&self, sizes: &Sizes, [x, weight]: [&[T]; 2]) -> Vec<T> {
+        product(x, &sizes.panels(weight))
+    }
+
+    fn backward<T: Vectors>(
+        &self,
+        sizes: &Sizes,
+        inputs: [&[T]; 2],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 2] {
+        gradients(true, *sizes, inputs, dy)
+    }
+
+    fn backward_of<T: Vectors>(
+        &self,
+        [asks_x, _]: [bool; 2],
+        sizes: &Sizes,
+        inputs: [&[T]; 2],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 2] {
+        gradients(asks_x, *sizes, inputs, dy)
+    }
+}
+
+/// Gradients in `x`, empty unless asked for, and in the weight.
+fn gradients<T: Vectors>(
+    asks_x: bool,
+    sizes: Sizes,
+    [x, weight]: [&[T]; 2],
+    dy: &[T],
+) -> [Vec<T>; 2] {
+    let dx = if asks_x { product(dy, &sizes.turned(weight)) } else { Vec::new() };
+    [dx, weight_of(x, dy, sizes.outputs)]
+}
+
+/// Rows times packed weights.
+fn product<T: Vectors>(x: &[T], panels: &Panels<T>) -> Vec<T> {
+    let mut y = vec![T::zero(); x.len() / panels.inner() * panels.outputs()];
+    in_rows(x, panels, &mut y, forward);
     y
+}
+
+type InRows<T> = fn(&[T], Walk, &Panels<T>, &mut [T], usize);
+
+fn in_rows<T: Vectors>(x: &[T], panels: &Panels<T>, y: &mut [T], compute: InRows<T>) {
+    let (inner, outputs) = (panels.inner(), panels.outputs());
+    y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inner)).for_each(|(y, x)| {
+        let y_step = y.len();
+        compute(x, walk(1, x.len() / inner, inner), panels, y, y_step);
+    });
+}
+
+/// `x W^T` for `x` `[.., in]` and `W` `[out, in]`.
+pub(super) fn project<T: Vectors>(x: &[T], weight: &[T], outputs: usize) -> Vec<T> {
+    let inputs = weight.len() / outputs;
+    let sizes = Sizes { inputs, outputs };
+    product(x, &sizes.panels(weight))
+}
+
+/// Adds `dy W` to `dx`: the gradient that [`project`] hands back.
+pub(super) fn project_back<T: Vectors>(dy: &[T], weight: &[T], outputs: usize, dx: &mut [T]) {
+    let inputs = weight.len() / outputs;
+    let sizes = Sizes { inputs, outputs };
+    in_rows(dy, &sizes.turned(weight), dx, forward_onto);
 }
 
 /// Rows of `inner` values as the rows of an image.
@@ -105,8 +189,9 @@ fn walk(rows: usize, columns: usize, inner: usize) -> Walk {
 }
 
 /// `dy^T x`, `[out, in]`.
-fn of_weight<T: Vectors>(x: &[T], dy: &[T], sizes: Sizes) -> Vec<T> {
-    let Sizes { rows, inputs, outputs } = sizes;
+pub(super) fn weight_of<T: Vectors>(x: &[T], dy: &[T], outputs: usize) -> Vec<T> {
+    let rows = dy.len() / outputs;
+    let inputs = x.len() / rows;
     let whole = rows / BAND_ROWS * BAND_ROWS;
     let part = |first: usize, bands: usize, columns: usize| {
         let values = &x[first * inputs..];
@@ -154,16 +239,18 @@ impl Fused<2> for Sum {
 #[cfg(test)]
 mod tests {
     use super::super::fused::{apply, apply2};
-    use super::super::linear::project;
+    use super::super::linear::project as project_by_library;
+    use super::super::storage::{tensor, to_vec};
     use super::*;
     use crate::testing::{assert_gradients, assert_near, normal};
+    use candle_core::Tensor;
 
     #[test]
     fn a_linear_layer_is_a_matrix_product_and_a_shift() {
         for (rows, inputs, outputs) in [(1, 1, 1), (7, 5, 3), (33, 40, 70), (130, 17, 33)] {
             let x = normal(&[rows, inputs], 1);
             let (weight, bias) = (normal(&[outputs, inputs], 2), normal(&[outputs], 3));
-            let want = project(&x, &weight).unwrap().broadcast_add(&bias).unwrap();
+            let want = project_by_library(&x, &weight).unwrap().broadcast_add(&bias).unwrap();
             let ours = apply(Dense, [&x, &weight, &bias]).unwrap();
             assert_near(&ours, &want, 1e-12, "linear layer");
         }
@@ -178,6 +265,24 @@ mod tests {
         }
         let inputs = [normal(&[2, 3], 7), normal(&[2, 3], 8)];
         assert_gradients(&inputs, |t| apply2(Sum, [&t[0], &t[1]]));
+    }
+
+    #[test]
+    fn a_projection_hands_back_what_it_is_made_of() {
+        for (rows, inputs, outputs) in [(1, 1, 1), (7, 5, 3), (70, 40, 44)] {
+            let (x, weight) = (normal(&[rows, inputs], 1), normal(&[outputs, inputs], 2));
+            let projected = |t: &[Tensor]| apply2(Projection, [&t[0], &t[1]]);
+            let want = project_by_library(&x, &weight).unwrap();
+            let values = |t: &Tensor| to_vec::<f64>(t).unwrap();
+            assert_near(&projected(&[x.clone(), weight.clone()]).unwrap(), &want, 1e-12, "product");
+            if rows < 70 {
+                assert_gradients(&[x.clone(), weight.clone()], projected);
+            }
+            let mut onto = values(&x);
+            project_back(&values(&want), &values(&weight), outputs, &mut onto);
+            let want = (want.matmul(&weight).unwrap() + &x).unwrap();
+            assert_near(&tensor(onto, x.shape()).unwrap(), &want, 1e-12, "handed back");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::fused::{Fused, apply};
 use super::lanes::{Kernel, dispatch, sum_zip};
 use super::real::Real;
+use super::tape::{Slot, Tape};
 use super::vectors::Vectors;
 
 /// Rows per task.
@@ -29,6 +30,18 @@ impl LayerNorm {
     /// `[.., channels]`, same shape out.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+
+    /// The same on a tape that was given [`Self::parameters`].
+    pub(crate) fn on_tape<T: Vectors>(&self, tape: &mut Tape<'_, T>, x: Slot) -> Result<Slot> {
+        let [weight, bias] = self.parameters();
+        let inputs = [x, tape.parameter(weight)?, tape.parameter(bias)?];
+        tape.apply(Normalization { eps: self.eps }, inputs)
+    }
+
+    /// Scale and shift.
+    pub(crate) fn parameters(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
     }
 }
 
@@ -109,7 +122,7 @@ fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> [Vec<T>; 3] {
 
 /// Mean and `1 / sqrt(variance + eps)` of a row.
 #[inline(always)]
-fn moments<T: Real>(row: &[T], eps: f64) -> (T, T) {
+pub(crate) fn moments<T: Real>(row: &[T], eps: f64) -> (T, T) {
     let scale = T::one() / T::of(row.len() as f64);
     let mean = sum_zip(row, row, |a, _| a) * scale;
     let variance = sum_zip(row, row, |a, _| (a - mean) * (a - mean)) * scale;

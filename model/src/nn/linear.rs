@@ -3,6 +3,10 @@
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
+use super::dense::{Dense, Projection};
+use super::tape::{Slot, Tape};
+use super::vectors::Vectors;
+
 /// A linear layer; weight `[out, in]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
@@ -32,6 +36,23 @@ impl Linear {
     /// `[out, in]`.
     pub(crate) fn weight(&self) -> &Tensor {
         &self.weight
+    }
+
+    /// Weight, and bias if there is one.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.weight).chain(&self.bias)
+    }
+
+    /// [`Self::forward`] on a tape that was given [`Self::parameters`].
+    pub(crate) fn on_tape<T: Vectors>(&self, tape: &mut Tape<'_, T>, x: Slot) -> Result<Slot> {
+        let weight = tape.parameter(&self.weight)?;
+        match &self.bias {
+            Some(bias) => {
+                let bias = tape.parameter(bias)?;
+                tape.apply(Dense, [x, weight, bias])
+            }
+            None => tape.apply(Projection, [x, weight]),
+        }
     }
 
     /// `[.., in]` to `[.., out]`.

@@ -24,11 +24,14 @@ pub(crate) mod max_pool;
 pub(crate) mod pointwise_conv;
 pub(crate) mod real;
 pub(crate) mod selective_scan;
+pub(crate) mod selective_ssm;
 pub(crate) mod spectrum;
 pub(crate) mod storage;
 pub(crate) mod tape;
 pub(crate) mod up_conv;
 pub(crate) mod vectors;
+
+use std::sync::Arc;
 
 /// Which way a causal operation walks along the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +42,60 @@ pub(crate) enum ScanDirection {
     Backward,
 }
 
-impl ScanDirection {
-    /// Index of the `step`-th visited token out of `length`.
+/// The order in which a causal operation visits the tokens. What it says of a token stands at the token's own place.
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    direction: ScanDirection,
+    /// The token at every place of another order; `None` for the order in which tokens lie.
+    order: Option<Arc<[u32]>>,
+}
+
+impl Path {
+    /// Along the tokens as they lie.
+    pub(crate) fn along(direction: ScanDirection) -> Self {
+        Self { direction, order: None }
+    }
+
+    /// Along another order: the token at each of its places.
+    pub(crate) fn through(order: Arc<[u32]>, direction: ScanDirection) -> Self {
+        Self { direction, order: Some(order) }
+    }
+
+    /// Whether it visits each of `length` tokens once.
+    pub(crate) fn fits(&self, length: usize) -> bool {
+        let Some(order) = &self.order else { return true };
+        let mut is_met = vec![false; length];
+        order.len() == length
+            && order.iter().all(|token| match is_met.get_mut(*token as usize) {
+                Some(met) => !std::mem::replace(met, true),
+                None => false,
+            })
+    }
+
+    /// The `step`-th visited token out of `length`.
     #[inline(always)]
-    pub(crate) fn token(self, step: usize, length: usize) -> usize {
-        match self {
-            Self::Forward => step,
-            Self::Backward => length - 1 - step,
+    pub(crate) fn token(&self, step: usize, length: usize) -> usize {
+        let place = match self.direction {
+            ScanDirection::Forward => step,
+            ScanDirection::Backward => length - 1 - step,
+        };
+        match &self.order {
+            Some(order) => order[place] as usize,
+            None => place,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_meets_every_token_once() {
+        let path = |order: &[u32]| Path::through(order.into(), ScanDirection::Backward);
+        assert!(path(&[0, 2, 1]).fits(3) && Path::along(ScanDirection::Forward).fits(3));
+        assert!(!path(&[0, 2, 2]).fits(3) && !path(&[0, 1]).fits(3) && !path(&[0, 1, 3]).fits(3));
+        let visited: Vec<usize> = (0..3).map(|step| path(&[0, 2, 1]).token(step, 3)).collect();
+        assert_eq!(visited, [1, 2, 0]);
     }
 }

@@ -29,6 +29,22 @@ pub(crate) fn read<T: WithDType, R>(
     }
 }
 
+/// Calls `f` with the elements of contiguous CPU tensors.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_all<T: WithDType, R>(
+    tensors: &[Tensor],
+    f: impl FnOnce(&[&[T]]) -> Result<R>,
+) -> Result<R> {
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let slices = guards.iter().map(|(storage, layout)| match &**storage {
+        Storage::Cpu(storage) => slice(storage, layout),
+        _ => bail!("expected tensors in main memory"),
+    });
+    f(&slices.collect::<Result<Vec<_>>>()?)
+}
+
 /// The elements of a contiguous CPU tensor, row-major.
 ///
 /// # Errors
@@ -57,7 +73,15 @@ pub(crate) fn on_cpu<const N: usize>(
     let device = inputs.first().map_or(Device::Cpu, |it| it.device().clone());
     let mut moved = inputs.map(Tensor::clone);
     for input in &mut moved {
-        *input = input.to_device(&Device::Cpu)?.contiguous()?;
+        *input = in_main_memory(input)?;
     }
     op(moved)?.to_device(&device)
+}
+
+/// A contiguous copy in main memory, or the tensor itself if it is that. Differentiable.
+///
+/// # Errors
+/// Those of the copy.
+pub(crate) fn in_main_memory(tensor: &Tensor) -> Result<Tensor> {
+    tensor.to_device(&Device::Cpu)?.contiguous()
 }

@@ -5,13 +5,16 @@
 //! values and gradients go as soon as nothing needs them any more.
 
 use std::any::Any;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp2, DType, Device, Layout, Result, Shape, Tensor, TensorId, bail,
+};
 use rayon::prelude::*;
 
 use super::fused::Fused;
-use super::storage::{on_cpu, read, slice, tensor};
+use super::storage::{in_main_memory, read, read_all, slice, tensor};
 use super::vectors::Vectors;
 
 /// Values per task of a sum.
@@ -53,20 +56,79 @@ pub(crate) trait Chain: Send + Sync + 'static {
 /// # Errors
 /// Those of the chain; if a tensor is neither `f32` nor `f64`.
 pub(crate) fn chained<C: Chain>(chain: C, x: &Tensor, parameters: &[&Tensor]) -> Result<Tensor> {
-    let shapes = parameters.iter().map(|it| it.shape().clone()).collect();
-    let flat = parameters.iter().map(|it| it.flatten_all()).collect::<Result<Vec<_>>>()?;
-    let operation = Chained { chain, shapes, record: Mutex::new(None) };
-    on_cpu([x, &Tensor::cat(&flat, 0)?], |[x, all]| x.apply_op2(&all, operation))
+    let ids = parameters.iter().map(|it| it.id()).collect();
+    let here = parameters.iter().map(|it| in_main_memory(it)).collect::<Result<Vec<_>>>()?;
+    let gradients = Gradients::default();
+    let mut line = Tensor::zeros(1, x.dtype(), &Device::Cpu)?;
+    for (at, parameter) in here.iter().enumerate().filter(|(_, it)| it.track_op()) {
+        let hook = Hook { at, gradients: Arc::clone(&gradients) };
+        line = line.apply_op2(parameter, hook)?;
+    }
+    let (input, record) = (in_main_memory(x)?, Mutex::new(None));
+    let is_learned = line.track_op() || input.track_op();
+    let operation = Chained { chain, ids, parameters: here, is_learned, gradients, record };
+    input.apply_op2(&line, operation)?.to_device(x.device())
+}
+
+/// Every tensor once, in the order in which it came first.
+pub(crate) fn distinct(tensors: Vec<&Tensor>) -> Vec<&Tensor> {
+    let mut met = HashSet::new();
+    tensors.into_iter().filter(|it| met.insert(it.id())).collect()
+}
+
+/// Gradients in the parameters, from the way back on until each is fetched.
+type Gradients = Arc<Mutex<Vec<Option<Tensor>>>>;
+
+/// Ties a parameter to a chain. The library's operations have three inputs at most; along a line of these every parameter hears of its
+/// gradient without being copied.
+struct Hook {
+    at: usize,
+    gradients: Gradients,
+}
+
+impl CustomOp2 for Hook {
+    fn name(&self) -> &'static str {
+        "parameter of a chain"
+    }
+
+    fn cpu_fwd(
+        &self,
+        line: &CpuStorage,
+        layout: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok((line.clone(), layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _line: &Tensor,
+        parameter: &Tensor,
+        _: &Tensor,
+        pull: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
+        let gradient = match gradients.get_mut(self.at).and_then(Option::take) {
+            Some(gradient) => gradient,
+            None => parameter.zeros_like()?,
+        };
+        Ok((Some(pull.clone()), Some(gradient)))
+    }
 }
 
 /// A chain while it runs.
 pub(crate) struct Tape<'a, T> {
     given: Vec<(&'a [T], &'a Shape)>,
+    /// Of the parameters.
+    ids: &'a [TensorId],
     record: Record<T>,
 }
 
 /// What the way back needs.
 struct Record<T> {
+    /// Whether there will be one.
+    is_wanted: bool,
     made: Vec<(Vec<T>, Shape)>,
     steps: Vec<Box<dyn Step<T>>>,
 }
@@ -83,9 +145,47 @@ impl<T: Vectors> Tape<'_, T> {
     ) -> Result<Slot> {
         let (plan, shape) = operation.plan(inputs.map(|slot| self.shape(slot).dims()))?;
         let values = operation.forward(&plan, inputs.map(|slot| self.values(slot)));
+        Ok(self.push(values, shape, Applied { operation, plan, inputs }))
+    }
+
+    /// Adds the result of an operation that has its own way back.
+    pub(crate) fn push(&mut self, values: Vec<T>, shape: Shape, step: impl Step<T>) -> Slot {
         self.record.made.push((values, shape));
-        self.record.steps.push(Box::new(Applied { operation, plan, inputs }));
-        Ok(Slot::Made(self.record.made.len() - 1))
+        if self.record.is_wanted {
+            self.record.steps.push(Box::new(step));
+        }
+        Slot::Made(self.record.made.len() - 1)
+    }
+
+    /// Whether there will be a way back.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.record.is_wanted
+    }
+
+    /// How many values were made so far.
+    pub(crate) fn n_made(&self) -> usize {
+        self.record.made.len()
+    }
+
+    /// Says that of what was made after the first `n_made` values the chain itself needs the last alone.
+    pub(crate) fn keep_last(&mut self, n_made: usize) {
+        if self.record.is_wanted {
+            return;
+        }
+        if let Some((_, [others @ .., _last])) = self.record.made.split_at_mut_checked(n_made) {
+            others.iter_mut().for_each(|(values, _)| *values = Vec::new());
+        }
+    }
+
+    /// Where a parameter lies.
+    ///
+    /// # Errors
+    /// If the chain was not given it.
+    pub(crate) fn parameter(&self, tensor: &Tensor) -> Result<Slot> {
+        match self.ids.iter().position(|id| *id == tensor.id()) {
+            Some(at) => Ok(Slot::parameter(at)),
+            None => bail!("a tensor {:?} is not among the parameters", tensor.dims()),
+        }
     }
 
     /// A value, row-major.
@@ -105,18 +205,32 @@ impl<T: Vectors> Tape<'_, T> {
     }
 }
 
+/// What an operation on its way back is told.
+pub(crate) struct Back<'b, T> {
+    values: &'b dyn Fn(Slot) -> &'b [T],
+    asked: &'b dyn Fn(Slot) -> bool,
+    /// Its result.
+    pub(crate) y: &'b [T],
+    /// The gradient in it.
+    pub(crate) dy: &'b [T],
+}
+
+impl<'b, T> Back<'b, T> {
+    /// A value, row-major.
+    pub(crate) fn values(&self, slot: Slot) -> &'b [T] {
+        (self.values)(slot)
+    }
+
+    /// Whether anybody asks for the gradient in a value.
+    pub(crate) fn asks(&self, slot: Slot) -> bool {
+        (self.asked)(slot)
+    }
+}
+
 /// An operation on its way back.
-trait Step<T>: Send + Sync {
-    /// Gradients in those of its inputs that are `asked` for.
-    fn back<'v>(
-        &self,
-        asked: &dyn Fn(Slot) -> bool,
-        values: &dyn Fn(Slot) -> &'v [T],
-        y: &[T],
-        dy: &[T],
-    ) -> Vec<(Slot, Vec<T>)>
-    where
-        T: 'v;
+pub(crate) trait Step<T>: Send + Sync + 'static {
+    /// Gradients in its inputs, as far as they are asked for; those of one input are summed.
+    fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)>;
 }
 
 struct Applied<F: Fused<N>, const N: usize> {
@@ -125,20 +239,13 @@ struct Applied<F: Fused<N>, const N: usize> {
     inputs: [Slot; N],
 }
 
-impl<T: Vectors, F: Fused<N>, const N: usize> Step<T> for Applied<F, N> {
-    fn back<'v>(
-        &self,
-        asked: &dyn Fn(Slot) -> bool,
-        values: &dyn Fn(Slot) -> &'v [T],
-        y: &[T],
-        dy: &[T],
-    ) -> Vec<(Slot, Vec<T>)>
-    where
-        T: 'v,
-    {
-        let of = self.inputs.map(asked);
-        let gradients = self.operation.backward_of(of, &self.plan, self.inputs.map(values), y, dy);
-        self.inputs.into_iter().zip(gradients).filter(|(slot, _)| asked(*slot)).collect()
+impl<T: Vectors, F: Fused<N> + 'static, const N: usize> Step<T> for Applied<F, N> {
+    fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)> {
+        let asked = self.inputs.map(|slot| of.asks(slot));
+        let values = self.inputs.map(|slot| of.values(slot));
+        let gradients = self.operation.backward_of(asked, &self.plan, values, of.y, of.dy);
+        let gradients = self.inputs.into_iter().zip(gradients).zip(asked);
+        gradients.filter(|(_, asked)| *asked).map(|(gradient, _)| gradient).collect()
     }
 }
 
@@ -175,7 +282,8 @@ impl<T: Vectors> Record<T> {
     ) -> Vec<Option<Vec<T>>> {
         let count = self.steps.len();
         let mut sums = Sums { given: vec![None; given.len()], made: vec![None; count] };
-        for (at, step) in self.steps.iter().enumerate().rev() {
+        while let Some(step) = self.steps.pop() {
+            let at = self.steps.len();
             let handed = sums.made[at].take();
             let (y, dy) = match &handed {
                 Some(dy) => (self.made[at].0.as_slice(), dy.as_slice()),
@@ -186,7 +294,7 @@ impl<T: Vectors> Record<T> {
                 Slot::Given(at) => given[at],
                 Slot::Made(at) => &self.made[at].0,
             };
-            for (slot, gradient) in step.back(asked, &values, y, dy) {
+            for (slot, gradient) in step.back(&Back { values: &values, asked, y, dy }) {
                 sums.add(slot, gradient);
             }
             self.made[at].0 = Vec::new();
@@ -197,66 +305,62 @@ impl<T: Vectors> Record<T> {
 
 struct Chained<C> {
     chain: C,
-    /// Of the parameters, which lie one behind the other in one tensor.
-    shapes: Vec<Shape>,
+    /// Of the parameters as the caller knows them.
+    ids: Vec<TensorId>,
+    parameters: Vec<Tensor>,
+    /// Whether anything that it was given has a gradient.
+    is_learned: bool,
+    gradients: Gradients,
     /// The `Record` of the last run.
     record: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl<C: Chain> Chained<C> {
-    /// The input and every parameter.
-    fn given<'a, T>(&self, x: &'a [T], mut all: &'a [T]) -> Vec<&'a [T]> {
-        let mut given = vec![x];
-        for shape in &self.shapes {
-            let (parameter, rest) = all.split_at(shape.elem_count());
-            given.push(parameter);
-            all = rest;
-        }
-        given
+    fn forward<T: Vectors>(&self, x: &[T], shape: &Shape) -> Result<(Vec<T>, Shape)> {
+        read_all(&self.parameters, |parameters| {
+            let shapes = self.parameters.iter().map(Tensor::shape);
+            let given = parameters.iter().copied().zip(shapes);
+            let is_wanted = self.is_learned;
+            let record = Record { is_wanted, made: Vec::new(), steps: Vec::new() };
+            let given = std::iter::once((x, shape)).chain(given).collect();
+            let mut tape = Tape { given, ids: &self.ids, record };
+            let result = self.chain.run(&mut tape)?;
+            let mut record = tape.record;
+            let Some((y, shape)) = record.made.last_mut() else {
+                bail!("{}: no operation", C::NAME)
+            };
+            let (y, shape) = (std::mem::take(y), shape.clone());
+            if result != Slot::Made(record.made.len() - 1) {
+                bail!("{}: expected what the last operation made, found {result:?}", C::NAME)
+            }
+            *self.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(record));
+            Ok((y, shape))
+        })
     }
 
-    fn forward<T: Vectors>(&self, x: (&[T], &Shape), all: &[T]) -> Result<(Vec<T>, Shape)> {
-        let shapes = std::iter::once(x.1).chain(&self.shapes);
-        let given = self.given(x.0, all).into_iter().zip(shapes).collect();
-        let mut tape = Tape { given, record: Record { made: Vec::new(), steps: Vec::new() } };
-        let result = self.chain.run(&mut tape)?;
-        let mut record = tape.record;
-        let Some((y, shape)) = record.made.last_mut() else { bail!("{}: no operation", C::NAME) };
-        let (y, shape) = (std::mem::take(y), shape.clone());
-        if result != Slot::Made(record.made.len() - 1) {
-            bail!("{}: expected what the last operation made, found {result:?}", C::NAME)
-        }
-        *self.record.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(record));
-        Ok((y, shape))
-    }
-
-    fn backward<T: Vectors>(
-        &self,
-        x: &Tensor,
-        all: &Tensor,
-        y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    /// The gradient in `x`, if it is asked for; those in the parameters are laid out for their hooks.
+    fn backward<T: Vectors>(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let kept = self.record.lock().unwrap_or_else(PoisonError::into_inner).take();
         let record = kept.and_then(|it| it.downcast::<Record<T>>().ok());
         let Some(record) = record else { bail!("{}: a second way back", C::NAME) };
-        let asked = |slot| slot != Slot::INPUT || x.track_op();
+        let given: Vec<&Tensor> = std::iter::once(x).chain(&self.parameters).collect();
+        let asked = |slot| match slot {
+            Slot::Given(at) => given[at].track_op(),
+            Slot::Made(_) => true,
+        };
         let gradients = read(x, |x| {
-            read(all, |all| {
-                let given = self.given(x, all);
-                read(y, |y| read(dy, |dy| Ok(record.back(&given, &asked, y, dy))))
+            read_all(&self.parameters, |parameters| {
+                let values: Vec<&[T]> =
+                    std::iter::once(x).chain(parameters.iter().copied()).collect();
+                read(y, |y| read(dy, |dy| Ok(record.back(&values, &asked, y, dy))))
             })
         })?;
-        let mut gradients = gradients.into_iter();
-        let dx = gradients.next().flatten().map(|dx| tensor(dx, x.shape())).transpose()?;
-        let mut d_all = Vec::with_capacity(all.elem_count());
-        for (gradient, shape) in gradients.zip(&self.shapes) {
-            match gradient {
-                Some(gradient) => d_all.extend_from_slice(&gradient),
-                None => d_all.resize(d_all.len() + shape.elem_count(), T::zero()),
-            }
-        }
-        Ok((dx, Some(tensor(d_all, all.shape())?)))
+        let shaped = gradients.into_iter().zip(&given);
+        let shaped = shaped.map(|(it, of)| it.map(|it| tensor(it, of.shape())).transpose());
+        let mut shaped = shaped.collect::<Result<Vec<_>>>()?.into_iter();
+        let dx = shaped.next().flatten();
+        *self.gradients.lock().unwrap_or_else(PoisonError::into_inner) = shaped.collect();
+        Ok(dx)
     }
 }
 
@@ -268,20 +372,17 @@ impl<C: Chain> CustomOp2 for Chained<C> {
     fn cpu_fwd(
         &self,
         x: &CpuStorage,
-        x_layout: &Layout,
-        all: &CpuStorage,
-        all_layout: &Layout,
+        layout: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = x_layout.shape();
         Ok(match x {
             CpuStorage::F32(_) => {
-                let (y, shape) =
-                    self.forward::<f32>((slice(x, x_layout)?, shape), slice(all, all_layout)?)?;
+                let (y, shape) = self.forward::<f32>(slice(x, layout)?, layout.shape())?;
                 (CpuStorage::F32(y), shape)
             }
             CpuStorage::F64(_) => {
-                let (y, shape) =
-                    self.forward::<f64>((slice(x, x_layout)?, shape), slice(all, all_layout)?)?;
+                let (y, shape) = self.forward::<f64>(slice(x, layout)?, layout.shape())?;
                 (CpuStorage::F64(y), shape)
             }
             _ => bail!("{}: expected f32 or f64", C::NAME),
@@ -291,15 +392,16 @@ impl<C: Chain> CustomOp2 for Chained<C> {
     fn bwd(
         &self,
         x: &Tensor,
-        all: &Tensor,
+        line: &Tensor,
         y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
-        match x.dtype() {
-            DType::F64 => self.backward::<f64>(x, all, y, &dy),
-            _ => self.backward::<f32>(x, all, y, &dy),
-        }
+        let dx = match x.dtype() {
+            DType::F64 => self.backward::<f64>(x, y, &dy)?,
+            _ => self.backward::<f32>(x, y, &dy)?,
+        };
+        Ok((dx, Some(line.zeros_like()?)))
     }
 }
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::real::Real;
-use crate::nn::storage::{tensor, to_vec};
+use crate::nn::storage::{in_main_memory, read, tensor, to_vec};
 
 /// Elements per task.
 const CHUNK: usize = 16 * 1024;
@@ -92,7 +92,7 @@ impl<T: Real> AdamW<T> {
         let update = self.update(learning_rate, norm);
         for slot in self.slots.values_mut() {
             if let Some(grad) = grads.get(&slot.var) {
-                slot.apply(&to_vec(grad)?, update)?;
+                read(&in_main_memory(grad)?, |grad| slot.apply(grad, update))?;
             }
         }
         Ok(norm)
@@ -102,8 +102,7 @@ impl<T: Real> AdamW<T> {
         let mut sum = 0.0f64;
         for slot in self.slots.values() {
             if let Some(grad) = grads.get(&slot.var) {
-                let grad: Vec<T> = to_vec(grad)?;
-                sum += grad.iter().map(|g| g.wide().powi(2)).sum::<f64>();
+                sum += read(&in_main_memory(grad)?, |grad: &[T]| Ok(square_sum(grad)))?;
             }
         }
         Ok(sum.sqrt())
@@ -165,6 +164,19 @@ impl<T: Real> AdamW<T> {
         self.step = step.first().copied().unwrap_or(0);
         Ok(())
     }
+}
+
+/// Sum of all squares; it does not depend on the number of threads.
+fn square_sum<T: Real>(values: &[T]) -> f64 {
+    let of_chunk = |values: &[T]| {
+        let (eights, rest) = values.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for eight in eights {
+            sums.iter_mut().zip(eight).for_each(|(sum, value)| *sum += value.wide().powi(2));
+        }
+        rest.iter().map(|it| it.wide().powi(2)).chain(sums).sum::<f64>()
+    };
+    values.par_chunks(CHUNK).map(of_chunk).collect::<Vec<f64>>().iter().sum()
 }
 
 /// Whether weight decay applies.

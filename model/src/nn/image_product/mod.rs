@@ -11,7 +11,7 @@ mod product;
 
 pub(crate) use gradient::{Cotangent, weight_gradient};
 pub(crate) use panels::Panels;
-pub(crate) use product::forward;
+pub(crate) use product::{forward, forward_onto};
 
 /// Where the runs lie that the output pixels of one image see. All steps count values.
 #[derive(Clone, Copy, Debug)]

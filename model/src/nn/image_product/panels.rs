@@ -46,6 +46,16 @@ impl<T: Vectors> Panels<T> {
         Self { values, shift, rectifies: false, inner, outputs, width, registers }
     }
 
+    /// Values that one output is a sum over.
+    pub(crate) fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// How many outputs there are.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Adds `shift` to every output.
     pub(crate) fn plus(mut self, shift: &[T]) -> Self {
         self.shift[..shift.len()].copy_from_slice(shift);

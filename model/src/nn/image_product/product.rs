@@ -16,7 +16,21 @@ pub(crate) fn forward<T: Vectors>(
     y: &mut [T],
     y_step: usize,
 ) {
-    Arch::new().dispatch(Product { x, walk, panels, y, y_step });
+    Arch::new().dispatch(Product { x, walk, panels, y, y_step, adds: false });
+}
+
+/// As [`forward`], added to what `y` holds.
+///
+/// # Panics
+/// If `x` or `y` is shorter than `walk` says.
+pub(crate) fn forward_onto<T: Vectors>(
+    x: &[T],
+    walk: Walk,
+    panels: &Panels<T>,
+    y: &mut [T],
+    y_step: usize,
+) {
+    Arch::new().dispatch(Product { x, walk, panels, y, y_step, adds: true });
 }
 
 struct Product<'a, T> {
@@ -25,6 +39,7 @@ struct Product<'a, T> {
     panels: &'a Panels<T>,
     y: &'a mut [T],
     y_step: usize,
+    adds: bool,
 }
 
 impl<T: Vectors> WithSimd for Product<'_, T> {
@@ -69,7 +84,11 @@ impl<T: Vectors> Product<'_, T> {
             let sums = block::<T, S, _, _>(simd, seen, self.walk, panel, sums, n);
             let y = &mut self.y[row * self.y_step + first * outputs..][..n * outputs];
             for (sums, y) in sums.iter().zip(y.chunks_exact_mut(*outputs)) {
-                store::<T, S, _>(simd, *sums, *rectifies, &mut y[from..to]);
+                let mut sums = *sums;
+                if self.adds {
+                    sums = plus::<T, S, _>(simd, sums, &y[from..to]);
+                }
+                store::<T, S, _>(simd, sums, *rectifies, &mut y[from..to]);
             }
         }
     }
@@ -97,6 +116,26 @@ fn block<T: Vectors, S: Simd, const ROWS: usize, const REGISTERS: usize>(
                 }
             }
         }
+    }
+    sums
+}
+
+/// Adds values that may be fewer than the sums.
+#[inline(always)]
+fn plus<T: Vectors, S: Simd, const REGISTERS: usize>(
+    simd: S,
+    mut sums: [T::Vector<S>; REGISTERS],
+    y: &[T],
+) -> [T::Vector<S>; REGISTERS] {
+    let mut whole = [T::zero(); MAX_PANEL];
+    let y = if y.len() == REGISTERS * T::lanes::<S>() {
+        y
+    } else {
+        whole[..y.len()].copy_from_slice(y);
+        &whole
+    };
+    for (sum, y) in sums.iter_mut().zip(T::view::<S>(y)) {
+        *sum = T::plus(simd, *sum, *y);
     }
     sums
 }

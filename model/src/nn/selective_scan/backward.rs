@@ -1,44 +1,80 @@
 //! Gradients by the adjoint recurrence `g_t = C_t dy_t + exp(delta_{t+1} A) g_{t+1}` (MODELS 4.1).
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::lanes::{self, Kernel, Lanes, column_windows, dispatch, fma, mul, splat, store};
+use super::super::lanes::{
+    self, Kernel, Lanes, WIDTH, column_windows, dispatch, fma, mul, splat, store,
+};
 use super::super::real::Real;
-use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, advance, chunks, stage};
-use super::{CHUNK, GROUP, Inputs, Size};
+use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, stage};
+use super::forward::Kept;
+use super::{CHUNK, Scan, Size};
 
-/// Gradients in `x`, `raw` and the packed gates and parameters.
-pub(super) fn run<T: Real>(inputs: Inputs<'_, T>, dy: &[T]) -> [Vec<T>; 3] {
-    let size = inputs.size;
-    let mut dx = vec![T::zero(); inputs.x.len()];
-    let mut d_raw = vec![T::zero(); inputs.raw.len()];
-    let bag_len = size.length * size.channels;
-    let bags = dx.chunks_exact_mut(bag_len).zip(d_raw.chunks_exact_mut(bag_len));
-    let tasks: Vec<Task<'_, T>> = bags
-        .zip(dy.chunks_exact(bag_len))
-        .enumerate()
-        .flat_map(|(bag, ((dx, d_raw), dy))| {
-            let windows = |of| column_windows(of, size.channels, GROUP).into_iter();
-            let windows = windows(dx).zip(windows(d_raw)).enumerate();
-            windows.map(move |(group, (dx, d_raw))| Task { inputs, bag, group, dy, dx, d_raw })
-        })
-        .collect();
-    let parts: Vec<Part<T>> = tasks.into_par_iter().map(dispatch).collect();
+/// Channels per task: sums over channels are taken once for all of them.
+const GROUP: usize = 128;
 
-    let mut d_packed = vec![T::zero(); inputs.gates.len() + size.params()];
-    let (d_gates, d_params) = d_packed.split_at_mut(inputs.gates.len());
-    let (d_decay, rest) = d_params.split_at_mut(size.channels * size.state);
-    let (d_skip, d_bias) = rest.split_at_mut(size.channels);
-    for part in parts {
-        let first = part.group * GROUP;
-        add(&mut d_gates[part.bag * size.length * size.gates()..], &part.d_gates);
-        add(&mut d_decay[first * size.state..], &part.d_decay);
-        add(&mut d_skip[first..], &part.d_skip);
-        add(&mut d_bias[first..], &part.d_bias);
+/// Gradients in what a scan was given.
+pub(crate) struct Gradients<T> {
+    /// `[b, L, E]`.
+    pub(crate) x: Vec<T>,
+    /// `[b, L, R + 2S]`.
+    pub(crate) rows: Vec<T>,
+    /// `[E, S]`.
+    pub(crate) decay: Vec<T>,
+    /// `[E]`.
+    pub(crate) skip: Vec<T>,
+    /// `[E]`.
+    pub(crate) dt_bias: Vec<T>,
+    /// `[E, R]`.
+    pub(crate) dt_weight: Vec<T>,
+}
+
+/// Gradients of every scan from the gradient `dy` in their sum.
+pub(crate) fn run<T: Real>(scans: &[Scan<'_, T>], kept: &Kept<T>, dy: &[T]) -> Vec<Gradients<T>> {
+    let mut gradients: Vec<Gradients<T>> = scans.iter().map(Gradients::zero).collect();
+    let mut tasks = Vec::new();
+    for (which, (scan, gradients)) in scans.iter().zip(&mut gradients).enumerate() {
+        let Size { length, channels, .. } = scan.size;
+        let bags = gradients.x.chunks_exact_mut(length * channels);
+        for (bag, (dx, dy)) in bags.zip(dy.chunks_exact(length * channels)).enumerate() {
+            for (group, dx) in column_windows(dx, channels, GROUP).into_iter().enumerate() {
+                let bag_alone = scan.bag(bag);
+                tasks.push(Task { kept, of: (which, bag, group), bag: bag_alone, dy, dx });
+            }
+        }
     }
-    [dx, d_raw, d_packed]
+    let parts: Vec<Part<T>> = tasks.into_par_iter().map(dispatch).collect();
+    for part in parts {
+        gradients[part.of.0].add(&part, scans[part.of.0].size);
+    }
+    gradients
+}
+
+impl<T: Real> Gradients<T> {
+    fn zero(scan: &Scan<'_, T>) -> Self {
+        let zeros = |of: &[T]| vec![T::zero(); of.len()];
+        Self {
+            x: zeros(scan.x),
+            rows: zeros(scan.rows),
+            decay: zeros(scan.decay),
+            skip: zeros(scan.skip),
+            dt_bias: zeros(scan.dt_bias),
+            dt_weight: zeros(scan.dt_weight),
+        }
+    }
+
+    fn add(&mut self, part: &Part<T>, size: Size) {
+        let (_, bag, group) = part.of;
+        let first = group * GROUP;
+        add(&mut self.rows[bag * size.length * size.row()..], &part.rows);
+        add(&mut self.decay[first * size.state..], &part.decay);
+        add(&mut self.skip[first..], &part.skip);
+        add(&mut self.dt_bias[first..], &part.dt_bias);
+        add(&mut self.dt_weight[first * size.rank..], &part.dt_weight);
+    }
 }
 
 fn add<T: Real>(to: &mut [T], from: &[T]) {
@@ -46,22 +82,24 @@ fn add<T: Real>(to: &mut [T], from: &[T]) {
 }
 
 struct Task<'a, T> {
-    inputs: Inputs<'a, T>,
-    bag: usize,
-    group: usize,
+    kept: &'a Kept<T>,
+    /// Scan, bag and group of channels.
+    of: (usize, usize, usize),
+    bag: Scan<'a, T>,
+    /// Of the bag.
     dy: &'a [T],
     dx: Vec<&'a mut [T]>,
-    d_raw: Vec<&'a mut [T]>,
 }
 
 /// A task's share of the sums over channels and over bags.
 struct Part<T> {
-    bag: usize,
-    group: usize,
-    d_gates: Vec<T>,
-    d_decay: Vec<T>,
-    d_skip: Vec<T>,
-    d_bias: Vec<T>,
+    /// Scan, bag and group of channels.
+    of: (usize, usize, usize),
+    rows: Vec<T>,
+    decay: Vec<T>,
+    skip: Vec<T>,
+    dt_bias: Vec<T>,
+    dt_weight: Vec<T>,
 }
 
 /// What flows back through one step of sixteen channels.
@@ -72,6 +110,8 @@ struct StepGrad<T> {
     drive: Lanes<T>,
     /// Sum over states of the gradient in `delta_t a`, times `a`.
     decay: Lanes<T>,
+    /// Gradient in `delta_t` before softplus.
+    raw: Lanes<T>,
 }
 
 /// The state before a step and what is kept of it.
@@ -94,23 +134,42 @@ struct BlockGrad<T> {
     decay: Vec<Quad<T>>,
     skip: Lanes<T>,
     dt_bias: Lanes<T>,
+    /// Per number of `dt`, filled up to whole quads.
+    dt_weight: Vec<Quad<T>>,
+    /// `W_dt` of every lane's channel, sixteen numbers of `dt` at a time.
+    by_channel: Vec<[Lanes<T>; WIDTH]>,
 }
 
 impl<T: Real> BlockGrad<T> {
-    fn zero(size: Size) -> Self {
+    fn new(bag: &Scan<'_, T>, block: &Block<T>) -> Self {
+        let Size { state, rank, .. } = bag.size;
         let zero = splat(T::zero());
-        let quads = vec![[zero; QUAD]; size.state.div_ceil(QUAD)];
-        Self { carried: quads.clone(), decay: quads, skip: zero, dt_bias: zero }
+        let quads = vec![[zero; QUAD]; state.div_ceil(QUAD)];
+        let mut by_channel = vec![[zero; WIDTH]; rank.div_ceil(WIDTH)];
+        for (lane, channel) in block.channels.clone().enumerate() {
+            let weights = bag.dt_weight[channel * rank..][..rank].chunks(WIDTH);
+            by_channel.iter_mut().zip(weights).for_each(|(to, from)| to[lane] = lanes::load(from));
+        }
+        Self {
+            carried: quads.clone(),
+            decay: quads,
+            skip: zero,
+            dt_bias: zero,
+            dt_weight: vec![[zero; QUAD]; rank.div_ceil(QUAD)],
+            by_channel,
+        }
     }
 
     /// Appends those of the block's channels.
     fn append_to(&self, part: &mut Part<T>, block: &Block<T>, size: Size) {
         let n = block.channels.len();
         for lane in 0..n {
-            part.d_decay.extend((0..size.state).map(|n| self.decay[n / QUAD][n % QUAD][lane]));
+            part.decay.extend((0..size.state).map(|n| self.decay[n / QUAD][n % QUAD][lane]));
+            let weight = self.dt_weight.as_flattened()[..size.rank].iter();
+            part.dt_weight.extend(weight.map(|it| it[lane]));
         }
-        part.d_skip.extend_from_slice(&self.skip[..n]);
-        part.d_bias.extend_from_slice(&self.dt_bias[..n]);
+        part.skip.extend_from_slice(&self.skip[..n]);
+        part.dt_bias.extend_from_slice(&self.dt_bias[..n]);
     }
 }
 
@@ -122,6 +181,8 @@ struct Scratch<T> {
     trace: Vec<Trace<T>>,
     /// Per quad of states, then per step.
     d_gates: Vec<Vec<GateGrad<T>>>,
+    /// Gradient in `dt` of every step, filled up to whole lanes.
+    d_dt: Vec<Vec<Lanes<T>>>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -131,9 +192,10 @@ impl<T: Real> Scratch<T> {
         Self {
             gates: ChunkGates::new(size),
             steps: vec![Step::zero(); CHUNK],
-            grads: vec![StepGrad { dy: zero, drive: zero, decay: zero }; CHUNK],
+            grads: vec![StepGrad { dy: zero, drive: zero, decay: zero, raw: zero }; CHUNK],
             trace: vec![Trace { before: quad, kept: quad }; CHUNK],
             d_gates: vec![vec![GateGrad { b: quad, c: quad }; CHUNK]; size.state.div_ceil(QUAD)],
+            d_dt: vec![vec![zero; size.rank.div_ceil(WIDTH)]; CHUNK],
         }
     }
 
@@ -141,6 +203,7 @@ impl<T: Real> Scratch<T> {
         let zero = splat(T::zero());
         let gates = GateGrad { b: [zero; QUAD], c: [zero; QUAD] };
         self.d_gates.iter_mut().for_each(|steps| steps.fill(gates));
+        self.d_dt.iter_mut().for_each(|step| step.fill(zero));
     }
 }
 
@@ -149,24 +212,25 @@ impl<T: Real> Kernel for Task<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(mut self) -> Part<T> {
-        let size = self.inputs.size;
-        let first = self.group * GROUP;
-        let blocks = Block::of(&self.inputs, first..size.channels.min(first + GROUP));
+        let size = self.bag.size;
+        let (scan, bag, group) = self.of;
+        let first = group * GROUP;
+        let blocks = Block::of(&self.bag, first..size.channels.min(first + GROUP));
         let mut scratch = Scratch::new(size);
-        let kept = self.kept_states::<FMA>(&blocks, &mut scratch);
-        let mut grads: Vec<BlockGrad<T>> = blocks.iter().map(|_| BlockGrad::zero(size)).collect();
-        let mut d_gates = vec![T::zero(); size.length * size.gates()];
-        for (chunk, span) in chunks(size.length).enumerate().rev() {
-            scratch.gates.fill(self.inputs.bag(self.bag).gates, span.clone(), size);
+        let mut grads: Vec<BlockGrad<T>> =
+            blocks.iter().map(|block| BlockGrad::new(&self.bag, block)).collect();
+        let mut rows = vec![T::zero(); size.length * size.row()];
+        for (chunk, span) in size.spans().enumerate().rev() {
+            scratch.gates.fill(&self.bag, span.clone());
             scratch.clear_sums();
-            for (at, (block, grad)) in blocks.iter().zip(&mut grads).enumerate() {
-                let states = &kept[chunk * blocks.len() + at];
+            for (block, grad) in blocks.iter().zip(&mut grads) {
+                let states = self.kept.before((bag, scan, chunk), block.channels.start);
                 self.block::<FMA>(block, states, grad, &mut scratch, span.clone());
             }
-            scatter_gates(&scratch.d_gates, &mut d_gates, span, size);
+            self.scatter(&scratch, &mut rows, span);
         }
-        let (d_decay, d_skip, d_bias) = (Vec::new(), Vec::new(), Vec::new());
-        let mut part = Part { bag: self.bag, group: self.group, d_gates, d_decay, d_skip, d_bias };
+        let [decay, skip, dt_bias, dt_weight] = [const { Vec::new() }; 4];
+        let mut part = Part { of: self.of, rows, decay, skip, dt_bias, dt_weight };
         for (block, grad) in blocks.iter().zip(&grads) {
             grad.append_to(&mut part, block, size);
         }
@@ -175,33 +239,6 @@ impl<T: Real> Kernel for Task<'_, T> {
 }
 
 impl<T: Real> Task<'_, T> {
-    /// The state before every chunk: `[chunks, blocks]`.
-    #[inline(always)]
-    fn kept_states<const FMA: bool>(
-        &self,
-        blocks: &[Block<T>],
-        scratch: &mut Scratch<T>,
-    ) -> Vec<Vec<Quad<T>>> {
-        let size = self.inputs.size;
-        let bag = self.inputs.bag(self.bag);
-        let zero = vec![[splat(T::zero()); QUAD]; size.state.div_ceil(QUAD)];
-        let mut kept = vec![zero; blocks.len()];
-        let last = size.length.saturating_sub(1) / CHUNK;
-        for (chunk, span) in chunks(size.length).enumerate().take(last) {
-            scratch.gates.fill(bag.gates, span.clone(), size);
-            for (at, block) in blocks.iter().enumerate() {
-                stage(&mut scratch.steps, block, &bag, span.clone());
-                let mut states = kept[chunk * blocks.len() + at].clone();
-                let quads = states.iter_mut().zip(&block.decay).zip(scratch.gates.quads());
-                for ((state, decay), gates) in quads {
-                    advance::<T, FMA>(state, decay, gates, &mut scratch.steps);
-                }
-                kept.push(states);
-            }
-        }
-        kept
-    }
-
     /// One chunk of one block, last step first.
     #[inline(always)]
     fn block<const FMA: bool>(
@@ -212,19 +249,18 @@ impl<T: Real> Task<'_, T> {
         scratch: &mut Scratch<T>,
         span: Range<usize>,
     ) {
-        let bag = self.inputs.bag(self.bag);
+        let bag = &self.bag;
         let size = bag.size;
-        let tokens = span.clone().map(|step| size.direction.token(step, size.length));
-        let Scratch { gates, steps, grads, trace, d_gates } = scratch;
+        let tokens = span.clone().map(|step| bag.path.token(step, size.length));
+        let Scratch { gates, steps, grads, trace, d_gates, d_dt } = scratch;
         let steps = &mut steps[..span.len()];
         let grads = &mut grads[..span.len()];
         let trace = &mut trace[..span.len()];
-        stage(steps, block, &bag, span.clone());
+        stage::<T, FMA>(steps, block, bag, span.clone());
         let zero = splat(T::zero());
         for (to, token) in grads.iter_mut().zip(tokens.clone()) {
-            let start = token * size.channels;
-            let dy = &self.dy[start + block.channels.start..start + block.channels.end];
-            *to = StepGrad { dy: lanes::load(dy), drive: zero, decay: zero };
+            let dy = &self.dy[token * size.channels..][block.channels.clone()];
+            *to = StepGrad { dy: lanes::load(dy), drive: zero, decay: zero, raw: zero };
         }
         for (q, state) in states.iter().enumerate() {
             let (decay, gate) = (&block.decay[q], &gates.quads()[q][..steps.len()]);
@@ -236,17 +272,69 @@ impl<T: Real> Task<'_, T> {
             };
             quad.run::<FMA>(decay, gate, trace, steps, grads);
         }
-        let first = self.group * GROUP;
+        let first = self.of.2 * GROUP;
         let window = block.channels.start - first..block.channels.end - first;
         let ln_2 = splat(T::of(std::f64::consts::LN_2));
-        for (token, (step, back)) in tokens.zip(steps.iter().zip(grads.iter())) {
+        for (token, (step, back)) in tokens.clone().zip(steps.iter().zip(grads.iter_mut())) {
             let d_delta = fma::<T, FMA>(back.drive, &step.x, &mul(back.decay, &ln_2));
-            let d_raw = mul(d_delta, &lanes::map(step.raw, T::sigmoid));
+            back.raw = mul(d_delta, &lanes::map(step.raw, T::sigmoid));
             let dx = fma::<T, FMA>(back.drive, &step.delta, &mul(block.skip, &back.dy));
             store(&dx, &mut self.dx[token][window.clone()]);
-            store(&d_raw, &mut self.d_raw[token][window.clone()]);
             grad.skip = fma::<T, FMA>(back.dy, &step.x, &grad.skip);
-            grad.dt_bias = lanes::add(grad.dt_bias, &d_raw);
+            grad.dt_bias = lanes::add(grad.dt_bias, &back.raw);
+        }
+        let dts = tokens.map(|token| &bag.rows[token * size.row()..][..size.rank]);
+        step_size::<T, FMA>(grads, dts, grad, d_dt);
+    }
+
+    /// Sums the lanes of a finished chunk into the gradient of its rows `[dt, B, C]`.
+    #[inline(always)]
+    fn scatter(&self, sums: &Scratch<T>, rows: &mut [T], span: Range<usize>) {
+        let size = self.bag.size;
+        for (at, index) in span.enumerate() {
+            let token = self.bag.path.token(index, size.length);
+            let row = &mut rows[token * size.row()..(token + 1) * size.row()];
+            let (dt, gates) = row.split_at_mut(size.rank);
+            for (dt, sums) in dt.chunks_mut(WIDTH).zip(&sums.d_dt[at]) {
+                store(sums, dt);
+            }
+            let (b, c) = gates.split_at_mut(size.state);
+            // Behind a black box the compiler adds up each register; of all at once it would gather single lanes.
+            for (n, (b, c)) in b.iter_mut().zip(c).enumerate() {
+                let sums = &sums.d_gates[n / QUAD][at];
+                *b = lanes::sum(black_box(&sums.b[n % QUAD]));
+                *c = lanes::sum(black_box(&sums.c[n % QUAD]));
+            }
+        }
+    }
+}
+
+/// Adds what the raw step sizes of a chunk, from rows `dts`, hand on to `W_dt` and to `dt`.
+#[inline(always)]
+fn step_size<'d, T: Real, const FMA: bool>(
+    grads: &[StepGrad<T>],
+    dts: impl Iterator<Item = &'d [T]> + Clone,
+    grad: &mut BlockGrad<T>,
+    d_dt: &mut [Vec<Lanes<T>>],
+) {
+    for (at, sums) in grad.dt_weight.iter_mut().enumerate() {
+        let mut local = *sums;
+        for (back, dt) in grads.iter().zip(dts.clone()) {
+            let mut four = [T::zero(); QUAD];
+            four.iter_mut().zip(&dt[at * QUAD..]).for_each(|(to, dt)| *to = *dt);
+            for (sum, dt) in local.iter_mut().zip(four) {
+                *sum = fma::<T, FMA>(back.raw, &splat(dt), sum);
+            }
+        }
+        *sums = local;
+    }
+    for (at, weights) in grad.by_channel.iter().enumerate() {
+        for (back, d_dt) in grads.iter().zip(d_dt.iter_mut()) {
+            let mut local = d_dt[at];
+            for (raw, weights) in back.raw.iter().zip(weights) {
+                local = fma::<T, FMA>(*weights, &splat(*raw), &local);
+            }
+            d_dt[at] = local;
         }
     }
 }
@@ -308,25 +396,5 @@ impl<T: Real> QuadGrad<'_, T> {
         }
         *self.carried = carried;
         *self.decay = d_decay;
-    }
-}
-
-/// Sums the lanes of a finished chunk into the gradient of its rows `[B, C]`.
-#[inline(always)]
-fn scatter_gates<T: Real>(
-    sums: &[Vec<GateGrad<T>>],
-    d_gates: &mut [T],
-    span: Range<usize>,
-    size: Size,
-) {
-    for (at, index) in span.enumerate() {
-        let token = size.direction.token(index, size.length);
-        let row = &mut d_gates[token * size.gates()..(token + 1) * size.gates()];
-        let (b, c) = row.split_at_mut(size.state);
-        for (n, (b, c)) in b.iter_mut().zip(c).enumerate() {
-            let sums = &sums[n / QUAD][at];
-            *b = lanes::sum(&sums.b[n % QUAD]);
-            *c = lanes::sum(&sums.c[n % QUAD]);
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::lanes::{self, Lanes, WIDTH, splat};
 use super::super::real::Real;
-use super::{CHUNK, Inputs, Size};
+use super::{CHUNK, Scan, Size};
 
 /// States worked on together; a state size that is not a multiple is padded with zeros.
 pub(super) const QUAD: usize = 4;
@@ -22,29 +22,34 @@ pub(super) struct Block<T> {
     pub(super) skip: Lanes<T>,
     /// `b_dt`.
     pub(super) dt_bias: Lanes<T>,
+    /// `W_dt`, per number of `dt`.
+    pub(super) dt_weight: Vec<Lanes<T>>,
 }
 
 impl<T: Real> Block<T> {
     /// The blocks of a range of channels.
-    pub(super) fn of(inputs: &Inputs<'_, T>, channels: Range<usize>) -> Vec<Self> {
+    pub(super) fn of(scan: &Scan<'_, T>, channels: Range<usize>) -> Vec<Self> {
         let blocks = channels.clone().step_by(WIDTH);
-        blocks.map(|first| Self::new(inputs, first..channels.end.min(first + WIDTH))).collect()
+        blocks.map(|first| Self::new(scan, first..channels.end.min(first + WIDTH))).collect()
     }
 
-    fn new(inputs: &Inputs<'_, T>, channels: Range<usize>) -> Self {
-        let state = inputs.size.state;
+    fn new(scan: &Scan<'_, T>, channels: Range<usize>) -> Self {
+        let Size { state, rank, .. } = scan.size;
         let log2_e = T::of(std::f64::consts::LOG2_E);
         let mut decay = vec![[splat(T::zero()); QUAD]; state.div_ceil(QUAD)];
-        let rows = inputs.decay[channels.start * state..channels.end * state].chunks_exact(state);
-        for (lane, row) in rows.enumerate() {
-            for (n, a) in row.iter().enumerate() {
+        let mut dt_weight = vec![splat(T::zero()); rank];
+        for (lane, channel) in channels.clone().enumerate() {
+            for (n, a) in scan.decay[channel * state..][..state].iter().enumerate() {
                 decay[n / QUAD][n % QUAD][lane] = *a * log2_e;
             }
+            let weights = &scan.dt_weight[channel * rank..][..rank];
+            dt_weight.iter_mut().zip(weights).for_each(|(to, weight)| to[lane] = *weight);
         }
         Self {
             decay,
-            skip: lanes::load(&inputs.skip[channels.clone()]),
-            dt_bias: lanes::load(&inputs.dt_bias[channels.clone()]),
+            skip: lanes::load(&scan.skip[channels.clone()]),
+            dt_bias: lanes::load(&scan.dt_bias[channels.clone()]),
+            dt_weight,
             channels,
         }
     }
@@ -66,16 +71,16 @@ impl<T: Real> ChunkGates<T> {
         Self(vec![vec![zero; CHUNK]; size.state.div_ceil(QUAD)])
     }
 
-    /// Reads the steps `steps` of a bag's rows `[B, C]`.
-    pub(super) fn fill(&mut self, rows: &[T], steps: Range<usize>, size: Size) {
+    /// Reads the steps `steps` of one bag.
+    pub(super) fn fill(&mut self, bag: &Scan<'_, T>, steps: Range<usize>) {
+        let Size { length, state, rank, .. } = bag.size;
         for (at, step) in steps.enumerate() {
-            let token = size.direction.token(step, size.length);
-            let row = &rows[token * size.gates()..(token + 1) * size.gates()];
-            let (b, c) = row.split_at(size.state);
-            for (n, (b, c)) in b.iter().zip(c).enumerate() {
-                let gates = &mut self.0[n / QUAD][at];
-                gates.b[n % QUAD] = *b;
-                gates.c[n % QUAD] = *c;
+            let token = bag.path.token(step, length);
+            let row = &bag.rows[token * bag.size.row() + rank..][..2 * state];
+            let (b, c) = row.split_at(state);
+            for (quad, (b, c)) in self.0.iter_mut().zip(b.chunks(QUAD).zip(c.chunks(QUAD))) {
+                quad[at].b[..b.len()].copy_from_slice(b);
+                quad[at].c[..c.len()].copy_from_slice(c);
             }
         }
     }
@@ -110,18 +115,22 @@ impl<T: Real> Step<T> {
 
 /// Fills `to` with the steps `steps` of a bag for the channels of `block`.
 #[inline(always)]
-pub(super) fn stage<T: Real>(
+pub(super) fn stage<T: Real, const FMA: bool>(
     to: &mut [Step<T>],
     block: &Block<T>,
-    bag: &Inputs<'_, T>,
+    bag: &Scan<'_, T>,
     steps: Range<usize>,
 ) {
     let size = bag.size;
     for (to, step) in to.iter_mut().zip(steps) {
-        let token = size.direction.token(step, size.length) * size.channels;
-        let window = token + block.channels.start..token + block.channels.end;
-        let x = lanes::load(&bag.x[window.clone()]);
-        let raw = lanes::add(lanes::load(&bag.raw[window]), &block.dt_bias);
+        let token = bag.path.token(step, size.length);
+        let dt = &bag.rows[token * size.row()..][..size.rank];
+        let mut raw = block.dt_bias;
+        for (weight, dt) in block.dt_weight.iter().zip(dt) {
+            raw = lanes::fma::<T, FMA>(*weight, &splat(*dt), &raw);
+        }
+        let channels = &bag.x[token * size.channels..][..size.channels];
+        let x = lanes::load(&channels[block.channels.clone()]);
         let delta = lanes::map(raw, T::softplus);
         *to = Step { x, raw, delta, drive: lanes::mul(delta, &x), y: lanes::mul(block.skip, &x) };
     }
@@ -145,11 +154,4 @@ pub(super) fn advance<T: Real, const FMA: bool>(
         }
     }
     *state = h;
-}
-
-/// The chunks of a sequence, in visiting order.
-pub(super) fn chunks(
-    length: usize,
-) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
-    (0..length.div_ceil(CHUNK)).map(move |i| i * CHUNK..length.min((i + 1) * CHUNK))
 }

@@ -1,10 +1,9 @@
-//! The selective scan of one direction with its step-size projection (Alg. 2, lines 14-17).
+//! The selective scan with its step-size projection (Alg. 2, lines 14-17), along one path or the sum along several.
 //!
 //! For a token sequence `x` and per token a row `[dt, B, C]`:
 //! `delta_t = softplus(W_dt dt_t + b_dt)`, `h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t`, `h_0 = 0`,
 //! `y_t = <C_t, h_t> + D x_t`, per channel with its own state of `S` numbers.
 //!
-//! `W_dt dt_t` is a matrix product over all tokens; everything after it is one fused operation.
 //! The state stays in registers, sixteen channels at a time. For the gradient only the state at every
 //! [`CHUNK`]-th step is kept; the steps between are computed again, so memory grows with `L / CHUNK`.
 //! Sums over channels and bags are taken in a fixed order: results do not depend on the number of threads.
@@ -15,19 +14,21 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
-use candle_core::{Result, Shape, Tensor, bail};
+use std::ops::Range;
 
-use super::ScanDirection;
-use super::fused::{Fused, apply};
-use super::linear::project;
+use candle_core::{Result, Tensor, bail};
+
 use super::real::Real;
+use super::tape::{Back, Chain, Slot, Step, Tape, chained};
 use super::vectors::Vectors;
+use super::{Path, ScanDirection};
+pub(super) use backward::Gradients;
+pub(super) use backward::run as backward;
+pub(super) use forward::Kept;
+pub(super) use forward::run as forward;
 
-/// Steps between two kept states.
-const CHUNK: usize = 64;
-
-/// Channels per task.
-const GROUP: usize = 64;
+/// Steps between two kept states: what a chunk needs on its way back fits the second cache.
+const CHUNK: usize = 32;
 
 /// What a direction has learned about its channels; `E` channels, state `S`, step-size rank `R`.
 #[derive(Clone, Copy, Debug)]
@@ -42,28 +43,6 @@ pub(crate) struct ScanParams<'a> {
     pub(crate) dt_weight: &'a Tensor,
 }
 
-impl ScanParams<'_> {
-    /// Parts that are one after the other in one vector cannot be told apart there.
-    fn check(&self, channels: usize) -> Result<()> {
-        let state = self.decay.dim(1)?;
-        let rank = self.dt_weight.dim(1)?;
-        let fits = self.decay.dims() == [channels, state]
-            && self.skip.dims() == [channels]
-            && self.dt_bias.dims() == [channels]
-            && self.dt_weight.dims() == [channels, rank];
-        if !fits {
-            bail!(
-                "selective scan of {channels} channels: found A {:?}, D {:?}, b_dt {:?}, W_dt {:?}",
-                self.decay.dims(),
-                self.skip.dims(),
-                self.dt_bias.dims(),
-                self.dt_weight.dims()
-            )
-        }
-        Ok(())
-    }
-}
-
 /// `x` `[b, L, E]`, `projected` `[b, L, R + 2S]` (columns dt, B, C) to `y` `[b, L, E]`.
 ///
 /// # Errors
@@ -74,109 +53,144 @@ pub(crate) fn selective_scan(
     params: ScanParams<'_>,
     direction: ScanDirection,
 ) -> Result<Tensor> {
-    let state = params.decay.dim(1)?;
-    let rank = params.dt_weight.dim(1)?;
-    let (batch, length, channels) = x.dims3()?;
-    if projected.dims() != [batch, length, rank + 2 * state] {
-        bail!(
-            "selective scan of {x:?}: expected rows {:?}, found {:?}",
-            [batch, length, rank + 2 * state],
-            projected.dims()
-        )
-    }
-    params.check(channels)?;
-    let raw = project(&projected.narrow(2, 0, rank)?.contiguous()?, params.dt_weight)?;
-    let gates = projected.narrow(2, rank, 2 * state)?.contiguous()?.flatten_all()?;
-    let decay = params.decay.flatten_all()?;
-    let packed = Tensor::cat(&[&gates, &decay, params.skip, params.dt_bias], 0)?;
-    let size = Size { length, channels, state, direction };
-    apply(Scan { size }, [x, &raw, &packed])
+    let ScanParams { decay, skip, dt_bias, dt_weight } = params;
+    let chain = Alone { path: Path::along(direction) };
+    chained(chain, x, &[projected, decay, skip, dt_bias, dt_weight])
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    length: usize,
-    channels: usize,
-    state: usize,
-    direction: ScanDirection,
+/// Sizes of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Tokens per bag.
+    pub(super) length: usize,
+    /// *E*.
+    pub(super) channels: usize,
+    /// *S*.
+    pub(super) state: usize,
+    /// *R*.
+    pub(super) rank: usize,
 }
 
 impl Size {
-    /// Numbers `[B, C]` per token.
-    fn gates(&self) -> usize {
-        2 * self.state
+    /// Of `x` and of what is learned.
+    ///
+    /// # Errors
+    /// If shapes disagree.
+    pub(super) fn of(
+        x: &[usize],
+        [decay, skip, dt_bias, dt_weight]: [&[usize]; 4],
+    ) -> Result<Self> {
+        match (x, decay, dt_weight) {
+            (&[_, length, channels], &[e, state], &[n, rank])
+                if e == channels && n == channels && *skip == [e] && *dt_bias == [e] =>
+            {
+                Ok(Self { length, channels, state, rank })
+            }
+            _ => bail!(
+                "selective scan of {x:?}: found A {decay:?}, D {skip:?}, b_dt {dt_bias:?}, W_dt {dt_weight:?}"
+            ),
+        }
     }
 
-    /// Numbers `A`, `D` and bias of all channels.
-    fn params(&self) -> usize {
-        self.channels * (self.state + 2)
+    /// Numbers `[dt, B, C]` per token.
+    pub(super) fn row(&self) -> usize {
+        self.rank + 2 * self.state
+    }
+
+    /// How many chunks a bag has.
+    fn chunks(&self) -> usize {
+        self.length.div_ceil(CHUNK)
+    }
+
+    /// The steps of every chunk, in visiting order.
+    fn spans(self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+        let span = move |chunk| chunk * CHUNK..self.length.min((chunk + 1) * CHUNK);
+        (0..self.chunks()).map(span)
     }
 }
 
-/// The op's inputs as slices.
+/// A scan of a batch of bags.
 #[derive(Clone, Copy, Debug)]
-struct Inputs<'a, T> {
+pub(super) struct Scan<'a, T> {
+    pub(super) size: Size,
+    pub(super) path: &'a Path,
     /// `[b, L, E]`.
-    x: &'a [T],
-    /// `W_dt dt`, `[b, L, E]`.
-    raw: &'a [T],
-    /// `[b, L, 2S]`.
-    gates: &'a [T],
+    pub(super) x: &'a [T],
+    /// `[dt, B, C]`, `[b, L, R + 2S]`.
+    pub(super) rows: &'a [T],
     /// `A`, `[E, S]`.
-    decay: &'a [T],
+    pub(super) decay: &'a [T],
     /// `D`, `[E]`.
-    skip: &'a [T],
+    pub(super) skip: &'a [T],
     /// `b_dt`, `[E]`.
-    dt_bias: &'a [T],
-    size: Size,
+    pub(super) dt_bias: &'a [T],
+    /// `W_dt`, `[E, R]`.
+    pub(super) dt_weight: &'a [T],
 }
 
-impl<'a, T: Real> Inputs<'a, T> {
-    /// `packed` is gates, `A`, `D` and bias, one after the other.
-    fn new(x: &'a [T], raw: &'a [T], packed: &'a [T], size: Size) -> Self {
-        let (gates, params) = packed.split_at(packed.len() - size.params());
-        let (decay, rest) = params.split_at(size.channels * size.state);
-        let (skip, dt_bias) = rest.split_at(size.channels);
-        Self { x, raw, gates, decay, skip, dt_bias, size }
-    }
-
-    /// One bag alone.
+impl<T: Real> Scan<'_, T> {
+    /// Of one bag alone.
     fn bag(&self, bag: usize) -> Self {
-        let (tokens, gates) =
-            (self.size.length * self.size.channels, self.size.length * self.size.gates());
-        let tokens = bag * tokens..(bag + 1) * tokens;
+        let (tokens, rows) =
+            (self.size.length * self.size.channels, self.size.length * self.size.row());
         Self {
-            x: &self.x[tokens.clone()],
-            raw: &self.raw[tokens],
-            gates: &self.gates[bag * gates..(bag + 1) * gates],
+            x: &self.x[bag * tokens..(bag + 1) * tokens],
+            rows: &self.rows[bag * rows..(bag + 1) * rows],
             ..*self
         }
     }
 }
 
-struct Scan {
-    size: Size,
+/// One scan by itself: `x` is the chain's input, its parameters are rows, `A`, `D`, `b_dt` and `W_dt`.
+#[derive(Clone, Debug)]
+struct Alone {
+    path: Path,
 }
 
-impl Fused for Scan {
+/// The input and every parameter.
+const SLOTS: [Slot; 6] =
+    [Slot::INPUT, Slot::Given(1), Slot::Given(2), Slot::Given(3), Slot::Given(4), Slot::Given(5)];
+
+impl Chain for Alone {
     const NAME: &'static str = "selective scan";
-    type Plan = ();
 
-    fn plan(&self, [x, ..]: [&[usize]; 3]) -> Result<((), Shape)> {
-        Ok(((), x.into()))
+    fn run<T: Vectors>(&self, tape: &mut Tape<'_, T>) -> Result<Slot> {
+        let [x, rows, params @ ..] = SLOTS.map(|slot| tape.shape(slot).clone());
+        let params = [&params[0], &params[1], &params[2], &params[3]].map(|it| it.dims());
+        let size = Size::of(x.dims(), params)?;
+        let (batch, ..) = x.dims3()?;
+        if rows.dims() != [batch, size.length, size.row()] {
+            bail!(
+                "selective scan of {x:?}: expected rows {:?}, found {rows:?}",
+                [batch, size.length, size.row()]
+            )
+        }
+        let scan = self.scan(size, SLOTS.map(|slot| tape.values(slot)));
+        let (y, kept) = forward(&[scan], tape.is_recorded());
+        Ok(tape.push(y, x, AloneStep { alone: self.clone(), size, kept }))
     }
+}
 
-    fn forward<T: Vectors>(&self, (): &(), [x, raw, packed]: [&[T]; 3]) -> Vec<T> {
-        forward::run(Inputs::new(x, raw, packed, self.size))
+impl Alone {
+    fn scan<'a, T>(&'a self, size: Size, slots: [&'a [T]; 6]) -> Scan<'a, T> {
+        let [x, rows, decay, skip, dt_bias, dt_weight] = slots;
+        Scan { size, path: &self.path, x, rows, decay, skip, dt_bias, dt_weight }
     }
+}
 
-    fn backward<T: Vectors>(
-        &self,
-        (): &(),
-        [x, raw, packed]: [&[T]; 3],
-        _y: &[T],
-        dy: &[T],
-    ) -> [Vec<T>; 3] {
-        backward::run(Inputs::new(x, raw, packed, self.size), dy)
+struct AloneStep<T> {
+    alone: Alone,
+    size: Size,
+    kept: Kept<T>,
+}
+
+impl<T: Vectors> Step<T> for AloneStep<T> {
+    fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)> {
+        let scan = self.alone.scan(self.size, SLOTS.map(|slot| of.values(slot)));
+        let gradients = backward(&[scan], &self.kept, of.dy).into_iter().flat_map(|it| {
+            let Gradients { x, rows, decay, skip, dt_bias, dt_weight } = it;
+            SLOTS.into_iter().zip([x, rows, decay, skip, dt_bias, dt_weight])
+        });
+        gradients.filter(|(slot, _)| of.asks(*slot)).collect()
     }
 }

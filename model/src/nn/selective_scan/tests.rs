@@ -1,5 +1,6 @@
 use candle_core::{DType, Device, IndexOp as _, Result, Tensor, Var};
 
+use super::super::linear::project;
 use super::*;
 use crate::testing::{assert_gradients, assert_near, normal};
 
@@ -18,7 +19,7 @@ fn by_definition(
     let mut h = Tensor::zeros((batch, channels, state), x.dtype(), x.device())?;
     let mut y = vec![x.clone(); length];
     for step in 0..length {
-        let t = direction.token(step, length);
+        let t = Path::along(direction).token(step, length);
         let column = |m: &Tensor| m.i((.., t, ..))?.unsqueeze(2);
         let row = |start| projected.i((.., t, ..))?.narrow(1, start, state)?.unsqueeze(1);
         let kept = column(&delta)?.broadcast_mul(params.decay)?.exp()?;
@@ -127,7 +128,7 @@ fn parameters_of_other_channels_are_refused() {
         let mut t = inputs(1, 3, 4, 2, 1);
         t[part] = normal(wrong, 1);
         let error = scan(&t, ScanDirection::Forward).unwrap_err().to_string();
-        assert!(error.contains("selective scan of 4 channels"), "{part}: {error}");
+        assert!(error.contains("selective scan of [1, 3, 4]"), "{part}: {error}");
     }
 }
 

@@ -4,16 +4,15 @@
 //! `rfft` is not normalized, its inverse by `1 / L`. Frequencies are relative: 0 is the mean, 1 Nyquist.
 //! A learned filter is stored at equally spaced frequencies and interpolated, so it fits any length.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 use rustfft::num_traits::Zero as _;
 use serde::{Deserialize, Serialize};
 
-use super::fused::{Fused, apply};
+use super::fused::{Fused, apply, apply1};
 use super::lanes::{WIDTH, column_windows};
 use super::real::Real;
-use super::storage::{on_cpu, slice};
 use super::vectors::Vectors;
 
 mod inspect;
@@ -59,7 +58,7 @@ impl Band {
 /// # Errors
 /// If shapes disagree or the type is neither `f32` nor `f64`.
 pub(crate) fn learned_filter(x: &Tensor, re: &Tensor, im: &Tensor) -> Result<Tensor> {
-    apply(LearnedFilter, [x, re, im])
+    apply(LearnedFilter { passage: Passage::default() }, [x, re, im])
 }
 
 /// The part of `x` `[b, L, E]` that lies in `band`; the three bands sum to `x`.
@@ -67,48 +66,84 @@ pub(crate) fn learned_filter(x: &Tensor, re: &Tensor, im: &Tensor) -> Result<Ten
 /// # Errors
 /// If the type is neither `f32` nor `f64`.
 pub(crate) fn band_pass(x: &Tensor, band: Band) -> Result<Tensor> {
-    on_cpu([x], |[x]| x.apply_op1(BandPass { band }))
+    apply1(BandPass { band, passage: Passage::default() }, x)
 }
 
-struct BandPass {
-    band: Band,
+/// What passes beside a filter, and what does not reach it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Passage {
+    /// Whether the signal itself is added to what the filter makes of it.
+    pub(crate) adds_signal: bool,
+    /// Bands that are kept from the filter.
+    pub(crate) without: Vec<Band>,
+}
+
+impl Passage {
+    /// The gain beside the filter.
+    fn beside<T: Real>(&self) -> T {
+        if self.adds_signal { T::one() } else { T::zero() }
+    }
+
+    /// How much of a bin reaches the filter.
+    fn reaches<T: Real>(&self, bin: usize, length: usize) -> T {
+        let is_muted = self.without.iter().any(|band| band.contains(bin, length));
+        if is_muted { T::zero() } else { T::one() }
+    }
+}
+
+/// One band, on a tape.
+pub(crate) struct BandPass {
+    pub(crate) band: Band,
+    pub(crate) passage: Passage,
 }
 
 impl BandPass {
-    fn apply<T: Real>(&self, x: &[T], length: usize, channels: usize) -> CpuStorage {
-        let y = filter(x, length, channels, |_, bin| {
-            let gain = if self.band.contains(bin, length) { T::one() } else { T::zero() };
-            Complex::new(gain, T::zero())
-        });
-        T::to_cpu_storage_owned(y)
+    fn pass<T: Real>(&self, x: &[T], (length, channels): (usize, usize)) -> Vec<T> {
+        let gain = |bin| {
+            let is_passed = self.band.contains(bin, length);
+            let passed = if is_passed { self.passage.reaches(bin, length) } else { T::zero() };
+            Complex::new(self.passage.beside::<T>() + passed, T::zero())
+        };
+        let gains: Vec<Complex<T>> = (0..=length / 2).map(gain).collect();
+        filter(x, length, channels, |_, bin| gains[bin])
     }
 }
 
-impl CustomOp1 for BandPass {
-    fn name(&self) -> &'static str {
-        "band-pass"
+impl Fused<1> for BandPass {
+    const NAME: &'static str = "band pass";
+    /// Length and channels.
+    type Plan = (usize, usize);
+
+    fn plan(&self, [x]: [&[usize]; 1]) -> Result<((usize, usize), Shape)> {
+        match *x {
+            [_, length, channels] => Ok(((length, channels), x.into())),
+            _ => bail!("band pass: expected [b, L, E], found {x:?}"),
+        }
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (_, length, channels) = layout.shape().dims3()?;
-        let y = match x {
-            CpuStorage::F32(_) => self.apply::<f32>(slice(x, layout)?, length, channels),
-            CpuStorage::F64(_) => self.apply::<f64>(slice(x, layout)?, length, channels),
-            _ => bail!("band pass: expected f32 or f64"),
-        };
-        Ok((y, layout.shape().clone()))
+    fn forward<T: Vectors>(&self, plan: &(usize, usize), [x]: [&[T]; 1]) -> Vec<T> {
+        self.pass(x, *plan)
     }
 
     /// A real symmetric gain is its own adjoint.
-    fn bwd(&self, _x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        band_pass(dy, self.band).map(Some)
+    fn backward<T: Vectors>(
+        &self,
+        plan: &(usize, usize),
+        _: [&[T]; 1],
+        _y: &[T],
+        dy: &[T],
+    ) -> [Vec<T>; 1] {
+        [self.pass(dy, *plan)]
     }
 }
 
-struct LearnedFilter;
+/// A learned filter, on a tape.
+pub(crate) struct LearnedFilter {
+    pub(crate) passage: Passage,
+}
 
 /// Length, channels and nodes.
-struct FilterPlan {
+pub(crate) struct FilterPlan {
     length: usize,
     channels: usize,
     count: usize,
@@ -132,7 +167,9 @@ impl Fused for LearnedFilter {
     }
 
     fn forward<T: Vectors>(&self, plan: &FilterPlan, [x, re, im]: [&[T]; 3]) -> Vec<T> {
-        learned(x, Weights { re, im, count: plan.count }, (plan.length, plan.channels))
+        let weights = Weights { re, im, count: plan.count, beside: self.passage.beside() };
+        let bins = self.bins(plan);
+        filter(x, plan.length, plan.channels, |channel, bin| weights.gain(channel, &bins[bin]))
     }
 
     fn backward<T: Vectors>(
@@ -142,11 +179,26 @@ impl Fused for LearnedFilter {
         _y: &[T],
         dy: &[T],
     ) -> [Vec<T>; 3] {
-        let weights = Weights { re, im, count: plan.count };
-        let (dx, dw) = adjoint(x, weights, dy, (plan.length, plan.channels));
+        let weights = Weights { re, im, count: plan.count, beside: self.passage.beside() };
+        let (dx, dw) = adjoint(x, (weights, &self.bins(plan)), dy, (plan.length, plan.channels));
         let part = |part: fn(&Complex<T>) -> T| dw.iter().flatten().map(part).collect();
         [dx, part(|w| w.re), part(|w| w.im)]
     }
+}
+
+impl LearnedFilter {
+    fn bins<T: Real>(&self, plan: &FilterPlan) -> Vec<Bin<T>> {
+        let nodes = nodes(plan.length, plan.count).into_iter().enumerate();
+        let reach = |bin| self.passage.reaches(bin, plan.length);
+        nodes.map(|(bin, node)| Bin { node, reach: reach(bin) }).collect()
+    }
+}
+
+/// A bin of a learned filter.
+struct Bin<T> {
+    node: Node<T>,
+    /// How much of it reaches the filter.
+    reach: T,
 }
 
 /// A learned filter at its nodes, `[E, G]` each.
@@ -156,9 +208,17 @@ struct Weights<'a, T> {
     im: &'a [T],
     /// *G*.
     count: usize,
+    /// Gain beside the filter.
+    beside: T,
 }
 
 impl<T: Real> Weights<'_, T> {
+    /// All that becomes of a bin of a channel.
+    #[inline(always)]
+    fn gain(&self, channel: usize, bin: &Bin<T>) -> Complex<T> {
+        self.at(channel, &bin.node) * bin.reach + self.beside
+    }
+
     /// The filter of a channel between its nodes; 0 for a channel that does not exist.
     #[inline(always)]
     fn at(&self, channel: usize, node: &Node<T>) -> Complex<T> {
@@ -169,15 +229,6 @@ impl<T: Real> Weights<'_, T> {
             _ => Complex::zero(),
         }
     }
-}
-
-fn learned<T: Real>(
-    x: &[T],
-    weights: Weights<'_, T>,
-    (length, channels): (usize, usize),
-) -> Vec<T> {
-    let nodes = nodes::<T>(length, weights.count);
-    filter(x, length, channels, |channel, bin| weights.at(channel, &nodes[bin]))
 }
 
 /// Multiplies the spectrum of every channel of every bag by `gain(channel, bin)`.
@@ -218,12 +269,11 @@ fn pairs<T>(rows: &[&mut [T]]) -> usize {
 /// the gradients at the nodes, channel by channel.
 fn adjoint<T: Real>(
     x: &[T],
-    weights: Weights<'_, T>,
+    (weights, bins): (Weights<'_, T>, &[Bin<T>]),
     dy: &[T],
     (length, channels): (usize, usize),
 ) -> (Vec<T>, Vec<Vec<Complex<T>>>) {
     let transform = Transform::new(length);
-    let nodes = nodes::<T>(length, weights.count);
     let mut dx = vec![T::zero(); x.len()];
     let bag = length * channels;
     let blocks = column_windows(&mut dx, channels, WIDTH).into_par_iter().enumerate();
@@ -240,7 +290,7 @@ fn adjoint<T: Real>(
             transform.forward(&mut signal, x, (first, channels));
             transform.forward(&mut back, dy, (first, channels));
             for (pair, gradients) in gradients.iter_mut().enumerate() {
-                adjoint_of_pair(&signal, &mut back, (pair, first), (weights, &nodes), gradients);
+                adjoint_of_pair(&signal, &mut back, (pair, first), (weights, bins), gradients);
             }
             transform.inverse(&mut back, dx);
         }
@@ -257,17 +307,17 @@ fn adjoint_of_pair<T: Real>(
     signal: &Block<T>,
     back: &mut Block<T>,
     (pair, first): (usize, usize),
-    (weights, nodes): (Weights<'_, T>, &[Node<T>]),
+    (weights, bins): (Weights<'_, T>, &[Bin<T>]),
     [da, db]: &mut [Vec<Complex<T>>; 2],
 ) {
     let (channel, length) = (first + 2 * pair, back.length());
     let once = T::of(1.0 / length as f64);
-    for (bin, node) in nodes.iter().enumerate() {
+    for (bin, at) in bins.iter().enumerate() {
         let ([xa, xb], [dya, dyb]) = (signal.bin(pair, bin), back.bin(pair, bin));
-        let share = if edge(bin, length) { once } else { once + once };
-        add(da, node, xa.conj() * dya * share);
-        add(db, node, xb.conj() * dyb * share);
-        let [wa, wb] = [weights.at(channel, node), weights.at(channel + 1, node)];
+        let share = at.reach * if edge(bin, length) { once } else { once + once };
+        add(da, &at.node, xa.conj() * dya * share);
+        add(db, &at.node, xb.conj() * dyb * share);
+        let [wa, wb] = [weights.gain(channel, at), weights.gain(channel + 1, at)];
         back.set_bin(pair, bin, [wa.conj() * dya, wb.conj() * dyb]);
     }
 }
@@ -294,6 +344,28 @@ mod tests {
             let inputs = [normal(&[2, length, 3], 1), normal(&[3, 4], 2), normal(&[3, 4], 3)];
             assert_gradients(&inputs, |t| learned_filter(&t[0], &t[1], &t[2]));
             assert_gradients(&inputs[..1], |t| band_pass(&t[0], Band::Low));
+        }
+    }
+
+    #[test]
+    fn a_signal_passes_beside_its_filter_and_mutes_reach_the_filter_alone() {
+        let without = vec![Band::Low, Band::High];
+        for length in [1, 2, 9, 12] {
+            let inputs = [normal(&[2, length, 3], 1), normal(&[3, 4], 2), normal(&[3, 4], 3)];
+            let [x, re, im] = &inputs;
+            let passage = || Passage { adds_signal: true, without: without.clone() };
+            let heard = band_pass(x, Band::Mid).unwrap();
+            let learned =
+                |t: &[Tensor]| apply(LearnedFilter { passage: passage() }, [&t[0], &t[1], &t[2]]);
+            let want = (x + learned_filter(&heard, re, im).unwrap()).unwrap();
+            assert_near(&learned(&inputs).unwrap(), &want, 1e-12, "learned");
+            assert_gradients(&inputs, learned);
+            for (band, heard) in [(Band::Mid, heard), (Band::Low, x.zeros_like().unwrap())] {
+                let fixed = |t: &[Tensor]| apply1(BandPass { band, passage: passage() }, &t[0]);
+                let want = (x + heard).unwrap();
+                assert_near(&fixed(&inputs).unwrap(), &want, 1e-12, "fixed");
+                assert_gradients(&inputs[..1], fixed);
+            }
         }
     }
 
