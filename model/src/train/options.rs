@@ -204,7 +204,7 @@ pub const STAGE_2: [TrainOption; 9] = [
 ];
 
 /// Those of a pre-training, WISE-MAE; where its abstract is silent, the paper is He et al. 2022.
-pub const PRETRAINING: [TrainOption; 16] = [
+pub const PRETRAINING: [TrainOption; 17] = [
     option(
         ("tiles.choice", "Patches"),
         OptionKind::Choice(&[("wavelet", "by wavelet energy"), ("random", "at random")]),
@@ -222,6 +222,12 @@ pub const PRETRAINING: [TrainOption; 16] = [
         count(1, 65_536),
         None,
         "Tiles that are learned from; they lie in memory, 150 KB each.",
+    ),
+    option(
+        ("tiles.places.tile_px", "Side of a tile, px"),
+        count(32, 1024),
+        Some("224"),
+        "About twice the side of the patches that FMaMIL will cut: an encoder knows tissue as large as it was shown.",
     ),
     option(("epochs", "Epochs"), count(1, 1600), None, "How often every tile is learned from."),
     option(
