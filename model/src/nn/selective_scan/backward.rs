@@ -227,7 +227,7 @@ impl<T: Real> Kernel for Task<'_, T> {
                 let states = self.kept.before((bag, scan, chunk), block.channels.start);
                 self.block::<FMA>(block, states, grad, &mut scratch, span.clone());
             }
-            self.scatter(&scratch, &mut rows, span);
+            self.put_down(&scratch, &mut rows, span);
         }
         let [decay, skip, dt_bias, dt_weight] = [const { Vec::new() }; 4];
         let mut part = Part { of: self.of, rows, decay, skip, dt_bias, dt_weight };
@@ -289,7 +289,7 @@ impl<T: Real> Task<'_, T> {
 
     /// Sums the lanes of a finished chunk into the gradient of its rows `[dt, B, C]`.
     #[inline(always)]
-    fn scatter(&self, sums: &Scratch<T>, rows: &mut [T], span: Range<usize>) {
+    fn put_down(&self, sums: &Scratch<T>, rows: &mut [T], span: Range<usize>) {
         let size = self.bag.size;
         for (at, index) in span.enumerate() {
             let token = self.bag.path.token(index, size.length);
