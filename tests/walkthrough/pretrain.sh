@@ -74,7 +74,7 @@ check "it lies in the user's folder" test -n "$(find "$SLIDELIGHT_ENCODERS" -nam
 scroll_panel 60 4
 mark
 click "${another_button[@]}"
-check "the folder is looked at again" wait_for_job check-folder 120
+check "the folder is known, and looked at again" wait_for_job check-folder 120
 scroll_panel 60 4
 click "${heatmaps_aim[@]}"
 pause 3

@@ -229,6 +229,7 @@ fn start(state: &mut State) -> Vec<Effect> {
 fn begin(state: &mut State, plan: Plan, is_resumed: bool) -> Vec<Effect> {
     state.training.promoted = None;
     state.training.is_open = true;
+    state.training.folder_text = plan.folder.display().to_string();
     state.session.training = Some(plan.clone());
     let train = Effect::Train { plan: Box::new(plan), is_resumed };
     vec![Effect::SaveSession, Effect::PauseTraining(false), train]

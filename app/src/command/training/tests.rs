@@ -65,11 +65,13 @@ fn fine_tuning_starts_from_the_chosen_model() {
 #[test]
 fn a_remembered_training_goes_on_unless_it_is_forgotten() {
     let mut state = ready();
-    state.session.training = Some(Plan { run_dir: "/runs/x".into(), ..Plan::default() });
+    let plan = Plan { run_dir: "/runs/x".into(), folder: "/slides".into(), ..Plan::default() };
+    state.session.training = Some(plan);
     let effects = apply(&mut state, TrainingCommand::Resume);
     assert!(
         matches!(&effects[2], Effect::Train { plan, is_resumed: true } if plan.run_dir == Path::new("/runs/x"))
     );
+    assert_eq!(state.training.folder_text, "/slides", "another training can look at it again");
     let effects = apply(&mut state, TrainingCommand::Forget);
     assert!(matches!(effects[..], [Effect::SaveSession]));
     assert_eq!(state.session.training, None);
