@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::label::Refinement;
 use super::network::NetworkConfig;
-use super::sgd::SgdConfig;
+use super::optimizer::OptimizerConfig;
 use super::unet::ALIGNMENT;
 use crate::bag::BagConfig;
 use crate::data::folder::FolderUse;
@@ -32,7 +32,7 @@ pub struct CamsegConfig {
     /// Tiles in a step.
     pub batch: usize,
     /// The optimizer.
-    pub optimizer: SgdConfig,
+    pub optimizer: OptimizerConfig,
     /// The loss.
     pub loss: CamsegLossConfig,
     /// Whether tiles and labels are mirrored and turned, together.
@@ -53,8 +53,10 @@ pub struct CamsegConfig {
 impl CamsegConfig {
     /// The paper's schedule on tiles that a CPU can learn from.
     pub fn paper() -> Self {
+        let network = NetworkConfig::Unet { base: 16 };
         Self {
-            network: NetworkConfig::Unet { base: 16 },
+            optimizer: OptimizerConfig::of(&network),
+            network,
             tile_px: 256,
             pixel_ratio: None,
             pseudo_threshold: 0.5,
@@ -62,7 +64,6 @@ impl CamsegConfig {
             epochs: 150,
             early_epochs: 20,
             batch: 8,
-            optimizer: SgdConfig::paper(),
             loss: CamsegLossConfig::paper(),
             orient: true,
             validate_every: 10,
@@ -81,7 +82,8 @@ impl CamsegConfig {
         Self::paper().changed(serde_json::from_str(text)?)
     }
 
-    /// These settings with the fields that `patch` names, at any depth, replaced.
+    /// These settings with the fields that `patch` names, at any depth, replaced. Another network comes with its usual
+    /// size and optimizer, another optimizer with its usual constants.
     ///
     /// # Errors
     /// If `patch` is no JSON object, names an unknown field, or a value has the wrong type.
@@ -91,7 +93,14 @@ impl CamsegConfig {
             && let Some(network) = NetworkConfig::of_kind(word)
             && self.network.is_other(word)
         {
+            merged["optimizer"] = serde_json::to_value(OptimizerConfig::of(&network))?;
             merged["network"] = serde_json::to_value(network)?;
+        }
+        if let Some(word) = patch.pointer("/optimizer/kind").and_then(|it| it.as_str())
+            && let Some(optimizer) = OptimizerConfig::of_kind(word)
+            && merged["optimizer"]["kind"] != word
+        {
+            merged["optimizer"] = serde_json::to_value(optimizer)?;
         }
         merge(&mut merged, patch);
         serde_json::from_value(merged)
@@ -123,7 +132,6 @@ impl CamsegConfig {
             ("consistency_threshold", loss.consistency_threshold),
             ("refinement.above", above),
             ("refinement.beta", beta),
-            ("momentum", self.optimizer.momentum),
             ("recommended_threshold", f64::from(self.recommended_threshold)),
             ("folder.val_share", self.folder.val_share),
         ];
@@ -153,13 +161,14 @@ impl CamsegConfig {
         if self.pixel_ratio.is_some_and(|it| !(0.1..=64.0).contains(&it)) {
             return Some("pixel_ratio must lie in 0.1 to 64".to_owned());
         }
-        self.network.problem()
+        self.network.problem().or_else(|| self.optimizer.problem())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camseg::sgd::SgdConfig;
 
     #[test]
     fn the_papers_settings_are_in_range_and_a_file_replaces_what_it_names() {
@@ -172,11 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn a_network_comes_with_its_optimizer_unless_another_is_named() {
+        let kind = |text: &str| CamsegConfig::from_json(text).unwrap().optimizer.kind();
+        assert_eq!(kind(r#"{ "network": { "kind": "unet" } }"#), "sgd");
+        assert_eq!(kind(r#"{ "network": { "kind": "vmaml" } }"#), "adamw");
+        let text =
+            r#"{ "network": { "kind": "vmaml" }, "optimizer": { "kind": "sgd", "rate": 0.1 } }"#;
+        let config = CamsegConfig::from_json(text).unwrap();
+        let want = SgdConfig { rate: 0.1, ..SgdConfig::paper() };
+        assert_eq!(config.optimizer, OptimizerConfig::Sgd(want));
+        let written = serde_json::to_string(&config).unwrap();
+        assert_eq!(CamsegConfig::from_json(&written).unwrap(), config);
+    }
+
+    #[test]
     fn what_is_out_of_range_is_named() {
         let problem = |text: &str| CamsegConfig::from_json(text).unwrap().problem().unwrap();
         assert_eq!(problem(r#"{ "loss": { "alpha": 2 } }"#), "alpha must lie in 0 to 1, found 2");
         assert!(problem(r#"{ "tile_px": 100 }"#).contains("multiple of 16"));
         assert!(problem(r#"{ "network": { "base": 1 } }"#).contains("base"));
+        assert!(problem(r#"{ "optimizer": { "momentum": 2 } }"#).contains("momentum"));
     }
 
     #[test]

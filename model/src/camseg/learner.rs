@@ -11,7 +11,7 @@ use super::CamsegConfig;
 use super::dataset::Tile;
 use super::label::binarize;
 use super::network::{Answer, SegmentationNetwork, Side, SideScale, variables};
-use super::sgd::Sgd;
+use super::optimizer::Optimizer;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
 use crate::registry::weights::{self, Tensors};
 
@@ -26,7 +26,7 @@ pub(super) struct Learner<'a> {
     device: Device,
     vars: BTreeMap<String, Var>,
     network: Box<dyn SegmentationNetwork>,
-    optimizer: Sgd,
+    optimizer: Box<dyn Optimizer>,
     rng: ChaCha8Rng,
     /// Optimizer steps taken.
     pub(super) step: usize,
@@ -63,7 +63,7 @@ impl<'a> Learner<'a> {
             config,
             device: device.clone(),
             network: config.network.build(&vars)?,
-            optimizer: Sgd::new(&vars, config.optimizer),
+            optimizer: config.optimizer.build(&vars)?,
             vars,
             rng: ChaCha8Rng::seed_from_u64(config.seed),
             step: 0,
@@ -82,7 +82,7 @@ impl<'a> Learner<'a> {
 
     /// The learning rate of the next step; every epoch has as many steps.
     pub(super) fn rate(&self, steps_per_epoch: usize) -> f64 {
-        self.config.optimizer.rate_at(self.step, self.config.epochs * steps_per_epoch)
+        self.config.optimizer.rate_at(self.step, steps_per_epoch, self.config.epochs)
     }
 
     /// One optimizer step over the tiles `indices`, each turned at random; the loss of the batch.

@@ -1,7 +1,7 @@
 //! Cam-seg, stage 2: the heatmaps of stage 1 as labels of a segmentation network (the paper's section 3.6, MODELS 7).
 //!
 //! `label` and [`crate::loss::camseg`] are the equations, `unet` the network behind the [`network`] trait,
-//! `stage_1` and `dataset` make the labels, `learner` and `trainer` do the learning, `refiner` and `infer` are the trained
+//! `stage_1` and `dataset` make the labels, `learner`, `optimizer` and `trainer` do the learning, `refiner` and `infer` are the trained
 //! network on a slide. Images are channel last, `[b, h, w, 3]`; *network px* are model px of stage 1 times [`CamsegConfig::pixel_ratio`].
 
 mod band;
@@ -11,6 +11,7 @@ pub(crate) mod infer;
 pub mod label;
 mod learner;
 pub mod network;
+pub mod optimizer;
 mod overview;
 pub(crate) mod refiner;
 pub mod sgd;

@@ -99,7 +99,7 @@ pub(crate) fn under(
 }
 
 /// The tensors that were put [`under`] a prefix, by their own names.
-pub(crate) fn part<C: FromIterator<(String, Tensor)>>(all: &Tensors, prefix: &str) -> C {
+pub(crate) fn part(all: &Tensors, prefix: &str) -> Tensors {
     let named = |(name, tensor): (&String, &Tensor)| {
         Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
     };

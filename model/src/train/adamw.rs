@@ -1,16 +1,17 @@
 //! `AdamW` (the paper's optimizer, MODELS 5.3), one pass per weight.
 //!
-//! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log` or `pos_embed`.
+//! Weight decay applies to matrices only: not to tensors of fewer than two dimensions, `A_log`, `A_logs` or `pos_embed`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{Result, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::real::Real;
 use crate::nn::storage::{in_main_memory, read, tensor, to_vec};
+use crate::registry::weights::Tensors;
 
 /// Elements per task.
 const CHUNK: usize = 16 * 1024;
@@ -37,6 +38,11 @@ impl AdamWConfig {
     /// The paper's constants; gradients clipped to norm 1.
     pub(crate) fn paper() -> Self {
         Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.05, clip_norm: Some(1.0) }
+    }
+
+    /// Those of segmentation by state spaces (VM-UNet; MODELS 8.7), and the longest gradient of MODELS 7.6.
+    pub(crate) fn segmentation() -> Self {
+        Self { weight_decay: 1e-2, clip_norm: Some(5.0), ..Self::paper() }
     }
 
     /// Those of masked autoencoders (He et al. 2022).
@@ -127,8 +133,8 @@ impl<T: Real> AdamW<T> {
     ///
     /// # Errors
     /// If a tensor cannot be made.
-    pub(crate) fn state(&self) -> Result<HashMap<String, Tensor>> {
-        let mut state = HashMap::from([(STEP.to_owned(), tensor(vec![self.step], 1)?)]);
+    pub(crate) fn state(&self) -> Result<Tensors> {
+        let mut state = Tensors::from([(STEP.to_owned(), tensor(vec![self.step], 1)?)]);
         for (name, slot) in &self.slots {
             state.insert(format!("mean.{name}"), tensor(slot.mean.clone(), slot.var.shape())?);
             state.insert(format!("square.{name}"), tensor(slot.square.clone(), slot.var.shape())?);
@@ -140,7 +146,7 @@ impl<T: Real> AdamW<T> {
     ///
     /// # Errors
     /// If a name is missing or unknown, or a shape is another one: then nothing is taken over.
-    pub(crate) fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
+    pub(crate) fn load_state(&mut self, state: &Tensors) -> Result<()> {
         let find = |name: &str, shape: &[usize]| match state.get(name) {
             Some(found) if found.dims() == shape => Ok(found),
             Some(found) => {
@@ -181,7 +187,8 @@ fn square_sum<T: Real>(values: &[T]) -> f64 {
 
 /// Whether weight decay applies.
 fn decays(name: &str, rank: usize) -> bool {
-    rank >= 2 && !name.ends_with("A_log") && !name.ends_with("pos_embed")
+    let is_exempt = ["A_log", "A_logs", "pos_embed"].iter().any(|it| name.ends_with(it));
+    rank >= 2 && !is_exempt
 }
 
 /// One step's constants.
@@ -231,7 +238,7 @@ impl<T: Real> Slot<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     fn vars(values: [f32; 2]) -> BTreeMap<String, Var> {
         let matrix = Tensor::new(&[values], &Device::Cpu).unwrap();
@@ -261,6 +268,7 @@ mod tests {
         assert!(decays("blocks.0.in_proj.weight", 2));
         assert!(!decays("norm_f.weight", 1));
         assert!(!decays("blocks.0.fwd.A_log", 2));
+        assert!(!decays("enc.0.0.ss2d.A_logs", 2));
         assert!(!decays("pos_embed", 3));
     }
 

@@ -1,10 +1,11 @@
 //! An exponential moving average of the weights: what is evaluated and shipped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{Result, Var, bail};
 
 use crate::nn::storage::{tensor, to_vec};
+use crate::registry::weights::Tensors;
 
 /// Name of the update count in a saved state.
 const UPDATES: &str = "updates";
@@ -56,7 +57,7 @@ impl Ema {
     ///
     /// # Errors
     /// If a tensor cannot be made.
-    pub(crate) fn weights(&self) -> Result<BTreeMap<String, Tensor>> {
+    pub(crate) fn weights(&self) -> Result<Tensors> {
         let weight = |(name, average): (&String, &Average)| {
             Ok((name.clone(), tensor(average.values.clone(), average.var.shape())?))
         };
@@ -67,9 +68,9 @@ impl Ema {
     ///
     /// # Errors
     /// If a tensor cannot be made.
-    pub(crate) fn state(&self) -> Result<HashMap<String, Tensor>> {
+    pub(crate) fn state(&self) -> Result<Tensors> {
         let named = self.weights()?.into_iter();
-        let mut state: HashMap<_, _> = named.map(|(k, v)| (format!("average.{k}"), v)).collect();
+        let mut state: Tensors = named.map(|(k, v)| (format!("average.{k}"), v)).collect();
         state.insert(UPDATES.to_owned(), tensor(vec![self.updates], 1)?);
         Ok(state)
     }
@@ -78,7 +79,7 @@ impl Ema {
     ///
     /// # Errors
     /// If a name is missing or unknown, or a shape is another one: then nothing is taken over.
-    pub(crate) fn load_state(&mut self, state: &HashMap<String, Tensor>) -> Result<()> {
+    pub(crate) fn load_state(&mut self, state: &Tensors) -> Result<()> {
         let expected = self.weights.len() + 1;
         if state.len() != expected {
             bail!("averaged weights: expected {expected} tensors, found {}", state.len())
@@ -109,7 +110,7 @@ impl Ema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     fn vars(value: f32) -> BTreeMap<String, Var> {
         let tensor = Tensor::new(&[value], &Device::Cpu).unwrap();
