@@ -85,6 +85,14 @@ click() { pointer "$1" "$2" && pause 0.2 && xdotool click 1 && pause 0.4; }
 keys() { local key; for key in "$@"; do xdotool key "$key" && pause 0.4; done; }
 type_text() { xdotool type --delay 12 "$1" && pause 0.4; }
 
+# scroll X Y TIMES BUTTON: there, up by button 4 or down by button 5, until what rolls on has come to rest.
+scroll() {
+  local _
+  pointer "$1" "$2"
+  for _ in $(seq "$3"); do xdotool click "$4" && pause 0.03; done
+  pause 0.6
+}
+
 # drag X1 Y1 X2 Y2: in eight steps, as a hand does.
 drag() {
   local step

@@ -20,13 +20,6 @@ export SLIDELIGHT_ENCODERS=$home/encoders
 encoder_aim=(65 250) images_field=(270 427) panel=(300 500) start_button=(95 591)
 go_on_button=(100 214) add_button=(118 594) another_button=(106 202) heatmaps_aim=(65 160)
 
-scroll_panel() {
-  local _
-  pointer "${panel[@]}"
-  for _ in $(seq "$1"); do xdotool click "$2" && pause 0.03; done
-  pause 0.6
-}
-
 echo "== a folder"
 start_window
 keys ctrl+t
@@ -40,7 +33,7 @@ keys Return
 check "the folder is checked" wait_for_job check-folder 120
 pause 0.6
 picture 03-checked
-scroll_panel 60 5
+scroll "${panel[@]}" 60 5
 picture 04-plan
 
 echo "== the quick preset, and a kill"
@@ -61,7 +54,7 @@ click "${go_on_button[@]}"
 check "it is offered and goes on to its end" wait_for_job train 1800
 pause 1
 picture 07-finished
-scroll_panel 60 5
+scroll "${panel[@]}" 60 5
 picture 08-result
 
 echo "== the encoder"
@@ -71,21 +64,21 @@ check "it becomes an encoder of the list" wait_for_job list-models 30
 pause 1
 picture 09-kept
 check "it lies in the user's folder" test -n "$(find "$SLIDELIGHT_ENCODERS" -name manifest.json)"
-scroll_panel 60 4
+scroll "${panel[@]}" 60 4
 mark
 click "${another_button[@]}"
 check "the folder is known, and looked at again" wait_for_job check-folder 120
-scroll_panel 60 4
+scroll "${panel[@]}" 60 4
 click "${heatmaps_aim[@]}"
 pause 3
-scroll_panel 60 5
+scroll "${panel[@]}" 60 5
 picture 10-chosen
 stop_window
 
 echo "== sizes"
 WINIT_X11_SCALE_FACTOR=2 start_window
 keys ctrl+t
-scroll_panel 60 4
+scroll "${panel[@]}" 60 4
 picture 11-double-scale
 stop_window
 

@@ -24,13 +24,6 @@ cp "$image" "$slide"
 images_field=(270 351) panel=(300 400) start_button=(95 591) name_field=(380 475) title_field=(380 505)
 add_button=(112 628) close_panel=(621 78) another_button=(106 202) go_on_button=(100 214)
 
-scroll_panel() {
-  local _
-  pointer "${panel[@]}"
-  for _ in $(seq "$1"); do xdotool click "$2" && pause 0.03; done
-  pause 0.6
-}
-
 # Moves the slide beside the panel for a while; says what frames took of the processor.
 frames() {
   local _
@@ -58,9 +51,9 @@ check "its images are read for the preview" wait_for_job preview-bags 120
 check "the pace is measured" wait_for_job measure-pace 120
 pause 0.6
 picture 02-checked
-scroll_panel 4 5
+scroll "${panel[@]}" 4 5
 picture 02-preview
-scroll_panel 40 5
+scroll "${panel[@]}" 40 5
 picture 03-plan
 
 echo "== the quick preset"
@@ -78,7 +71,7 @@ check "the quick preset trains to its end" wait_for_job train 1200
 echo "      the training took $(($(date +%s) - began)) s"
 pause 1
 picture 05-curves
-scroll_panel 60 5
+scroll "${panel[@]}" 60 5
 picture 06-result
 
 echo "== the model"
@@ -104,11 +97,11 @@ runs=$home/data/slidelight/runs name=$(basename "$folder")
 echo "== a kill"
 keys ctrl+t
 pause 0.6
-scroll_panel 60 4
+scroll "${panel[@]}" 60 4
 mark
 click "${another_button[@]}"
 check "another training begins with the folder of the first" wait_for_job check-folder 120
-scroll_panel 40 5
+scroll "${panel[@]}" 40 5
 mark
 click "${start_button[@]}"
 for _ in $(seq 600); do [[ -f $runs/$name-2/state.safetensors ]] && break || sleep 0.1; done

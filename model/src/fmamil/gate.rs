@@ -4,7 +4,7 @@ use candle_core::{Result, Shape, bail};
 use rayon::prelude::*;
 
 use crate::nn::fused::Fused;
-use crate::nn::lanes::{Kernel, dispatch, sum_zip};
+use crate::nn::lanes::{Kernel, add_onto, dispatch, sum_zip};
 use crate::nn::layer_norm::moments;
 use crate::nn::real::Real;
 use crate::nn::vectors::Vectors;
@@ -157,9 +157,9 @@ impl Fused<5> for SpectralGate {
                 .collect();
             let mut d_peaks = vec![T::zero(); shift.len()];
             for part in &parts {
-                add(&mut d_scale, &part.scale);
-                add(&mut d_shift, &part.shift);
-                add(&mut d_peaks, &part.peaks);
+                add_onto(&mut d_scale, &part.scale);
+                add_onto(&mut d_shift, &part.shift);
+                add_onto(&mut d_peaks, &part.peaks);
             }
             for (channel, (peak, d_peak)) in peaks.tokens.iter().zip(d_peaks).enumerate() {
                 let at = *peak as usize * shift.len() + channel;
@@ -168,10 +168,6 @@ impl Fused<5> for SpectralGate {
         }
         [dy, dz, df, d_scale, d_shift]
     }
-}
-
-fn add<T: Real>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
 }
 
 /// The largest `silu(z)` of every channel.

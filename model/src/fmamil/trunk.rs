@@ -4,7 +4,9 @@ use candle_core::{Result, Shape, Tensor, bail};
 
 use super::block::FMambaBlock;
 use super::order::ColumnOrder;
+use crate::nn::class_token::{Begin, Patches};
 use crate::nn::fused::Fused;
+use crate::nn::lanes::add_onto;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::tape::{Chain, Slot, Tape};
@@ -79,85 +81,8 @@ impl Fused<2> for Places {
         let mut bags = dy.chunks_exact(inputs[1].len());
         let mut table = bags.next().map_or_else(Vec::new, <[T]>::to_vec);
         for bag in bags {
-            table.iter_mut().zip(bag).for_each(|(sum, value)| *sum += *value);
+            add_onto(&mut table, bag);
         }
         [dy.to_vec(), table]
-    }
-}
-
-/// Class token `[D]` and patches `[b, P, D]` to tokens `[b, P + 1, D]`, the class token first (Eq. 7).
-struct Begin;
-
-impl Fused<2> for Begin {
-    const NAME: &'static str = "class token";
-    /// Values of all patches of a bag.
-    type Plan = usize;
-
-    fn plan(&self, dims: [&[usize]; 2]) -> Result<(usize, Shape)> {
-        match dims {
-            [&[class], &[b, patches, dim]] if class == dim => {
-                Ok((patches * dim, (b, patches + 1, dim).into()))
-            }
-            [class, x] => bail!("expected a class token and patches, found {class:?} and {x:?}"),
-        }
-    }
-
-    fn forward<T: Vectors>(&self, bag: &usize, [class, x]: [&[T]; 2]) -> Vec<T> {
-        x.chunks_exact(*bag).flat_map(|bag| class.iter().chain(bag).copied()).collect()
-    }
-
-    fn backward<T: Vectors>(
-        &self,
-        bag: &usize,
-        inputs: [&[T]; 2],
-        _y: &[T],
-        dy: &[T],
-    ) -> [Vec<T>; 2] {
-        let dim = inputs[0].len();
-        let mut class = vec![T::zero(); dim];
-        let mut dx = Vec::with_capacity(inputs[1].len());
-        for tokens in dy.chunks_exact(bag + dim) {
-            let (first, others) = tokens.split_at(dim);
-            class.iter_mut().zip(first).for_each(|(sum, value)| *sum += *value);
-            dx.extend_from_slice(others);
-        }
-        [class, dx]
-    }
-}
-
-/// Tokens `[b, P + 1, D]` without their class token, `[b, P, D]` (Eq. 16).
-struct Patches;
-
-impl Fused<1> for Patches {
-    const NAME: &'static str = "patches";
-    /// Values of all tokens of a bag, and of one.
-    type Plan = (usize, usize);
-
-    fn plan(&self, [x]: [&[usize]; 1]) -> Result<((usize, usize), Shape)> {
-        match *x {
-            [b, n, dim] if 1 < n => Ok(((n * dim, dim), (b, n - 1, dim).into())),
-            _ => bail!("expected a class token and at least one patch, found {x:?}"),
-        }
-    }
-
-    fn forward<T: Vectors>(&self, (bag, dim): &(usize, usize), [x]: [&[T]; 1]) -> Vec<T> {
-        let mut patches = Vec::with_capacity(x.len());
-        x.chunks_exact(*bag).for_each(|bag| patches.extend_from_slice(&bag[*dim..]));
-        patches
-    }
-
-    fn backward<T: Vectors>(
-        &self,
-        (bag, dim): &(usize, usize),
-        [x]: [&[T]; 1],
-        _y: &[T],
-        dy: &[T],
-    ) -> [Vec<T>; 1] {
-        let mut dx = Vec::with_capacity(x.len());
-        for patches in dy.chunks_exact(bag - dim) {
-            dx.resize(dx.len() + dim, T::zero());
-            dx.extend_from_slice(patches);
-        }
-        [dx]
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{Result, Shape, bail};
 use rayon::prelude::*;
 
 use super::fused::Fused;
-use super::lanes::{Kernel, dispatch};
+use super::lanes::{Kernel, add_onto, dispatch};
 use super::real::Real;
 use super::tape::{Slot, Tape};
 use super::vectors::Vectors;
@@ -86,7 +86,7 @@ impl<T: Real> Kernel for BlockMoments<'_, T> {
         let (mut mean, mut squares) =
             (vec![T::zero(); self.channels], vec![T::zero(); self.channels]);
         for pixel in self.x.chunks_exact(self.channels) {
-            mean.iter_mut().zip(pixel).for_each(|(mean, x)| *mean += *x);
+            add_onto(&mut mean, pixel);
         }
         let share = T::of(self.channels as f64 / self.x.len() as f64);
         mean.iter_mut().for_each(|it| *it *= share);

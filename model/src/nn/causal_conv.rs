@@ -8,7 +8,9 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::fused::{Fused, apply};
-use super::lanes::{self, Kernel, Lanes, WIDTH, column_windows, dispatch, fma, load, splat, store};
+use super::lanes::{
+    self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, load, splat, store,
+};
 use super::real::Real;
 use super::vectors::Vectors;
 use super::{Path, ScanDirection};
@@ -204,15 +206,11 @@ pub(super) fn backward<T: Real>(convs: &[Conv<'_, T>], dys: &[&[T]]) -> (Vec<T>,
     for part in parts {
         for ((channel, [weight, bias]), params) in part.into_iter().zip(&mut params) {
             let k = params[0].len() / params[1].len();
-            add(&mut params[0][channel * k..], &weight);
-            add(&mut params[1][channel..], &bias);
+            add_onto(&mut params[0][channel * k..], &weight);
+            add_onto(&mut params[1][channel..], &bias);
         }
     }
     (dx, params)
-}
-
-fn add<T: Real>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
 }
 
 struct Backward<'a, T> {

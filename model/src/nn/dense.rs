@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::fused::Fused;
 use super::image_product::{Cotangent, Panels, Walk, forward, forward_onto, weight_gradient};
+use super::lanes::add_onto;
 use super::vectors::Vectors;
 
 /// Rows per task: enough to reuse weights from the cache. Results do not depend on it.
@@ -87,7 +88,7 @@ impl Fused for Dense {
     ) -> [Vec<T>; 3] {
         let mut db = vec![T::zero(); bias.len()];
         for row in dy.chunks_exact(sizes.outputs) {
-            db.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
+            add_onto(&mut db, row);
         }
         let [dx, dw] = gradients(asks_x, *sizes, [x, weight], dy);
         [dx, dw, db]
@@ -115,10 +116,10 @@ impl Fused<2> for Projection {
         &self,
         sizes: &Sizes,
         inputs: [&[T]; 2],
-        _y: &[T],
+        y: &[T],
         dy: &[T],
     ) -> [Vec<T>; 2] {
-        gradients(true, *sizes, inputs, dy)
+        self.backward_of([true; 2], sizes, inputs, y, dy)
     }
 
     fn backward_of<T: Vectors>(
@@ -209,7 +210,7 @@ pub(super) fn weight_of<T: Vectors>(x: &[T], dy: &[T], outputs: usize) -> Vec<T>
         return rest;
     }
     let mut sum = part(0, whole / BAND_ROWS, BAND_ROWS);
-    sum.iter_mut().zip(rest).for_each(|(sum, more)| *sum += more);
+    add_onto(&mut sum, &rest);
     sum
 }
 

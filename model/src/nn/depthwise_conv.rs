@@ -7,7 +7,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::fused::{Fused, apply};
-use super::lanes::{Kernel, dispatch};
+use super::lanes::{Kernel, add_onto, dispatch};
 use super::real::Real;
 use super::vectors::Vectors;
 
@@ -158,7 +158,7 @@ fn filter_gradients<T: Real>(x: &[T], dy: &[T], size: Size) -> [Vec<T>; 2] {
         .collect();
     let mut total = vec![T::zero(); (taps + 1) * channels];
     for part in &parts {
-        total.iter_mut().zip(part).for_each(|(to, from)| *to += *from);
+        add_onto(&mut total, part);
     }
     let db = total.split_off(taps * channels);
     let of_channel = |c| total.iter().skip(c).step_by(channels).copied();
@@ -186,7 +186,7 @@ impl<T: Real> Kernel for Sums<'_, T> {
         for (at, dy) in dy.chunks_exact(size.row()).enumerate() {
             let (filters, bias) = sums.split_at_mut(side * side * channels);
             for pixel in dy.chunks_exact(channels) {
-                bias.iter_mut().zip(pixel).for_each(|(sum, dy)| *sum += *dy);
+                add_onto(bias, pixel);
             }
             for (tap, sums) in filters.chunks_exact_mut(channels).enumerate() {
                 let Some(seen) = size.seen_row(first + at, tap / side) else { continue };

@@ -134,6 +134,12 @@ pub(crate) fn sum_zip<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     a_rest.iter().zip(b_rest).fold(sum(&total), |total, (x, y)| total + f(*x, *y))
 }
 
+/// Adds `from` to `to`, number by number, as far as the shorter goes.
+#[inline(always)]
+pub(crate) fn add_onto<T: Real>(to: &mut [T], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+}
+
 /// Windows of `width` columns (the last may be narrower) of a row-major matrix with `columns` columns:
 /// outer index the window, inner index the row. Lets threads write disjoint columns.
 pub(crate) fn column_windows<T>(

@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use super::fused::{Fused, apply};
-use super::lanes::{Kernel, dispatch, sum_zip};
+use super::lanes::{Kernel, add_onto, dispatch, sum_zip};
 use super::real::Real;
 use super::tape::{Slot, Tape};
 use super::vectors::Vectors;
@@ -114,8 +114,8 @@ fn backward<T: Real>(x: &[T], weight: &[T], dy: &[T], eps: f64) -> [Vec<T>; 3] {
         .collect();
     let (mut dw, mut db) = (vec![T::zero(); n], vec![T::zero(); n]);
     for (w, b) in &parts {
-        dw.iter_mut().zip(w).for_each(|(to, from)| *to += *from);
-        db.iter_mut().zip(b).for_each(|(to, from)| *to += *from);
+        add_onto(&mut dw, w);
+        add_onto(&mut db, b);
     }
     [dx, dw, db]
 }

@@ -9,6 +9,7 @@ pub(crate) mod attention;
 pub(crate) mod b_spline;
 pub(crate) mod batch_norm;
 pub(crate) mod causal_conv;
+pub(crate) mod class_token;
 pub(crate) mod conv3x3;
 pub(crate) mod dense;
 pub(crate) mod depthwise_conv;

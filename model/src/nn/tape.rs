@@ -14,6 +14,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::fused::Fused;
+use super::lanes::add_onto;
 use super::storage::{in_main_memory, read, read_all, slice, tensor};
 use super::vectors::Vectors;
 
@@ -265,7 +266,7 @@ impl<T: Vectors> Sums<T> {
             None => *sum = Some(gradient),
             Some(sum) => {
                 let parts = sum.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-                parts.for_each(|(sum, more)| sum.iter_mut().zip(more).for_each(|(a, b)| *a += *b));
+                parts.for_each(|(sum, more)| add_onto(sum, more));
             }
         }
     }

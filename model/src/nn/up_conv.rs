@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::fused::{Fused, apply};
 use super::image_product::{Cotangent, Panels, Walk, band_rows, forward, weight_gradient};
+use super::lanes::add_onto;
 use super::vectors::Vectors;
 
 /// `x` `[b, h, w, C]`, `weight` `[C, O, 2, 2]`, `bias` `[O]` to `[b, 2h, 2w, O]`.
@@ -137,7 +138,7 @@ fn sums<T: Vectors>(dy: &[T], shape: UpShape) -> Vec<T> {
     let of_row = |row: &[T]| {
         let mut sums = vec![T::zero(); shape.outputs];
         for pixel in row.chunks_exact(shape.outputs) {
-            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += *value);
+            add_onto(&mut sums, pixel);
         }
         sums
     };

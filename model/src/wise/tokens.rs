@@ -5,7 +5,9 @@ use std::sync::Arc;
 use candle_core::{Result, Shape, bail};
 use rayon::prelude::*;
 
+use crate::nn::class_token::taken_apart;
 use crate::nn::fused::Fused;
+use crate::nn::lanes::add_onto;
 use crate::nn::vectors::Vectors;
 
 /// Colors of a pixel.
@@ -142,14 +144,7 @@ impl Fused<2> for Begin {
     }
 
     fn backward<T: Vectors>(&self, dim: &usize, _: [&[T]; 2], _y: &[T], dy: &[T]) -> [Vec<T>; 2] {
-        let mut class = vec![T::zero(); *dim];
-        let mut dx = Vec::with_capacity(dy.len());
-        for tokens in dy.chunks_exact((self.order.n_seen + 1) * dim) {
-            let (first, others) = tokens.split_at(*dim);
-            class.iter_mut().zip(first).for_each(|(sum, value)| *sum += *value);
-            dx.extend_from_slice(others);
-        }
-        [class, dx]
+        taken_apart(*dim, self.order.n_seen * dim, dy)
     }
 }
 
@@ -203,7 +198,7 @@ impl Fused<2> for Fill {
             self.order.seen(image).for_each(|place| dx.extend_from_slice(token(place)));
             let hidden = self.order.hidden(image);
             for place in (0..length).filter(|place| hidden[*place]) {
-                mask.iter_mut().zip(token(place)).for_each(|(sum, value)| *sum += *value);
+                add_onto(&mut mask, token(place));
             }
         }
         [mask, dx]
@@ -230,7 +225,7 @@ impl Fused<1> for MeanOfPatches {
         let mean = |tokens: &[T]| -> Vec<T> {
             let mut sum = vec![T::zero(); *dim];
             for token in tokens.chunks_exact(*dim).skip(1) {
-                sum.iter_mut().zip(token).for_each(|(sum, value)| *sum += *value);
+                add_onto(&mut sum, token);
             }
             sum.iter_mut().for_each(|it| *it *= share);
             sum

@@ -85,6 +85,17 @@ fn report(state: &State) -> &TrainReport {
     view.report().unwrap_or_else(|| panic!("{:?} {:?}", view.standing, state.notices.shown))
 }
 
+/// Begins a run in a window of its own and cancels it when its first epoch is over.
+fn stop_after_an_epoch(plan: Plan) {
+    let (mut state, mut runner) = window();
+    start(plan, false, &mut state, &mut runner);
+    live(&mut state, &mut runner, |state| 0 < n_epochs(state));
+    let id = state.jobs.of_kind(JobKind::Train).unwrap().id;
+    runner.cancel(id);
+    live(&mut state, &mut runner, |_| false);
+    assert_eq!(state.training.run.as_ref().unwrap().standing, Standing::Stopped);
+}
+
 #[test]
 fn a_stopped_training_goes_on_in_another_window_to_the_same_figures() {
     if model::assets::assets_dir().is_none() {
@@ -97,13 +108,7 @@ fn a_stopped_training_goes_on_in_another_window_to_the_same_figures() {
     live(&mut state, &mut runner, |_| false);
     let unbroken = report(&state).metrics.clone();
 
-    let (mut state, mut runner) = window();
-    start(tiny(folder.path(), "broken"), false, &mut state, &mut runner);
-    live(&mut state, &mut runner, |state| 0 < n_epochs(state));
-    let id = state.jobs.of_kind(JobKind::Train).unwrap().id;
-    runner.cancel(id);
-    live(&mut state, &mut runner, |_| false);
-    assert_eq!(state.training.run.as_ref().unwrap().standing, Standing::Stopped);
+    stop_after_an_epoch(tiny(folder.path(), "broken"));
 
     let (mut state, mut runner) = window();
     start(tiny(folder.path(), "broken"), true, &mut state, &mut runner);

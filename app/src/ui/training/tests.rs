@@ -7,6 +7,7 @@ use crate::state::training::run_view::Standing;
 use crate::state::training::samples;
 use crate::ui::testing;
 use egui_kittest::{Harness, kittest::Queryable as _};
+use model::camseg::SideScale;
 use model::memory::MemoryUse;
 use model::train::{Preset, Stage};
 use serde_json::json;
@@ -132,6 +133,17 @@ fn a_finished_training_reports_with_an_interval_and_becomes_a_model() {
     assert_eq!(asked(&state, "Add to the models"), training(TrainingCommand::Promote));
     state.training.promoted = Some("mine".to_owned());
     labels(&state, &["mine is in the list of models"]);
+}
+
+#[test]
+fn a_report_says_what_side_masks_count() {
+    let mut report = samples::report();
+    for (scale, weight) in SideScale::ALL.into_iter().zip([0.105, 0.567, 0.328]) {
+        report.metrics.insert(scale.weight_metric(), weight);
+    }
+    let state = running(Standing::Finished(Box::new(report)));
+    let shares = "10 % at 1/16 of the resolution, 57 % at 1/8 of the resolution, 33 % at 1/4 of the resolution.";
+    labels(&state, &[shares]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::panels::panel_width;
 use super::{Walk, with_block};
+use crate::nn::lanes::add_onto;
 use crate::nn::vectors::Vectors;
 
 /// Pixels whose part of the gradient is repacked at a time; a panel of them fits the first cache.
@@ -61,7 +62,7 @@ pub(crate) fn weight_gradient<T: Vectors>(
     for (panel, part) in parts {
         let columns = panel * width..dy.outputs.min((panel + 1) * width);
         for (to, from) in total.chunks_exact_mut(dy.outputs).zip(part.chunks_exact(width)) {
-            to[columns.clone()].iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+            add_onto(&mut to[columns.clone()], from);
         }
     }
     total

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::lanes::{
-    self, Kernel, Lanes, WIDTH, column_windows, dispatch, fma, mul, splat, store,
+    self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, mul, splat, store,
 };
 use super::super::real::Real;
 use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, stage};
@@ -69,16 +69,12 @@ impl<T: Real> Gradients<T> {
     fn add(&mut self, part: &Part<T>, size: Size) {
         let (_, bag, group) = part.of;
         let first = group * GROUP;
-        add(&mut self.rows[bag * size.length * size.row()..], &part.rows);
-        add(&mut self.decay[first * size.state..], &part.decay);
-        add(&mut self.skip[first..], &part.skip);
-        add(&mut self.dt_bias[first..], &part.dt_bias);
-        add(&mut self.dt_weight[first * size.rank..], &part.dt_weight);
+        add_onto(&mut self.rows[bag * size.length * size.row()..], &part.rows);
+        add_onto(&mut self.decay[first * size.state..], &part.decay);
+        add_onto(&mut self.skip[first..], &part.skip);
+        add_onto(&mut self.dt_bias[first..], &part.dt_bias);
+        add_onto(&mut self.dt_weight[first * size.rank..], &part.dt_weight);
     }
-}
-
-fn add<T: Real>(to: &mut [T], from: &[T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
 }
 
 struct Task<'a, T> {

@@ -137,13 +137,7 @@ fn a_stopped_pre_training_goes_on_to_the_same_encoder_and_shows_its_pictures() {
     ask(&mut state, &mut runner, EncoderCommand::ShowPicture(2));
     assert_eq!(seen(&state), 2, "an earlier one is read when it is asked for");
 
-    let (mut state, mut runner) = window();
-    start(tiny_encoder(folder.path(), "broken"), false, &mut state, &mut runner);
-    live(&mut state, &mut runner, |state| 0 < n_epochs(state));
-    let id = state.jobs.of_kind(JobKind::Train).unwrap().id;
-    runner.cancel(id);
-    live(&mut state, &mut runner, |_| false);
-    assert_eq!(state.training.run.as_ref().unwrap().standing, Standing::Stopped);
+    stop_after_an_epoch(tiny_encoder(folder.path(), "broken"));
 
     let (mut state, mut runner) = window();
     start(tiny_encoder(folder.path(), "broken"), true, &mut state, &mut runner);
