@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::label::Refinement;
 use super::network::NetworkConfig;
-use super::optimizer::OptimizerConfig;
+use super::optimizer::{OptimizerConfig, named_or_sgd};
 use super::unet::ALIGNMENT;
 use crate::bag::BagConfig;
 use crate::data::folder::FolderUse;
@@ -32,6 +32,7 @@ pub struct CamsegConfig {
     /// Tiles in a step.
     pub batch: usize,
     /// The optimizer.
+    #[serde(deserialize_with = "named_or_sgd")]
     pub optimizer: OptimizerConfig,
     /// The loss.
     pub loss: CamsegLossConfig,
@@ -192,6 +193,8 @@ mod tests {
         assert_eq!(config.optimizer, OptimizerConfig::Sgd(want));
         let written = serde_json::to_string(&config).unwrap();
         assert_eq!(CamsegConfig::from_json(&written).unwrap(), config);
+        let earlier = written.replace(r#""kind":"sgd","#, "");
+        assert_eq!(serde_json::from_str::<CamsegConfig>(&earlier).unwrap(), config);
     }
 
     #[test]

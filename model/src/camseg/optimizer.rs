@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Var};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::network::{NetworkConfig, is_trained};
 use super::sgd::{Sgd, SgdConfig};
@@ -118,6 +119,15 @@ impl OptimizerConfig {
             Self::AdamW { constants, .. } => Box::new(AdamW::new(&trained, *constants)?),
         })
     }
+}
+
+/// Reads an optimizer; one without a word, as run folders of earlier versions hold it, is SGD.
+pub(super) fn named_or_sgd<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<OptimizerConfig, D::Error> {
+    let mut written = serde_json::Map::deserialize(from)?;
+    written.entry("kind").or_insert_with(|| OptimizerConfig::sgd().kind().into());
+    serde_json::from_value(written.into()).map_err(D::Error::custom)
 }
 
 impl Optimizer for AdamW {
