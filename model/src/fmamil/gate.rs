@@ -63,7 +63,7 @@ impl<T: Real> Kernel for Open<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (out, (y, z)) in self.out.iter_mut().zip(self.y.iter().zip(self.z)) {
-            *out = *y * z.silu();
+            *out = *y * z.silu::<FMA>();
         }
     }
 }
@@ -83,7 +83,7 @@ impl<T: Real> Kernel for OpenBack<'_, T> {
     fn run<const FMA: bool>(self) {
         let values = self.d_out.iter().zip(self.y.iter().zip(self.z));
         for ((dy, dz), (d, (y, z))) in self.dy.iter_mut().zip(self.dz).zip(values) {
-            let (open, slope) = z.silu_and_slope();
+            let (open, slope) = z.silu_and_slope::<FMA>();
             *dy = *d * open;
             *dz = *d * *y * slope;
         }
@@ -163,7 +163,7 @@ impl Fused<5> for SpectralGate {
             }
             for (channel, (peak, d_peak)) in peaks.tokens.iter().zip(d_peaks).enumerate() {
                 let at = *peak as usize * shift.len() + channel;
-                dz[at] += d_peak * z[at].silu_slope();
+                dz[at] += d_peak * z[at].silu_slope::<false>();
             }
         }
         [dy, dz, df, d_scale, d_shift]
@@ -192,7 +192,7 @@ fn peaks<T: Real>(z: &[T], channels: usize) -> Peaks<T> {
         std::array::from_fn(|_| Peaks { values: Vec::new(), tokens: Vec::new() })
     });
     for it in top.values.iter_mut().chain(&mut bottom.values) {
-        *it = it.silu();
+        *it = it.silu::<false>();
     }
     top.follow(&bottom, |a, b| a < b);
     top
@@ -295,7 +295,7 @@ impl<T: Real> Kernel for Join<'_, T> {
             let values = heard.iter().zip(affine).zip(y.iter().zip(z));
             for (out, ((heard, (scale, shift)), (y, z))) in out.iter_mut().zip(values) {
                 let normed = ((*heard - mean) * inverse).fma::<FMA>(*scale, *shift);
-                *out = y.fma::<FMA>(z.silu(), normed);
+                *out = y.fma::<FMA>(z.silu::<FMA>(), normed);
             }
         }
     }
@@ -334,7 +334,7 @@ impl<T: Real> Kernel for JoinBack<'_, T> {
             for ((dy, dz), (d, (y, z))) in
                 dy.iter_mut().zip(dz).zip(d_out.iter().zip(y.iter().zip(z)))
             {
-                let (open, slope) = z.silu_and_slope();
+                let (open, slope) = z.silu_and_slope::<FMA>();
                 *dy = *d * open;
                 *dz = *d * *y * slope;
             }

@@ -69,7 +69,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (y, x) in self.y.iter_mut().zip(self.x) {
-            *y = x.silu();
+            *y = x.silu::<FMA>();
         }
     }
 }
@@ -86,7 +86,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (dx, (x, dy)) in self.dx.iter_mut().zip(self.x.iter().zip(self.dy)) {
-            *dx = *dy * x.silu_slope();
+            *dx = *dy * x.silu_slope::<FMA>();
         }
     }
 }

@@ -145,13 +145,13 @@ impl<T: Real> Matrix<T> {
 
     /// Every row as shares that sum to 1, by the exponential of `scale` times its values.
     #[inline(always)]
-    fn shares(&mut self, scale: T) {
+    fn shares<const FMA: bool>(&mut self, scale: T) {
         for row in self.values.chunks_exact_mut(self.step) {
             let (row, beyond) = row.split_at_mut(self.columns);
             let most =
                 row.iter().copied().fold(T::neg_infinity(), |a, b| if a < b { b } else { a });
             for value in row.iter_mut() {
-                *value = ((*value - most) * scale).exp_fast();
+                *value = ((*value - most) * scale).exp_fast::<FMA>();
             }
             let whole = T::one() / lanes::sum_zip(row, row, |value, _| value);
             row.iter_mut().for_each(|value| *value *= whole);
@@ -194,7 +194,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
         for at in 0..self.sizes.heads {
             let [queries, keys, values] = head(self.x, self.sizes, at);
             let mut shares = queries.times::<FMA>(&keys.transposed());
-            shares.shares(self.sizes.scale());
+            shares.shares::<FMA>(self.sizes.scale());
             shares.times::<FMA>(&values).put(T::one(), self.y, dim, at * width);
         }
     }
@@ -217,7 +217,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
         for at in 0..self.sizes.heads {
             let [queries, keys, values] = head(self.x, self.sizes, at);
             let mut shares = queries.times::<FMA>(&keys.transposed());
-            shares.shares(scale);
+            shares.shares::<FMA>(scale);
             let dy = Matrix::cut(self.dy, dim, at * width, width);
             let mut slopes = dy.times::<FMA>(&values.transposed());
             slopes.before_shares(&shares);

@@ -183,7 +183,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
         for step in 0..self.bag.length {
             let token = self.bag.path.token(step, self.bag.length);
             for block in &blocks {
-                let y = lanes::map(self.bag.sum::<FMA>(step, block), T::silu);
+                let y = lanes::map(self.bag.sum::<FMA>(step, block), T::silu::<FMA>);
                 store(&y, &mut self.y[token][block.window()]);
             }
         }
@@ -249,7 +249,7 @@ impl<T: Real> Backward<'_, T> {
         for step in 0..bag.length {
             let here = bag.path.token(step, bag.length) * bag.channels();
             for (block, (d_taps, d_bias)) in blocks.iter().zip(&mut sums) {
-                let slope = lanes::map(bag.sum::<FMA>(step, block), T::silu_slope);
+                let slope = lanes::map(bag.sum::<FMA>(step, block), T::silu_slope::<FMA>);
                 let dy = load(&dy[here..here + bag.channels()][block.channels.clone()]);
                 let d = lanes::mul(dy, &slope);
                 *d_bias = lanes::add(*d_bias, &d);

@@ -41,9 +41,9 @@ impl Fused<1> for Gelu {
 
 /// The share of a normal distribution below `x`, and `e^(-x^2 / 2)`.
 #[inline(always)]
-fn share_below<T: Real>(x: T) -> (T, T) {
+fn share_below<T: Real, const FMA: bool>(x: T) -> (T, T) {
     let half = T::of(0.5);
-    let (erf, bell) = (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf_and_bell();
+    let (erf, bell) = (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf_and_bell::<FMA>();
     (half + half * erf, bell)
 }
 
@@ -58,7 +58,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         for (y, x) in self.y.iter_mut().zip(self.x) {
-            *y = *x * share_below(*x).0;
+            *y = *x * share_below::<T, FMA>(*x).0;
         }
     }
 }
@@ -78,7 +78,7 @@ impl<T: Real> Kernel for Backward<'_, T> {
         let height =
             T::of(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
         for (dx, (x, dy)) in self.dx.iter_mut().zip(self.x.iter().zip(self.dy)) {
-            let (share, bell) = share_below(*x);
+            let (share, bell) = share_below::<T, FMA>(*x);
             *dx = *dy * (share + *x * bell * height);
         }
     }

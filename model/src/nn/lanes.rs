@@ -84,6 +84,15 @@ pub(crate) fn add<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
     a
 }
 
+/// `a - b`.
+#[inline(always)]
+pub(crate) fn sub<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
+    for (x, y) in a.iter_mut().zip(b) {
+        *x -= *y;
+    }
+    a
+}
+
 /// `a * b`.
 #[inline(always)]
 pub(crate) fn mul<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {

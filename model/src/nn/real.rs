@@ -6,16 +6,16 @@ use candle_core::WithDType;
 use rustfft::num_traits::Float;
 use rustfft::{FftNum, FftPlanner};
 
-/// `f32` for work, `f64` for gradient checks.
+/// `f32` for work, `f64` for gradient checks. `FMA` says whether fused multiply-add is an instruction where a function is compiled.
 pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
     /// `2^x`. In `f32` within 3e-7 relative for `-126 <= x <= 126` and clamped to that range; NaN stays NaN.
-    fn exp2_fast(self) -> Self;
+    fn exp2_fast<const FMA: bool>(self) -> Self;
 
     /// `ln(1 + x)` for `0 <= x <= 1`. In `f32` within 3e-7 relative, also near 0.
-    fn ln_1p_fast(self) -> Self;
+    fn ln_1p_fast<const FMA: bool>(self) -> Self;
 
     /// The error function and `e^(-x^2)`. In `f32` within 3e-7.
-    fn erf_and_bell(self) -> (Self, Self);
+    fn erf_and_bell<const FMA: bool>(self) -> (Self, Self);
 
     /// Plans of this type's transforms, shared by all threads.
     fn fft_planner() -> &'static Mutex<FftPlanner<Self>>;
@@ -34,41 +34,41 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
 
     /// `e^x`, with the accuracy and range of [`Self::exp2_fast`].
     #[inline(always)]
-    fn exp_fast(self) -> Self {
-        (self * Self::of(std::f64::consts::LOG2_E)).exp2_fast()
+    fn exp_fast<const FMA: bool>(self) -> Self {
+        (self * Self::of(std::f64::consts::LOG2_E)).exp2_fast::<FMA>()
     }
 
     /// `1 / (1 + e^-x)`, finite everywhere.
     #[inline(always)]
-    fn sigmoid(self) -> Self {
-        let e = (-self.abs()).exp_fast();
+    fn sigmoid<const FMA: bool>(self) -> Self {
+        let e = (-self.abs()).exp_fast::<FMA>();
         let small = e / (Self::one() + e);
         if self < Self::zero() { small } else { Self::one() - small }
     }
 
     /// `ln(1 + e^x)`, finite everywhere.
     #[inline(always)]
-    fn softplus(self) -> Self {
+    fn softplus<const FMA: bool>(self) -> Self {
         let positive = if self < Self::zero() { Self::zero() } else { self };
-        positive + (-self.abs()).exp_fast().ln_1p_fast()
+        positive + (-self.abs()).exp_fast::<FMA>().ln_1p_fast::<FMA>()
     }
 
     /// `x * sigmoid(x)`.
     #[inline(always)]
-    fn silu(self) -> Self {
-        self * self.sigmoid()
+    fn silu<const FMA: bool>(self) -> Self {
+        self * self.sigmoid::<FMA>()
     }
 
     /// Derivative of [`Self::silu`].
     #[inline(always)]
-    fn silu_slope(self) -> Self {
-        self.silu_and_slope().1
+    fn silu_slope<const FMA: bool>(self) -> Self {
+        self.silu_and_slope::<FMA>().1
     }
 
     /// [`Self::silu`] and its derivative.
     #[inline(always)]
-    fn silu_and_slope(self) -> (Self, Self) {
-        let s = self.sigmoid();
+    fn silu_and_slope<const FMA: bool>(self) -> (Self, Self) {
+        let s = self.sigmoid::<FMA>();
         let y = self * s;
         (y, s + y * (Self::one() - s))
     }
@@ -82,7 +82,7 @@ pub(crate) trait Real: WithDType + FftNum + Float + Default + std::iter::Sum {
 
 impl Real for f32 {
     #[inline(always)]
-    fn exp2_fast(self) -> Self {
+    fn exp2_fast<const FMA: bool>(self) -> Self {
         // 1.5 * 2^23: adding it rounds to the nearest integer, which then sits in the low bits.
         const ROUND: f32 = 12_582_912.0;
         let x = self.clamp(-126.0, 126.0);
@@ -90,38 +90,36 @@ impl Real for f32 {
         let f = x - (shifted - ROUND);
         let power = Self::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
         // Of the polynomials of degree 5 with the value and slope of 2^f at 0 the one of least relative error on [-1/2, 1/2], 1.1e-7.
-        let p = 1.330_026_4e-3;
-        let p = p * f + 9.669_708e-3;
-        let p = p * f + 5.550_56e-2;
-        let p = p * f + 2.402_228_1e-1;
-        let p = p * f + std::f32::consts::LN_2;
-        (p * f + 1.0) * power
+        let p = 1.330_026_4e-3f32.fma::<FMA>(f, 9.669_708e-3);
+        let p = p.fma::<FMA>(f, 5.550_56e-2);
+        let p = p.fma::<FMA>(f, 2.402_228_1e-1);
+        let p = p.fma::<FMA>(f, std::f32::consts::LN_2);
+        p.fma::<FMA>(f, 1.0) * power
     }
 
     #[inline(always)]
-    fn ln_1p_fast(self) -> Self {
+    fn ln_1p_fast<const FMA: bool>(self) -> Self {
         // ln(1 + x) = 2 atanh(s), s = x / (2 + x) <= 1/3; the series is cut below 2e-8.
         let s = self / (2.0 + self);
         let q = s * s;
-        let p = 1.0 / 13.0;
-        let p = p * q + 1.0 / 11.0;
-        let p = p * q + 1.0 / 9.0;
-        let p = p * q + 1.0 / 7.0;
-        let p = p * q + 1.0 / 5.0;
-        let p = p * q + 1.0 / 3.0;
-        2.0 * s * (p * q + 1.0)
+        let p: Self = 1.0 / 13.0;
+        let p = p.fma::<FMA>(q, 1.0 / 11.0);
+        let p = p.fma::<FMA>(q, 1.0 / 9.0);
+        let p = p.fma::<FMA>(q, 1.0 / 7.0);
+        let p = p.fma::<FMA>(q, 1.0 / 5.0);
+        let p = p.fma::<FMA>(q, 1.0 / 3.0);
+        2.0 * s * p.fma::<FMA>(q, 1.0)
     }
 
     #[inline(always)]
-    fn erf_and_bell(self) -> (Self, Self) {
+    fn erf_and_bell<const FMA: bool>(self) -> (Self, Self) {
         // Abramowitz and Stegun 7.1.26, within 1.5e-7.
-        let bell = (-self * self).exp_fast();
-        let t = 1.0 / (1.0 + 0.327_591_1 * self.abs());
-        let p = 1.061_405_4;
-        let p = p * t - 1.453_152_1;
-        let p = p * t + 1.421_413_8;
-        let p = p * t - 0.284_496_74;
-        let p = p * t + 0.254_829_6;
+        let bell = (-self * self).exp_fast::<FMA>();
+        let t = 1.0 / self.abs().fma::<FMA>(0.327_591_1, 1.0);
+        let p = 1.061_405_4f32.fma::<FMA>(t, -1.453_152_1);
+        let p = p.fma::<FMA>(t, 1.421_413_8);
+        let p = p.fma::<FMA>(t, -0.284_496_74);
+        let p = p.fma::<FMA>(t, 0.254_829_6);
         ((1.0 - p * t * bell).copysign(self), bell)
     }
 
@@ -134,17 +132,17 @@ impl Real for f32 {
 
 impl Real for f64 {
     #[inline(always)]
-    fn exp2_fast(self) -> Self {
+    fn exp2_fast<const FMA: bool>(self) -> Self {
         self.exp2()
     }
 
     #[inline(always)]
-    fn ln_1p_fast(self) -> Self {
+    fn ln_1p_fast<const FMA: bool>(self) -> Self {
         self.ln_1p()
     }
 
     #[inline(always)]
-    fn erf_and_bell(self) -> (Self, Self) {
+    fn erf_and_bell<const FMA: bool>(self) -> (Self, Self) {
         (candle_core::cpu::erf::erf_f64(self), (-self * self).exp())
     }
 
@@ -171,24 +169,32 @@ mod tests {
 
     #[test]
     fn fast_functions_are_within_a_millionth_of_the_exact_ones() {
+        assert_close_to_exact::<false>();
+        assert_close_to_exact::<true>();
+    }
+
+    fn assert_close_to_exact<const FMA: bool>() {
         let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
-        assert!(worst_relative_error((-126.0, 126.0), f32::exp2_fast, f64::exp2) < 3e-7);
-        assert!(worst_relative_error((1e-9, 1.0), f32::ln_1p_fast, f64::ln_1p) < 3e-7);
-        assert!(worst_relative_error((-8.0, 8.0), f32::exp_fast, f64::exp) < 1e-6);
-        assert!(worst_relative_error((-8.0, 30.0), f32::softplus, softplus) < 1e-6);
+        assert!(worst_relative_error((-126.0, 126.0), f32::exp2_fast::<FMA>, f64::exp2) < 3e-7);
+        assert!(worst_relative_error((1e-9, 1.0), f32::ln_1p_fast::<FMA>, f64::ln_1p) < 3e-7);
+        assert!(worst_relative_error((-8.0, 8.0), f32::exp_fast::<FMA>, f64::exp) < 1e-6);
+        assert!(worst_relative_error((-8.0, 30.0), f32::softplus::<FMA>, softplus) < 1e-6);
         assert!(
-            worst_relative_error((-8.0, 30.0), f32::sigmoid, |x| 1.0 / (1.0 + (-x).exp())) < 1e-6
+            worst_relative_error((-8.0, 30.0), f32::sigmoid::<FMA>, |x| 1.0 / (1.0 + (-x).exp()))
+                < 1e-6
         );
     }
 
     #[test]
     fn extremes_stay_finite_and_nan_stays_nan() {
-        assert_eq!(1e30f32.softplus(), 1e30);
-        assert_eq!((-1e30f32).sigmoid() + 1.0, 1.0);
-        assert_eq!(1e30f32.sigmoid(), 1.0);
-        assert!((-1e30f32).softplus() < 1e-30);
-        assert!((-1e30f32).silu().abs() < 1e-6);
-        for f in [f32::exp2_fast, f32::softplus, f32::sigmoid, f32::silu] {
+        assert_eq!(1e30f32.softplus::<true>(), 1e30);
+        assert_eq!((-1e30f32).sigmoid::<true>() + 1.0, 1.0);
+        assert_eq!(1e30f32.sigmoid::<true>(), 1.0);
+        assert!((-1e30f32).softplus::<true>() < 1e-30);
+        assert!((-1e30f32).silu::<true>().abs() < 1e-6);
+        for f in
+            [f32::exp2_fast::<true>, f32::softplus::<true>, f32::sigmoid::<true>, f32::silu::<true>]
+        {
             assert!(f(f32::NAN).is_nan());
         }
     }

@@ -110,10 +110,10 @@ struct StepGrad<T> {
     raw: Lanes<T>,
 }
 
-/// The state before a step and what is kept of it.
+/// The share of its state that a step keeps, and what that comes to.
 #[derive(Clone, Copy)]
 struct Trace<T> {
-    before: Quad<T>,
+    share: Quad<T>,
     kept: Quad<T>,
 }
 
@@ -189,7 +189,7 @@ impl<T: Real> Scratch<T> {
             gates: ChunkGates::new(size),
             steps: vec![Step::zero(); CHUNK],
             grads: vec![StepGrad { dy: zero, drive: zero, decay: zero, raw: zero }; CHUNK],
-            trace: vec![Trace { before: quad, kept: quad }; CHUNK],
+            trace: vec![Trace { share: quad, kept: quad }; CHUNK],
             d_gates: vec![vec![GateGrad { b: quad, c: quad }; CHUNK]; size.state.div_ceil(QUAD)],
             d_dt: vec![vec![zero; size.rank.div_ceil(WIDTH)]; CHUNK],
         }
@@ -273,7 +273,9 @@ impl<T: Real> Task<'_, T> {
         let ln_2 = splat(T::of(std::f64::consts::LN_2));
         for (token, (step, back)) in tokens.clone().zip(steps.iter().zip(grads.iter_mut())) {
             let d_delta = fma::<T, FMA>(back.drive, &step.x, &mul(back.decay, &ln_2));
-            back.raw = mul(d_delta, &lanes::map(step.raw, T::sigmoid));
+            // The logistic function of x is e^(x - softplus x), which needs no division.
+            let slope = lanes::map(lanes::sub(step.raw, &step.delta), T::exp_fast::<FMA>);
+            back.raw = mul(d_delta, &slope);
             let dx = fma::<T, FMA>(back.drive, &step.delta, &mul(block.skip, &back.dy));
             store(&dx, &mut self.dx[token][window.clone()]);
             grad.skip = fma::<T, FMA>(back.dy, &step.x, &grad.skip);
@@ -335,7 +337,7 @@ fn step_size<'d, T: Real, const FMA: bool>(
     }
 }
 
-/// Walks the states through the chunk again, keeping each step's.
+/// Walks the states through the chunk again, noting what each step keeps of them.
 #[inline(always)]
 fn remember<T: Real, const FMA: bool>(
     trace: &mut [Trace<T>],
@@ -346,10 +348,10 @@ fn remember<T: Real, const FMA: bool>(
 ) {
     for (trace, (step, gates)) in trace.iter_mut().zip(steps.iter().zip(gates)) {
         for n in 0..QUAD {
-            let kept = lanes::map(mul(step.delta, &decay[n]), T::exp2_fast);
-            trace.before[n] = h[n];
-            trace.kept[n] = kept;
-            h[n] = fma::<T, FMA>(kept, &h[n], &mul(step.drive, &splat(gates.b[n])));
+            let share = lanes::map(mul(step.delta, &decay[n]), T::exp2_fast::<FMA>);
+            let kept = mul(share, &h[n]);
+            h[n] = fma::<T, FMA>(step.drive, &splat(gates.b[n]), &kept);
+            (trace.share[n], trace.kept[n]) = (share, kept);
         }
     }
 }
@@ -378,16 +380,15 @@ impl<T: Real> QuadGrad<'_, T> {
         for (((step, gates), trace), (grad, sum)) in rows.zip(sums).rev() {
             for n in 0..QUAD {
                 let b = splat(gates.b[n]);
-                let remembered = mul(trace.kept[n], &trace.before[n]);
-                let h = fma::<T, FMA>(step.drive, &b, &remembered);
+                let h = fma::<T, FMA>(step.drive, &b, &trace.kept[n]);
                 let g = fma::<T, FMA>(grad.dy, &splat(gates.c[n]), &carried[n]);
                 sum.c[n] = fma::<T, FMA>(grad.dy, &h, &sum.c[n]);
                 sum.b[n] = fma::<T, FMA>(g, &step.drive, &sum.b[n]);
                 grad.drive = fma::<T, FMA>(g, &b, &grad.drive);
-                let exponent = mul(g, &remembered);
+                let exponent = mul(g, &trace.kept[n]);
                 grad.decay = fma::<T, FMA>(exponent, &decay[n], &grad.decay);
                 d_decay[n] = fma::<T, FMA>(exponent, &step.delta, &d_decay[n]);
-                carried[n] = mul(g, &trace.kept[n]);
+                carried[n] = mul(g, &trace.share[n]);
             }
         }
         *self.carried = carried;

@@ -131,7 +131,7 @@ pub(super) fn stage<T: Real, const FMA: bool>(
         }
         let channels = &bag.x[token * size.channels..][..size.channels];
         let x = lanes::load(&channels[block.channels.clone()]);
-        let delta = lanes::map(raw, T::softplus);
+        let delta = lanes::map(raw, T::softplus::<FMA>);
         *to = Step { x, raw, delta, drive: lanes::mul(delta, &x), y: lanes::mul(block.skip, &x) };
     }
 }
@@ -147,7 +147,7 @@ pub(super) fn advance<T: Real, const FMA: bool>(
     let mut h = *state;
     for (step, gates) in steps.iter_mut().zip(gates) {
         for n in 0..QUAD {
-            let kept = lanes::map(lanes::mul(step.delta, &decay[n]), T::exp2_fast);
+            let kept = lanes::map(lanes::mul(step.delta, &decay[n]), T::exp2_fast::<FMA>);
             let input = lanes::mul(step.drive, &splat(gates.b[n]));
             h[n] = lanes::fma::<T, FMA>(kept, &h[n], &input);
             step.y = lanes::fma::<T, FMA>(h[n], &splat(gates.c[n]), &step.y);
