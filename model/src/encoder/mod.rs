@@ -34,6 +34,7 @@ use sha2::{Digest as _, Sha256};
 pub use error::EncoderError;
 pub use shipped::{SHIPPED, ShippedEncoder};
 
+use crate::bag::BagConfig;
 use efficientnet::EfficientNetLite0;
 use feature_map::{FeatureMap, Scratch};
 use preprocess::{Normalization, preprocess};
@@ -117,7 +118,7 @@ pub fn load(name: &str) -> Result<Arc<dyn Encoder>, EncoderError> {
 }
 
 /// One encoder of the list, shipped or the user's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EncoderEntry {
     /// Short name, as in a model's manifest.
     pub name: String,
@@ -131,8 +132,24 @@ pub struct EncoderEntry {
     pub feature_dim: usize,
     /// The only side of an input that it takes, px; `None` if it takes any.
     pub input_px: Option<u32>,
+    /// Side of the smallest and of the largest piece of tissue that it was shown, µm, if that is known.
+    pub seen_um: Option<[f64; 2]>,
     /// Whether it came with the program.
     pub is_shipped: bool,
+}
+
+impl EncoderEntry {
+    /// Why it may say little about the patches of such bags, if it may: tissue looks different at another scale.
+    pub fn doubt(&self, bag: &BagConfig) -> Option<String> {
+        let patch_um = f64::from(bag.patch_px) * bag.mpp;
+        let [least, most] =
+            self.seen_um.filter(|[least, most]| !(*least..=*most).contains(&patch_um))?;
+        let name = &self.name;
+        Some(format!(
+            "{name} was shown tissue {least:.0} to {most:.0} µm across, patches are {patch_um:.0} µm: it may say little \
+             about them. Learn the encoder from tiles of about twice a patch, or cut other patches"
+        ))
+    }
 }
 
 /// Every encoder that can be asked for by name: those that ship, the default first, then the user's.
@@ -144,6 +161,7 @@ pub fn list() -> Vec<EncoderEntry> {
         licence: it.licence.to_owned(),
         feature_dim: it.feature_dim,
         input_px: None,
+        seen_um: None,
         is_shipped: true,
     });
     let own = own::survey().into_iter().map(|it| EncoderEntry {
@@ -153,6 +171,7 @@ pub fn list() -> Vec<EncoderEntry> {
         licence: it.manifest.licence,
         feature_dim: it.manifest.feature_dim,
         input_px: Some(it.manifest.input_px),
+        seen_um: it.manifest.seen_um,
         is_shipped: false,
     });
     shipped.chain(own).collect()

@@ -44,6 +44,9 @@ pub struct EncoderManifest {
     pub input_px: u32,
     /// Values per patch.
     pub feature_dim: usize,
+    /// Side of the smallest and of the largest piece of tissue that it was shown, µm; earlier versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_um: Option<[f64; 2]>,
     /// SHA-256 of the weights, lower-case hex; a folder whose weights differ is refused.
     pub weights_sha256: String,
     /// Figures of its training by name.

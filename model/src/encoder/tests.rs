@@ -156,6 +156,22 @@ fn pixels_that_are_no_whole_patches_are_refused() {
 }
 
 #[test]
+fn an_encoder_of_another_scale_is_doubted() {
+    let encoder = |seen_um| {
+        let first = list().into_iter().next().unwrap();
+        EncoderEntry { name: "mine".to_owned(), seen_um, ..first }
+    };
+    let bag = |patch_px| BagConfig { mpp: 0.5, ..BagConfig::of(patch_px) };
+    assert_eq!(encoder(None).doubt(&bag(32)), None);
+    assert_eq!(encoder(Some([8.0, 16.0])).doubt(&bag(32)), None);
+    let doubt = encoder(Some([8.0, 16.0])).doubt(&bag(100)).unwrap();
+    assert!(
+        doubt.starts_with("mine was shown tissue 8 to 16 µm across, patches are 50 µm"),
+        "{doubt}"
+    );
+}
+
+#[test]
 fn an_unknown_name_is_answered_with_those_known() {
     for name in ["vgg16", "../encoders/resnet50_in1k_layer3_f16", ""] {
         let complaint = load(name).unwrap_err().to_string();

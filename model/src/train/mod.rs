@@ -169,7 +169,7 @@ pub fn train(
         dataset: &dataset,
         space: &space,
         field,
-        warnings: folder.warnings.clone(),
+        warnings: warnings(&folder, &config),
         data: folder.fingerprint.clone(),
         start,
         device,
@@ -193,6 +193,13 @@ pub fn train(
     }
     validation::finish(&run, (job.folder, &folder), &settings, &report, control)?;
     Ok(report)
+}
+
+/// What is odd about the folder, and about the encoder for such bags.
+fn warnings(folder: &CheckedFolder, config: &TrainConfig) -> Vec<String> {
+    let encoder = encoder::named(&config.model.encoder.name).ok();
+    let doubt = encoder.and_then(|it| it.doubt(&config.model.bag));
+    folder.warnings.iter().cloned().chain(doubt).collect()
 }
 
 /// Where features are kept, if they are.

@@ -105,23 +105,35 @@ impl PretrainConfig {
         }
     }
 
-    /// The settings of a preset; [`Self::small`] is the thorough one.
+    /// The settings of a preset: an encoder for the patches that FMaMIL cuts as shipped, and the shorter it learns, the longer its
+    /// steps.
     pub fn of(preset: Preset) -> Self {
         let small = Self::small();
-        let of_epochs = |epochs: usize| Self {
+        let places = PlaceConfig { tile_px: 64, ..small.tiles.places };
+        let usual = Self { tiles: TileConfig { places, ..small.tiles }, crop_min: 0.25, ..small };
+        let of_epochs = |epochs: usize, usual: Self| Self {
             epochs,
             warmup_epochs: epochs / 10,
+            base_rate: 2e-3,
             validate_every: (epochs / 20).max(1),
             picture_every: (epochs / 10).max(1),
-            ..small.clone()
+            ..usual
         };
         match preset {
             Preset::Quick => {
-                Self { tiles: TileConfig { most: 512, ..small.tiles.clone() }, ..of_epochs(20) }
+                let tiles = TileConfig { most: 512, ..usual.tiles.clone() };
+                of_epochs(20, Self { tiles, ..usual })
             }
-            Preset::Balanced => of_epochs(100),
-            Preset::Thorough => small,
+            Preset::Balanced => of_epochs(100, usual),
+            Preset::Thorough => usual,
         }
+    }
+
+    /// Side of the smallest and of the largest piece of tissue that an input shows, µm.
+    pub(super) fn seen_um(&self) -> [f64; 2] {
+        let PlaceConfig { mpp, tile_px, .. } = self.tiles.places;
+        let tile_um = f64::from(tile_px) * mpp;
+        [tile_um * self.crop_min.sqrt(), tile_um]
     }
 
     /// Reads a JSON object whose fields replace those of [`Self::small`], at any depth.
@@ -185,6 +197,7 @@ impl PretrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::TrainConfig;
 
     #[test]
     fn the_small_settings_are_in_range_and_a_file_replaces_what_it_names() {
@@ -203,6 +216,9 @@ mod tests {
             let config = PretrainConfig::of(preset);
             assert_eq!(config.problem(), None, "{preset:?}");
             assert!((5..=20).contains(&(config.epochs / config.picture_every)), "{preset:?}");
+            let bag = TrainConfig::shipped().model.bag;
+            let [least, most] = config.seen_um();
+            assert!((least..=most).contains(&(f64::from(bag.patch_px) * bag.mpp)), "{preset:?}");
         }
     }
 

@@ -46,6 +46,7 @@ pub(super) fn promote(
         mpp: config.tiles.places.mpp,
         input_px: config.network.img as u32,
         feature_dim: config.network.dim,
+        seen_um: Some(config.seen_um()),
         weights_sha256: hex(&Sha256::digest(&bytes)),
         metrics: report.metrics.clone(),
     };

@@ -80,6 +80,7 @@ pub(crate) fn encoder(name: &str) -> EncoderEntry {
         licence: "not stated".to_owned(),
         feature_dim: 192,
         input_px: Some(96),
+        seen_um: Some([8.0, 16.0]),
         is_shipped: false,
     }
 }

@@ -7,7 +7,7 @@ use model::encoder::own::EncoderNote;
 use super::weak;
 use crate::command::{Commands, EncoderCommand};
 use crate::state::models::ModelsState;
-use crate::state::training::plan::Plan;
+use crate::state::training::plan::{Beginning, Plan};
 use crate::ui::{field_name, theme};
 
 /// Width of the names of fields.
@@ -33,7 +33,13 @@ pub(super) fn choice_ui(ui: &mut Ui, plan: &Plan, models: &ModelsState, commands
         response.response.labelled_by(label.id);
     });
     match chosen {
-        Some(encoder) => weak(ui, &about(encoder)),
+        Some(encoder) => {
+            weak(ui, &about(encoder));
+            let config = plan.stage_1(&Beginning::Encoder(encoder.clone()));
+            if let Some(doubt) = config.ok().and_then(|it| encoder.doubt(&it.model.bag)) {
+                ui.label(RichText::new(format!("{doubt}.")).color(theme::WARNING));
+            }
+        }
         None if models.encoders.is_empty() => weak(ui, "The list of encoders is being read."),
         None => {
             let text = format!("There is no encoder called {name} any more: choose another one.");

@@ -226,12 +226,16 @@ fn encoders_are_listed_with_what_they_learned_from() {
     });
     harness.run_steps(2);
     harness.get_by_label("Trained on colorectal biopsies, H&E. 192 values per patch.");
+    assert!(harness.query_by_label_contains("was shown tissue").is_none());
     harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, "Encoder").click();
     harness.run_steps(2);
     harness.get_by_label("Encoder mine (mine)").click();
     harness.run_steps(2);
     drop(harness);
     assert_eq!(commands.take(), encoder(EncoderCommand::Choose("mine".to_owned())));
+    state.training.plan.encoder = Some("mine".to_owned());
+    state.models.encoders[1].seen_um = Some([25.0, 56.0]);
+    labels(&state, &["mine was shown tissue 25 to 56 µm across, patches are 8 µm"]);
     state.training.plan.encoder = Some("gone".to_owned());
     labels(&state, &["There is no encoder called gone any more"]);
     state.training.plan.is_fine_tuning = true;

@@ -26,10 +26,18 @@ pub(crate) fn run(args: &EncodersArgs) -> Result<(), Failure> {
 }
 
 fn as_json(encoder: &EncoderEntry) -> Value {
-    let EncoderEntry { name, title, trained_on, licence, feature_dim, input_px, is_shipped } =
-        encoder;
+    let EncoderEntry {
+        name,
+        title,
+        trained_on,
+        licence,
+        feature_dim,
+        input_px,
+        seen_um,
+        is_shipped,
+    } = encoder;
     json!({
         "name": name, "title": title, "trained_on": trained_on, "licence": licence,
-        "feature_dim": feature_dim, "input_px": input_px, "is_shipped": is_shipped,
+        "feature_dim": feature_dim, "input_px": input_px, "seen_um": seen_um, "is_shipped": is_shipped,
     })
 }
