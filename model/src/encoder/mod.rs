@@ -164,7 +164,7 @@ pub fn list() -> Vec<EncoderEntry> {
         seen_um: None,
         is_shipped: true,
     });
-    let own = own::survey().into_iter().map(|it| EncoderEntry {
+    let entry = |it: own::OwnEncoder, is_shipped| EncoderEntry {
         name: it.manifest.name,
         title: it.manifest.title,
         trained_on: it.manifest.trained_on,
@@ -172,9 +172,11 @@ pub fn list() -> Vec<EncoderEntry> {
         feature_dim: it.manifest.feature_dim,
         input_px: Some(it.manifest.input_px),
         seen_um: it.manifest.seen_um,
-        is_shipped: false,
-    });
-    shipped.chain(own).collect()
+        is_shipped,
+    };
+    let learned = own::shipped().into_iter().map(|it| entry(it, true));
+    let own = own::survey().into_iter().map(|it| entry(it, false));
+    shipped.chain(learned).chain(own).collect()
 }
 
 /// The encoder of that name in the [`list`].

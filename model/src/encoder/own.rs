@@ -1,6 +1,6 @@
-//! The user's encoders: folders with `manifest.json` and `encoder.safetensors`, as a pre-training leaves them.
+//! Encoders that a pre-training left: folders with `manifest.json` and `encoder.safetensors`.
 //!
-//! They lie in the folder that [`ENCODERS_VARIABLE`] names, else in `slidelight/encoders` of the platform's data folder.
+//! Those that came with the program lie in `assets/encoders`, the user's in the folder that [`ENCODERS_VARIABLE`] names, else in `slidelight/encoders` of the platform's data folder.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::vision::ARCHITECTURE;
 use super::{Encoder, EncoderError, FrozenEncoder, SHIPPED, hexadecimal};
+use crate::assets::assets_dir;
 
 /// Names the user's folder of encoders.
 pub const ENCODERS_VARIABLE: &str = "SLIDELIGHT_ENCODERS";
@@ -155,6 +156,11 @@ impl OwnEncoder {
     }
 }
 
+/// Those that came with the program, by name.
+pub fn shipped() -> Vec<OwnEncoder> {
+    assets_dir().map_or_else(Vec::new, |assets| survey_of(&assets.join("encoders")))
+}
+
 /// Every usable encoder of the user's folder, by name; others are logged and left out.
 pub fn survey() -> Vec<OwnEncoder> {
     user_folder().map_or_else(Vec::new, |folder| survey_of(&folder))
@@ -176,10 +182,17 @@ fn survey_of(folder: &Path) -> Vec<OwnEncoder> {
     found
 }
 
-/// The user's encoder of that name; a shipped one of the same name goes first.
+/// The encoder of that name, unless it is one of [`SHIPPED`]; one that came with the program goes first.
 pub fn find(name: &str) -> Option<OwnEncoder> {
-    let is_shipped = SHIPPED.iter().any(|it| it.name == name);
-    if is_shipped { None } else { survey().into_iter().find(|it| it.manifest.name == name) }
+    if SHIPPED.iter().any(|it| it.name == name) {
+        return None;
+    }
+    shipped().into_iter().chain(survey()).find(|it| it.manifest.name == name)
+}
+
+/// Whether an encoder that came with the program is called so.
+fn is_shipped(name: &str) -> bool {
+    SHIPPED.iter().any(|it| it.name == name) || shipped().iter().any(|it| it.manifest.name == name)
 }
 
 /// Copies the encoder's folder `from` into the user's, under what `note` says about it, or else what it says itself; it is
@@ -207,7 +220,7 @@ fn install_into(
     let manifest = own.manifest.with(note);
     let name = &manifest.name;
     let dir = folder.join(name);
-    if dir.exists() || SHIPPED.iter().any(|it| it.name == name) {
+    if dir.exists() || is_shipped(name) {
         let problem = format!("there is an encoder `{name}` already; choose another name");
         return Err(EncoderError::Folder(problem));
     }

@@ -1,6 +1,7 @@
-//! The encoders in `assets/encoders`, and what a user must know when choosing one.
+//! The encoders in `assets/encoders` that learned from photographs, and what a user must know when choosing one. Those that
+//! learned from slides lie beside them as folders that describe themselves ([`super::own`]).
 
-/// One encoder that ships with the program.
+/// One encoder that ships with the program as a single file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShippedEncoder {
     /// Short name, as in a model's manifest.
@@ -19,11 +20,11 @@ pub struct ShippedEncoder {
     pub(super) file: &'static str,
 }
 
-/// What every shipped encoder has seen, and has not.
+/// What they have seen, and have not.
 const PHOTOGRAPHS: &str =
     "ImageNet photographs of everyday objects. It has never seen a microscope slide.";
 
-/// Every shipped encoder, the default first.
+/// Every one, the default first.
 pub const SHIPPED: &[ShippedEncoder] = &[
     ShippedEncoder {
         name: "resnet50-in1k-layer3",

@@ -92,6 +92,13 @@ fn every_shipped_encoder_is_what_its_entry_says() {
         assert_eq!(encoder.feature_dim(), shipped.feature_dim);
         assert_eq!(encoder.weights_sha256().len(), 64);
     }
+    let learned: Vec<EncoderEntry> =
+        list().into_iter().filter(|it| it.is_shipped && it.seen_um.is_some()).collect();
+    assert!(!learned.is_empty());
+    for entry in learned {
+        let encoder = load(&entry.name).unwrap();
+        assert_eq!((encoder.name(), encoder.feature_dim()), (&*entry.name, entry.feature_dim));
+    }
 }
 
 #[test]
