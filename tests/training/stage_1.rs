@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use domain::coords::Level0Rect;
-use domain::progress::CancelToken;
+use domain::progress::{CancelToken, PauseToken};
 use image::{Rgb, RgbImage};
 use model::analysis::{AnalysisSettings, AnalyzeError, analyze};
 use model::data::folder::Split;
+use model::device::DeviceChoice;
+use model::encoder::named;
 use model::eval::{EvalSettings, ThresholdRule, evaluate};
 use model::registry::find;
-use model::train::{StopReason, TrainConfig, TrainError, TrainEvent};
+use model::train::{StopReason, TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob};
 use slide::Slide;
 
 use crate::toy::{
@@ -187,6 +189,28 @@ fn a_run_is_not_continued_with_another_folder() {
     let error = train_with(folder.path(), &run, true, &CancelToken::default(), &mut |_| {});
     let error = error.unwrap_err().to_string();
     assert!(error.contains("the labelled folder has changed"), "{error}");
+}
+
+#[test]
+fn an_encoder_of_another_scale_is_warned_of() {
+    let mut config = TrainConfig::from_json(TINY).unwrap();
+    config.epochs = 1;
+    config = config.described_by(&named("wise-mae-ebhi").unwrap());
+    let run_dir = &TRAINED.folder.path().join("another-scale");
+    let (folder, device) = (TRAINED.folder.path(), DeviceChoice::Cpu);
+    let job =
+        TrainJob { folder, run_dir, config: Some(config), device, resume: false, watched: None };
+    let cancel = &CancelToken::default();
+    let control = TrainControl { progress: &(), cancel, pause: &PauseToken::default() };
+    let mut warnings = Vec::new();
+    let mut keep = |event: &TrainEvent| {
+        if let TrainEvent::Warning { text } = event {
+            warnings.push(text.clone());
+        }
+    };
+    model::train::train(&job, &mut keep, control).unwrap();
+    let doubt = "wise-mae-ebhi was shown tissue 8 to 16 µm across, patches are 4 µm";
+    assert!(warnings.iter().any(|it| it.starts_with(doubt)), "{warnings:?}");
 }
 
 #[test]
