@@ -1,7 +1,7 @@
 //! The folder of one training. Every file is written aside and renamed; events are appended line by line.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub(crate) const SPLIT: &str = "split.json";
 /// Pictures of a run's progress.
 pub(crate) const PICTURES: &str = "pictures";
 const STATE: &str = "state.safetensors";
+/// Held by the program that trains; the system lets go of it when that program ends, whatever way.
+const LOCK: &str = ".lock";
 /// What half-written files are called.
 const HALF_WRITTEN: &str = ".half-written-";
 
@@ -53,6 +55,8 @@ pub(crate) enum Opening<T> {
 pub(crate) struct RunFolder {
     dir: PathBuf,
     events: File,
+    /// `None` where the file system knows no locks.
+    _lock: Option<File>,
 }
 
 impl RunFolder {
@@ -80,11 +84,13 @@ impl RunFolder {
     pub(crate) fn open(dir: &Path) -> Result<Self, TrainError> {
         let checkpoints = dir.join("checkpoints");
         std::fs::create_dir_all(&checkpoints).map_err(|error| write_error(&error))?;
+        let lock = lock(dir)?;
         for folder in [dir, &checkpoints, &dir.join("model"), &dir.join(PICTURES)] {
             remove_half_written(folder);
         }
         let events = File::options().create(true).append(true).open(dir.join(EVENTS));
-        Ok(Self { dir: dir.to_owned(), events: events.map_err(|error| write_error(&error))? })
+        let events = events.map_err(|error| write_error(&error))?;
+        Ok(Self { dir: dir.to_owned(), events, _lock: lock })
     }
 
     /// What a training that is asked for finds in `dir`. `otherwise` are the settings of one that names none; `problem` says
@@ -257,6 +263,23 @@ fn remove_if_there(path: &Path) -> Result<(), TrainError> {
     }
 }
 
+/// Keeps every other program from training in this folder at the same time.
+fn lock(dir: &Path) -> Result<Option<File>, TrainError> {
+    let file = File::options().create(true).append(true).open(dir.join(LOCK));
+    let file = file.map_err(|error| write_error(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(TrainError::Resume(
+            "another program is training in this folder right now; stop it, or choose another folder"
+                .to_owned(),
+        )),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!("the run folder cannot be locked: {error}");
+            Ok(None)
+        }
+    }
+}
+
 /// Removes files that a killed run was writing. One that cannot be removed does no harm.
 fn remove_half_written(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -289,6 +312,16 @@ mod tests {
         assert_eq!(best, [2.0]);
         let n = std::fs::read_dir(dir.path().join("checkpoints")).unwrap().count();
         assert_eq!(n, N_KEPT);
+    }
+
+    #[test]
+    fn two_programs_do_not_train_in_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = RunFolder::open(dir.path()).unwrap();
+        let error = RunFolder::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("another program is training in this folder"), "{error}");
+        drop(first);
+        RunFolder::open(dir.path()).unwrap();
     }
 
     #[test]
