@@ -12,6 +12,12 @@ pub fn keep_tensors_on_their_thread() -> std::io::Result<()> {
     dotenvy::from_read(&b"CANDLE_NUM_THREADS=1"[..]).map_err(std::io::Error::other)
 }
 
+/// Does `work` on a thread of the pool. Work that spreads over it from any other thread waits, each time anew, for one of its
+/// threads to wake, and to be woken by it.
+pub(crate) fn on_the_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// How far the system puts threads behind those of the window, of 19.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 15;

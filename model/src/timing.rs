@@ -23,6 +23,7 @@ use crate::nn::tape::{Chain, Slot, Tape, chained};
 use crate::nn::up_conv::up_conv;
 use crate::nn::vectors::Vectors;
 use crate::registry::weights::one_line;
+use crate::threads::on_the_pool;
 use crate::train::adamw::{AdamW, AdamWConfig};
 use crate::wise::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::wise::roll::Roll;
@@ -114,10 +115,13 @@ pub fn training_step(
     let mask = Tensor::ones((1, grid.patches()), features.dtype(), &Device::Cpu)?;
     let target = Tensor::new(&[[0f32, 1.0]], &Device::Cpu)?;
     let mut optimizer = AdamW::<f32>::new(&vars, AdamWConfig::paper())?;
-    Ok(Box::new(move || {
+    let mut step = move || {
         let output = model.head(&model.tokens(&features, grid)?, &mask)?;
         let loss = mil_loss(&output, &target, &mask, &LossConfig::paper())?;
-        optimizer.step(&loss.total.backward()?, 1e-3)?;
+        optimizer.step(&loss.total.backward()?, 1e-3)
+    };
+    Ok(Box::new(move || {
+        on_the_pool(&mut step)?;
         Ok(())
     }))
 }

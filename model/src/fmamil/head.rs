@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::softmax;
 
 use super::config::{self, FmamilConfig};
+use crate::nn::activation::{relu, tanh};
 use crate::nn::linear::{Linear, project};
 
 /// Added to the score of a masked patch: its attention becomes exactly 0, and a bag that is masked
@@ -72,7 +73,7 @@ impl MilHead {
 
     /// `tokens` `[b, P, D]`, `mask` `[b, P]` (1 a patch, 0 padding).
     pub(crate) fn forward(&self, tokens: &Tensor, mask: &Tensor) -> Result<HeadOutput> {
-        let hidden = self.encode.forward(tokens)?.relu()?; //                [b, P, H]
+        let hidden = relu(&self.encode.forward(tokens)?)?; //                 [b, P, H]
         let mask = mask.to_dtype(hidden.dtype())?;
         let scores = (self.scores(&hidden)? + mask.affine(-MASKED, MASKED)?)?; // [b, P], Eq. 18
         let attention = softmax(&scores, 1)?; //                             [b, P], Eq. 19
@@ -90,9 +91,9 @@ impl MilHead {
     pub(crate) fn scores(&self, hidden: &Tensor) -> Result<Tensor> {
         match &self.attention {
             Attention::Abmil { hidden: inner, score } => {
-                score.forward(&inner.forward(hidden)?.tanh()?)?.squeeze(2)
+                score.forward(&tanh(&inner.forward(hidden)?)?)?.squeeze(2)
             }
-            Attention::Eq18 { score } => score.forward(hidden)?.tanh()?.squeeze(2),
+            Attention::Eq18 { score } => tanh(&score.forward(hidden)?)?.squeeze(2),
         }
     }
 
@@ -101,12 +102,12 @@ impl MilHead {
         let slope = |tanh: Tensor| tanh.sqr()?.affine(-1.0, 1.0);
         match &self.attention {
             Attention::Abmil { hidden: inner, score } => {
-                let inner_slope = slope(inner.forward(hidden)?.tanh()?)?; // [b, P, A]
+                let inner_slope = slope(tanh(&inner.forward(hidden)?)?)?; // [b, P, A]
                 let weighted = inner_slope.broadcast_mul(score.weight())?;
                 project(&weighted, &inner.weight().t()?)
             }
             Attention::Eq18 { score } => {
-                let slope = slope(score.forward(hidden)?.tanh()?)?; //       [b, P, 1]
+                let slope = slope(tanh(&score.forward(hidden)?)?)?; //       [b, P, 1]
                 slope.broadcast_mul(score.weight())
             }
         }

@@ -8,6 +8,7 @@ use super::config::AbmilConfig;
 use super::{AttentionNetwork, Bags};
 use crate::cam::MapKind;
 use crate::fmamil::init::List;
+use crate::nn::activation::relu;
 use crate::nn::linear::Linear;
 
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl AbMil {
 
 impl AttentionNetwork for AbMil {
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
-        let hidden = self.encode.forward(bags.features)?.relu()?;
+        let hidden = relu(&self.encode.forward(bags.features)?)?;
         let (attention, bag) = self.pool.forward(&hidden, bags.mask)?;
         Ok((attention, self.classify.forward(&bag)?))
     }

@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 use candle_nn::ops::{sigmoid, softmax};
 
 use crate::fmamil::init::List;
+use crate::nn::activation::tanh;
 use crate::nn::linear::Linear;
 
 /// Added to the score of a masked patch: its attention becomes exactly 0.
@@ -48,7 +49,7 @@ impl AttentionPool {
 
     /// Encoded patches `[b, P, H]` and mask `[b, P]` to attention `[b, P]`, 0 where masked, and mean `[b, H]`.
     pub(super) fn forward(&self, hidden: &Tensor, mask: &Tensor) -> Result<(Tensor, Tensor)> {
-        let mut inner = self.value.forward(hidden)?.tanh()?;
+        let mut inner = tanh(&self.value.forward(hidden)?)?;
         if let Some(gate) = &self.gate {
             inner = (inner * sigmoid(&gate.forward(hidden)?)?)?;
         }

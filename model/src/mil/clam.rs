@@ -14,6 +14,7 @@ use crate::cam::MapKind;
 use crate::cam::map::of_attention;
 use crate::fmamil::init::List;
 use crate::loss::mil::{LossConfig, MilLoss, bag_loss};
+use crate::nn::activation::relu;
 use crate::nn::linear::Linear;
 
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ impl ClamSb {
     }
 
     fn encode(&self, features: &Tensor) -> Result<Tensor> {
-        self.encode.forward(features)?.relu()
+        relu(&self.encode.forward(features)?)
     }
 
     /// Zeroes a share of the values and enlarges the others.

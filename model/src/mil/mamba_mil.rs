@@ -13,7 +13,7 @@ use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
 use crate::fmamil::ssm::SsmDirection;
 use crate::nn::ScanDirection;
-use crate::nn::activation::silu;
+use crate::nn::activation::{relu, silu};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 
@@ -133,7 +133,7 @@ impl AttentionNetwork for MambaMil {
         let order = strides(bags.grid.patches(), self.rate);
         let back = Tensor::new(inverse(&order), device)?;
         let there = Tensor::new(order, device)?;
-        let mut tokens = self.encode.forward(bags.features)?.relu()?;
+        let mut tokens = relu(&self.encode.forward(bags.features)?)?;
         for block in &self.blocks {
             tokens = block.forward(&tokens, &there, &back)?;
         }

@@ -14,6 +14,7 @@ use crate::cam::MapKind;
 use crate::fmamil::Grid;
 use crate::fmamil::block::NORM_EPS;
 use crate::fmamil::init::{List, Start};
+use crate::nn::activation::relu;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 
@@ -143,7 +144,7 @@ impl TransMil {
 
 impl AttentionNetwork for TransMil {
     fn forward(&self, bags: Bags<'_>) -> Result<(Tensor, Tensor)> {
-        let patches = self.encode.forward(bags.features)?.relu()?;
+        let patches = relu(&self.encode.forward(bags.features)?)?;
         let (batch, _, dim) = patches.dims3()?;
         let class_token = self.class_token.reshape((1, 1, dim))?.broadcast_as((batch, 1, dim))?;
         let bias = bags.mask.affine(-MASKED, MASKED)?.pad_with_zeros(1, 1, 0)?;

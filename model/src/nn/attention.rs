@@ -127,7 +127,7 @@ impl<T: Real> Matrix<T> {
                     let other = lanes::load(&other[block * WIDTH..][..WIDTH]);
                     sums = lanes::fma::<T, FMA>(other, &lanes::splat(*value), &sums);
                 }
-                *to = sums;
+                *to = *sums;
             }
         }
         product

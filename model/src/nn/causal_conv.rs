@@ -9,9 +9,10 @@ use rayon::prelude::*;
 
 use super::fused::{Fused, apply};
 use super::lanes::{
-    self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, load, splat, store,
+    self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, load, splat,
 };
 use super::real::Real;
+use super::strip::{STEPS, Strip, spans};
 use super::vectors::Vectors;
 use super::{Path, ScanDirection};
 
@@ -46,7 +47,7 @@ impl Fused for CausalConv {
 
     fn forward<T: Vectors>(&self, length: &usize, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
         let conv = Conv { length: *length, path: &self.path, x, weight, bias };
-        forward(&[conv]).swap_remove(0)
+        forward(conv)
     }
 
     fn backward<T: Vectors>(
@@ -57,8 +58,7 @@ impl Fused for CausalConv {
         dy: &[T],
     ) -> [Vec<T>; 3] {
         let conv = Conv { length: *length, path: &self.path, x, weight, bias };
-        let (dx, mut params) = backward(&[conv], &[dy]);
-        let [weight, bias] = params.swap_remove(0);
+        let (dx, [weight, bias]) = backward(conv, dy);
         [dx, weight, bias]
     }
 }
@@ -101,71 +101,103 @@ impl<T: Real> Conv<'_, T> {
         Self { x: &self.x[bag * values..(bag + 1) * values], ..*self }
     }
 
-    /// The values of a block at the token of a step.
-    #[inline(always)]
-    fn x(&self, step: usize, block: &Block<T>) -> Lanes<T> {
-        let n = self.channels();
-        let token = self.path.token(step, self.length);
-        load(&self.x[token * n..(token + 1) * n][block.channels.clone()])
+    /// Per channel.
+    fn taps(&self) -> usize {
+        self.weight.len() / self.channels()
     }
 
-    /// Before `SiLU`.
+    /// The channels of a group.
+    fn group(&self, group: usize) -> Range<usize> {
+        group * GROUP..self.channels().min((group + 1) * GROUP)
+    }
+
+    /// The tokens of some steps.
     #[inline(always)]
-    fn sum<const FMA: bool>(&self, step: usize, block: &Block<T>) -> Lanes<T> {
-        let mut sum = block.bias;
-        for (back, weight) in block.taps.iter().enumerate().take(step + 1) {
-            sum = fma::<T, FMA>(*weight, &self.x(step - back, block), &sum);
-        }
-        sum
+    fn tokens(self, steps: Range<usize>) -> impl Iterator<Item = usize> {
+        steps.map(move |step| self.path.token(step, self.length))
+    }
+
+    /// Reads the steps `span` of `channels` behind the `lead` steps before them; there are zeros before the first.
+    #[inline(always)]
+    fn read(self, span: Range<usize>, lead: usize, channels: &Range<usize>, to: &mut Strip<T>) {
+        let first = span.start.saturating_sub(lead);
+        let missing = lead - (span.start - first);
+        let tokens = self.tokens(first..span.end);
+        to.read(missing, tokens.map(|it| &self.x[it * self.channels()..][channels.clone()]));
     }
 }
+
+/// Taps worked on together.
+const QUAD: usize = 4;
 
 /// Up to sixteen channels.
 struct Block<T> {
     channels: Range<usize>,
-    /// By how many steps their token lies back.
-    taps: Vec<Lanes<T>>,
+    /// From the earliest step to the last one, behind as many of weight 0 as fill up whole quads.
+    taps: Vec<[Lanes<T>; QUAD]>,
     bias: Lanes<T>,
 }
 
 impl<T: Real> Block<T> {
     /// The blocks of a group of channels.
     fn of(conv: &Conv<'_, T>, group: usize) -> Vec<Self> {
-        let channels = group * GROUP..conv.channels().min((group + 1) * GROUP);
+        let channels = conv.group(group);
         let blocks = channels.clone().step_by(WIDTH);
         blocks.map(|first| Self::new(conv, first..channels.end.min(first + WIDTH))).collect()
     }
 
     fn new(conv: &Conv<'_, T>, channels: Range<usize>) -> Self {
-        let k = conv.weight.len() / conv.channels();
-        let mut taps = vec![splat(T::zero()); k];
+        let k = conv.taps();
+        let mut taps = vec![[splat(T::zero()); QUAD]; k.div_ceil(QUAD)];
+        let filling = taps.len() * QUAD - k;
         for (lane, channel) in channels.clone().enumerate() {
-            let weights = conv.weight[channel * k..(channel + 1) * k].iter().rev();
-            taps.iter_mut().zip(weights).for_each(|(tap, weight)| tap[lane] = *weight);
+            let weights = &conv.weight[channel * k..(channel + 1) * k];
+            let taps = taps.as_flattened_mut()[filling..].iter_mut();
+            taps.zip(weights).for_each(|(tap, weight)| tap[lane] = *weight);
         }
         Self { bias: load(&conv.bias[channels.clone()]), taps, channels }
     }
 
-    /// Where its channels are in those of its group.
-    fn window(&self) -> Range<usize> {
-        let first = self.channels.start % GROUP;
-        first..first + self.channels.len()
+    /// How many steps before its own one the sum of a step is made of.
+    fn lead(&self) -> usize {
+        self.taps.len() * QUAD - 1
+    }
+
+    /// Before `SiLU`, from a step and its lead.
+    #[inline(always)]
+    fn sum<const FMA: bool>(&self, steps: &[Lanes<T>]) -> Lanes<T> {
+        let mut sum = self.bias;
+        for (taps, steps) in self.taps.iter().zip(steps.as_chunks::<QUAD>().0) {
+            for (tap, x) in taps.iter().zip(steps) {
+                sum = fma::<T, FMA>(*tap, x, &sum);
+            }
+        }
+        sum
+    }
+
+    /// The gradient in `x` of a step, from those in its own sum and in the sums of as many later steps as lead.
+    #[inline(always)]
+    fn spread<const FMA: bool>(&self, d_sums: &[Lanes<T>]) -> Lanes<T> {
+        let mut dx = splat(T::zero());
+        for (taps, d_sums) in self.taps.iter().rev().zip(d_sums.as_chunks::<QUAD>().0) {
+            for (tap, d) in taps.iter().rev().zip(d_sums) {
+                dx = fma::<T, FMA>(*tap, d, &dx);
+            }
+        }
+        dx
     }
 }
 
-/// The results of several convolutions, `[b, L, E]` each.
-pub(super) fn forward<T: Real>(convs: &[Conv<'_, T>]) -> Vec<Vec<T>> {
-    let mut results: Vec<Vec<T>> = convs.iter().map(|it| vec![T::zero(); it.x.len()]).collect();
-    let mut tasks = Vec::new();
-    for (conv, y) in convs.iter().zip(&mut results) {
-        let bags = y.chunks_exact_mut(conv.length * conv.channels());
-        for (bag, y) in bags.enumerate() {
-            let groups = column_windows(y, conv.channels(), GROUP).into_iter().enumerate();
-            tasks.extend(groups.map(|(group, y)| Forward { bag: conv.bag(bag), group, y }));
-        }
-    }
-    tasks.into_par_iter().for_each(dispatch);
-    results
+/// The result, `[b, L, E]`.
+pub(super) fn forward<T: Real>(conv: Conv<'_, T>) -> Vec<T> {
+    let mut y = vec![T::zero(); conv.x.len()];
+    let bags = y.chunks_exact_mut(conv.length * conv.channels()).enumerate();
+    let tasks = bags.flat_map(|(bag, y)| {
+        let groups = column_windows(y, conv.channels(), GROUP).into_iter().enumerate();
+        groups.map(move |(group, y)| Forward { bag: conv.bag(bag), group, y })
+    });
+    tasks.collect::<Vec<_>>().into_par_iter().for_each(dispatch);
+    y
 }
 
 struct Forward<'a, T> {
@@ -179,97 +211,120 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
-        let blocks = Block::of(&self.bag, self.group);
-        for step in 0..self.bag.length {
-            let token = self.bag.path.token(step, self.bag.length);
-            for block in &blocks {
-                let y = lanes::map(self.bag.sum::<FMA>(step, block), T::silu::<FMA>);
-                store(&y, &mut self.y[token][block.window()]);
+        let Self { bag, group, .. } = self;
+        let (blocks, channels) = (Block::of(&bag, group), bag.group(group));
+        let lead = blocks[0].lead();
+        let mut x = Strip::new(channels.len(), lead + STEPS);
+        let mut y = Strip::new(channels.len(), STEPS);
+        for span in spans(bag.length) {
+            bag.read(span.clone(), lead, &channels, &mut x);
+            for (block, (x, y)) in blocks.iter().zip(x.blocks().zip(y.blocks_mut())) {
+                for (y, steps) in y[..span.len()].iter_mut().zip(x.windows(lead + 1)) {
+                    *y = lanes::map(block.sum::<FMA>(steps), T::silu::<FMA>);
+                }
             }
+            y.write_to(&mut self.y, bag.tokens(span));
         }
     }
 }
 
-/// From the gradients in the results of convolutions of one input: the gradient in it, and those in every weight and bias.
-pub(super) fn backward<T: Real>(convs: &[Conv<'_, T>], dys: &[&[T]]) -> (Vec<T>, Vec<[Vec<T>; 2]>) {
-    let zeros = |of: &[T]| vec![T::zero(); of.len()];
-    let mut params: Vec<[Vec<T>; 2]> =
-        convs.iter().map(|it| [zeros(it.weight), zeros(it.bias)]).collect();
-    let Some(first) = convs.first() else { return (Vec::new(), params) };
-    let (mut dx, values) = (zeros(first.x), first.length * first.channels());
-    let bags = dx.chunks_exact_mut(values).enumerate().flat_map(|(bag, dx)| {
-        let groups = column_windows(dx, first.channels(), GROUP).into_iter().enumerate();
-        groups.map(move |(group, dx)| Backward { convs, dys, bag, group, dx })
+/// From the gradient `dy` in the result those in `x`, and in weight and bias.
+pub(super) fn backward<T: Real>(conv: Conv<'_, T>, dy: &[T]) -> (Vec<T>, [Vec<T>; 2]) {
+    let mut dx = vec![T::zero(); conv.x.len()];
+    let values = conv.length * conv.channels();
+    let bags = dx.chunks_exact_mut(values).zip(dy.chunks_exact(values)).enumerate();
+    let tasks = bags.flat_map(|(bag, (dx, dy))| {
+        let groups = column_windows(dx, conv.channels(), GROUP).into_iter().enumerate();
+        groups.map(move |(group, dx)| Backward { bag: conv.bag(bag), group, dy, dx })
     });
-    let tasks: Vec<Backward<'_, T>> = bags.collect();
-    let parts: Vec<Vec<(usize, [Vec<T>; 2])>> = tasks.into_par_iter().map(dispatch).collect();
-    for part in parts {
-        for ((channel, [weight, bias]), params) in part.into_iter().zip(&mut params) {
-            let k = params[0].len() / params[1].len();
-            add_onto(&mut params[0][channel * k..], &weight);
-            add_onto(&mut params[1][channel..], &bias);
-        }
+    let tasks: Vec<Backward<'_, T>> = tasks.collect();
+    let parts: Vec<(usize, [Vec<T>; 2])> = tasks.into_par_iter().map(dispatch).collect();
+    let [mut weight, mut bias] = [conv.weight, conv.bias].map(|it| vec![T::zero(); it.len()]);
+    for (first, [of_weight, of_bias]) in parts {
+        add_onto(&mut weight[first * conv.taps()..], &of_weight);
+        add_onto(&mut bias[first..], &of_bias);
     }
-    (dx, params)
+    (dx, [weight, bias])
 }
 
 struct Backward<'a, T> {
-    convs: &'a [Conv<'a, T>],
-    dys: &'a [&'a [T]],
-    bag: usize,
+    bag: Conv<'a, T>,
     group: usize,
+    /// Of the bag.
+    dy: &'a [T],
     dx: Vec<&'a mut [T]>,
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
-    /// Per convolution the first channel, and the gradients in weight and bias from there on.
-    type Output = Vec<(usize, [Vec<T>; 2])>;
+    /// The first channel, and the gradients in weight and bias from there on.
+    type Output = (usize, [Vec<T>; 2]);
 
+    /// Last steps first.
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) -> Self::Output {
-        let mut gradients = Vec::with_capacity(self.convs.len());
-        for (conv, dy) in self.convs.iter().zip(self.dys) {
-            let bag = conv.bag(self.bag);
-            let dy = &dy[self.bag * bag.x.len()..(self.bag + 1) * bag.x.len()];
-            let of_weights = self.add::<FMA>(bag, dy);
-            gradients.push((self.group * GROUP, of_weights));
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Self { bag, group, dy, dx: mut rows } = self;
+        let (blocks, channels) = (Block::of(&bag, group), bag.group(group));
+        let lead = blocks[0].lead();
+        let mut x = Strip::new(channels.len(), lead + STEPS);
+        let mut dx = Strip::new(channels.len(), STEPS);
+        // First gradients in `y`, then in the sums below `SiLU`, and behind them those of the steps that come next.
+        let mut d = Strip::new(channels.len(), STEPS + lead);
+        let mut params: Vec<Params<T>> = blocks.iter().map(Params::zero).collect();
+        for span in spans(bag.length).rev() {
+            bag.read(span.clone(), lead, &channels, &mut x);
+            Conv { x: dy, ..bag }.read(span.clone(), 0, &channels, &mut d);
+            let strips = x.blocks().zip(d.blocks_mut()).zip(dx.blocks_mut());
+            for ((block, params), ((x, d), dx)) in blocks.iter().zip(&mut params).zip(strips) {
+                for (d, steps) in d[..span.len()].iter_mut().zip(x.windows(lead + 1)) {
+                    let slope = lanes::map(block.sum::<FMA>(steps), T::silu_slope::<FMA>);
+                    *d = lanes::mul(*d, &slope);
+                }
+                params.add::<FMA>(x, &d[..span.len()]);
+                for (dx, d) in dx.iter_mut().zip(d.windows(lead + 1)) {
+                    *dx = block.spread::<FMA>(d);
+                }
+                d.copy_within(..lead, STEPS);
+            }
+            dx.write_to(&mut rows, bag.tokens(span));
         }
-        gradients
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for (block, params) in blocks.iter().zip(&params) {
+            let n = block.channels.len();
+            for lane in 0..n {
+                let taps = params.taps.as_flattened();
+                weight.extend(taps[taps.len() - bag.taps()..].iter().map(|tap| tap[lane]));
+            }
+            bias.extend_from_slice(&params.bias[..n]);
+        }
+        (channels.start, [weight, bias])
     }
 }
 
-impl<T: Real> Backward<'_, T> {
-    /// Adds what one convolution hands back; its gradients in weight and bias.
-    #[inline(always)]
-    fn add<const FMA: bool>(&mut self, bag: Conv<'_, T>, dy: &[T]) -> [Vec<T>; 2] {
-        let blocks = Block::of(&bag, self.group);
+/// Gradients in a block's taps and bias.
+struct Params<T> {
+    taps: Vec<[Lanes<T>; QUAD]>,
+    bias: Lanes<T>,
+}
+
+impl<T: Real> Params<T> {
+    fn zero(block: &Block<T>) -> Self {
         let zero = splat(T::zero());
-        let mut sums: Vec<(Vec<Lanes<T>>, Lanes<T>)> =
-            blocks.iter().map(|block| (vec![zero; block.taps.len()], zero)).collect();
-        for step in 0..bag.length {
-            let here = bag.path.token(step, bag.length) * bag.channels();
-            for (block, (d_taps, d_bias)) in blocks.iter().zip(&mut sums) {
-                let slope = lanes::map(bag.sum::<FMA>(step, block), T::silu_slope::<FMA>);
-                let dy = load(&dy[here..here + bag.channels()][block.channels.clone()]);
-                let d = lanes::mul(dy, &slope);
-                *d_bias = lanes::add(*d_bias, &d);
-                let taps = block.taps.iter().zip(d_taps).enumerate().take(step + 1);
-                for (back, (weight, d_weight)) in taps {
-                    let source = bag.path.token(step - back, bag.length);
-                    let dx = &mut self.dx[source][block.window()];
-                    store(&fma::<T, FMA>(d, weight, &load(dx)), dx);
-                    *d_weight = fma::<T, FMA>(d, &bag.x(step - back, block), d_weight);
+        Self { taps: vec![[zero; QUAD]; block.taps.len()], bias: zero }
+    }
+
+    /// Adds the share of some steps `x`, their lead in front, from the gradients `d` in their sums.
+    #[inline(always)]
+    fn add<const FMA: bool>(&mut self, x: &[Lanes<T>], d: &[Lanes<T>]) {
+        for (at, taps) in self.taps.iter_mut().enumerate() {
+            let mut local = *taps;
+            for (d, steps) in d.iter().zip(x[at * QUAD..].windows(QUAD)) {
+                for (tap, x) in local.iter_mut().zip(steps) {
+                    *tap = fma::<T, FMA>(*d, x, tap);
                 }
             }
+            *taps = local;
         }
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
-        for (block, (d_taps, d_bias)) in blocks.iter().zip(&sums) {
-            for lane in 0..block.channels.len() {
-                weight.extend(d_taps.iter().rev().map(|tap| tap[lane]));
-            }
-            bias.extend_from_slice(&d_bias[..block.channels.len()]);
-        }
-        [weight, bias]
+        self.bias = d.iter().fold(self.bias, lanes::add);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sixteen neighbouring channels worked on together, so that the compiler keeps them in vector registers.
 
+use std::ops::{Deref, DerefMut};
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::real::Real;
@@ -7,8 +9,26 @@ use super::real::Real;
 /// Channels per [`Lanes`]: one AVX-512 or two AVX2 registers of `f32`.
 pub(crate) const WIDTH: usize = 16;
 
-/// [`WIDTH`] neighbouring channels.
-pub(crate) type Lanes<T> = [T; WIDTH];
+/// [`WIDTH`] neighbouring channels, aligned with the lines of the cache: a register that lies across two of them is read twice.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Lanes<T>([T; WIDTH]);
+
+impl<T> Deref for Lanes<T> {
+    type Target = [T; WIDTH];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T; WIDTH] {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Lanes<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T; WIDTH] {
+        &mut self.0
+    }
+}
 
 /// A computation to be compiled once per instruction set; `run` and all it calls must be `#[inline(always)]`.
 pub(crate) trait Kernel {
@@ -38,14 +58,14 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 /// `x` in every lane.
 #[inline(always)]
 pub(crate) fn splat<T: Real>(x: T) -> Lanes<T> {
-    [x; WIDTH]
+    Lanes([x; WIDTH])
 }
 
 /// The first lanes from `from`, which may be shorter than [`WIDTH`]; the rest 0.
 #[inline(always)]
 pub(crate) fn load<T: Real>(from: &[T]) -> Lanes<T> {
-    if let Ok(full) = <Lanes<T>>::try_from(from) {
-        return full;
+    if let Ok(full) = <[T; WIDTH]>::try_from(from) {
+        return Lanes(full);
     }
     let mut lanes = splat(T::zero());
     for (lane, x) in lanes.iter_mut().zip(from) {
@@ -57,11 +77,11 @@ pub(crate) fn load<T: Real>(from: &[T]) -> Lanes<T> {
 /// Writes as many lanes as `to` holds.
 #[inline(always)]
 pub(crate) fn store<T: Real>(lanes: &Lanes<T>, to: &mut [T]) {
-    if let Ok(full) = <&mut Lanes<T>>::try_from(&mut *to) {
-        *full = *lanes;
+    if let Ok(full) = <&mut [T; WIDTH]>::try_from(&mut *to) {
+        *full = lanes.0;
         return;
     }
-    for (x, lane) in to.iter_mut().zip(lanes) {
+    for (x, lane) in to.iter_mut().zip(lanes.iter()) {
         *x = *lane;
     }
 }
@@ -69,7 +89,7 @@ pub(crate) fn store<T: Real>(lanes: &Lanes<T>, to: &mut [T]) {
 /// `f` of every lane.
 #[inline(always)]
 pub(crate) fn map<T: Real>(mut a: Lanes<T>, f: impl Fn(T) -> T) -> Lanes<T> {
-    for x in &mut a {
+    for x in a.iter_mut() {
         *x = f(*x);
     }
     a
@@ -78,7 +98,7 @@ pub(crate) fn map<T: Real>(mut a: Lanes<T>, f: impl Fn(T) -> T) -> Lanes<T> {
 /// `a + b`.
 #[inline(always)]
 pub(crate) fn add<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
-    for (x, y) in a.iter_mut().zip(b) {
+    for (x, y) in a.iter_mut().zip(b.iter()) {
         *x += *y;
     }
     a
@@ -87,7 +107,7 @@ pub(crate) fn add<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
 /// `a - b`.
 #[inline(always)]
 pub(crate) fn sub<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
-    for (x, y) in a.iter_mut().zip(b) {
+    for (x, y) in a.iter_mut().zip(b.iter()) {
         *x -= *y;
     }
     a
@@ -96,7 +116,7 @@ pub(crate) fn sub<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
 /// `a * b`.
 #[inline(always)]
 pub(crate) fn mul<T: Real>(mut a: Lanes<T>, b: &Lanes<T>) -> Lanes<T> {
-    for (x, y) in a.iter_mut().zip(b) {
+    for (x, y) in a.iter_mut().zip(b.iter()) {
         *x *= *y;
     }
     a
@@ -109,7 +129,7 @@ pub(crate) fn fma<T: Real, const FMA: bool>(
     b: &Lanes<T>,
     c: &Lanes<T>,
 ) -> Lanes<T> {
-    for (x, (y, z)) in a.iter_mut().zip(b.iter().zip(c)) {
+    for (x, (y, z)) in a.iter_mut().zip(b.iter().zip(c.iter())) {
         *x = x.fma::<FMA>(*y, *z);
     }
     a
@@ -118,7 +138,7 @@ pub(crate) fn fma<T: Real, const FMA: bool>(
 /// Sum over the lanes.
 #[inline(always)]
 pub(crate) fn sum<T: Real>(a: &Lanes<T>) -> T {
-    let mut half = *a;
+    let mut half = a.0;
     let mut n = WIDTH;
     while n > 1 {
         n /= 2;

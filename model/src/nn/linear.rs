@@ -1,9 +1,10 @@
 //! `y = x W^T + b` over the last axis.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::dense::{Dense, Projection};
+use super::fused::{apply, apply2};
 use super::tape::{Slot, Tape};
 use super::vectors::Vectors;
 
@@ -57,10 +58,11 @@ impl Linear {
 
     /// `[.., in]` to `[.., out]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = project(x, &self.weight)?;
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
+        match (&self.bias, x.device()) {
+            (Some(bias), Device::Cpu) => apply(Dense, [x, &self.weight, bias]),
+            (None, Device::Cpu) => apply2(Projection, [x, &self.weight]),
+            (Some(bias), _) => project(x, &self.weight)?.broadcast_add(bias),
+            (None, _) => project(x, &self.weight),
         }
     }
 }

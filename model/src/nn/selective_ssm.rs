@@ -2,12 +2,13 @@
 //! (Alg. 2, lines 11-17; Eq. 13).
 
 use candle_core::{Result, bail};
+use rayon::prelude::*;
 
 use super::Path;
 use super::causal_conv::{self, Conv};
 use super::dense::{project, project_back, weight_of};
 use super::selective_scan::{self, Gradients, Kept, Scan, Size};
-use super::tape::{Back, Slot, Step, Tape};
+use super::tape::{Back, Slot, Step, Tape, sum};
 use super::vectors::Vectors;
 
 /// What a layer has learned; `E` channels, state `S`, rank `R`.
@@ -31,6 +32,19 @@ pub(crate) struct Learned<V> {
 
 impl<V> Learned<V> {
     /// The same parts of something else.
+    fn map<'a, W>(&'a self, of: impl Fn(&'a V) -> W) -> Learned<W> {
+        Learned {
+            conv_weight: of(&self.conv_weight),
+            conv_bias: of(&self.conv_bias),
+            project: of(&self.project),
+            dt_weight: of(&self.dt_weight),
+            dt_bias: of(&self.dt_bias),
+            decay_log: of(&self.decay_log),
+            skip: of(&self.skip),
+        }
+    }
+
+    /// As [`Self::map`], where a part may be missing.
     ///
     /// # Errors
     /// The first one of `of`.
@@ -46,7 +60,13 @@ impl<V> Learned<V> {
         })
     }
 
-    /// All of them.
+    /// All of them, in one order.
+    pub(crate) fn into_parts(self) -> [V; 7] {
+        let Self { conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip } = self;
+        [conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip]
+    }
+
+    /// As [`Self::into_parts`], to be looked at.
     pub(crate) fn parts(&self) -> [&V; 7] {
         let Self { conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip } = self;
         [conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip]
@@ -71,18 +91,11 @@ pub(crate) fn selective_ssm<T: Vectors>(
 ) -> Result<Slot> {
     let shape = tape.shape(x).clone();
     let size = size(tape, shape.dims(), &walks)?;
-    let values = |slot| tape.values(slot);
-    let convs: Vec<Conv<'_, T>> = walks.iter().map(|it| it.conv(x, size, &values)).collect();
-    let passages = causal_conv::forward(&convs).into_iter().zip(&walks).map(|(u, walk)| {
-        let rows = project(&u, values(walk.learned.project), size.row());
-        let decay = values(walk.learned.decay_log).iter().map(|log| -log.exp()).collect();
-        Passage { u, rows, decay }
-    });
-    let passages: Vec<Passage<T>> = passages.collect();
-    let scans: Vec<Scan<'_, T>> =
-        walks.iter().zip(&passages).map(|(walk, it)| walk.scan(size, it, &values)).collect();
-    let (y, kept) = selective_scan::forward(&scans, tape.is_recorded());
-    Ok(tape.push(y, shape, Walks { x, size, walks, passages, kept }))
+    let layers = layers(&walks, size, tape.values(x), &|slot| tape.values(slot));
+    let keeps = tape.is_recorded();
+    let forward = layers.into_par_iter().map(|layer| layer.forward(keeps));
+    let (ys, passages): (Vec<_>, Vec<_>) = forward.collect::<Vec<_>>().into_iter().unzip();
+    Ok(tape.push(sum(ys), shape, Walks { x, size, walks, passages }))
 }
 
 /// The size that all walks share.
@@ -104,39 +117,32 @@ fn size<T: Vectors>(tape: &Tape<'_, T>, x: &[usize], walks: &[Walk]) -> Result<S
     }
 }
 
-impl Walk {
-    fn conv<'a, T>(&'a self, x: Slot, size: Size, values: &dyn Fn(Slot) -> &'a [T]) -> Conv<'a, T> {
-        let Learned { conv_weight, conv_bias, .. } = self.learned;
-        Conv {
-            length: size.length,
-            path: &self.path,
-            x: values(x),
-            weight: values(conv_weight),
-            bias: values(conv_bias),
-        }
-    }
-
-    fn scan<'a, T>(
-        &'a self,
-        size: Size,
-        passage: &'a Passage<T>,
-        values: &dyn Fn(Slot) -> &'a [T],
-    ) -> Scan<'a, T> {
-        let Learned { dt_weight, dt_bias, skip, .. } = self.learned;
-        Scan {
-            size,
-            path: &self.path,
-            x: &passage.u,
-            rows: &passage.rows,
-            decay: &passage.decay,
-            skip: values(skip),
-            dt_bias: values(dt_bias),
-            dt_weight: values(dt_weight),
-        }
-    }
+/// A walk and the values that it meets.
+#[derive(Clone, Copy)]
+struct Layer<'a, T> {
+    size: Size,
+    path: &'a Path,
+    /// `[b, L, E]`.
+    x: &'a [T],
+    learned: Learned<&'a [T]>,
 }
 
-/// What a walk computes on its way.
+fn layers<'a, T>(
+    walks: &'a [Walk],
+    size: Size,
+    x: &'a [T],
+    values: &dyn Fn(Slot) -> &'a [T],
+) -> Vec<Layer<'a, T>> {
+    let layer = |Walk { learned, path }: &'a Walk| Layer {
+        size,
+        path,
+        x,
+        learned: learned.map(|slot| values(*slot)),
+    };
+    walks.iter().map(layer).collect()
+}
+
+/// What a layer computes on its way.
 struct Passage<T> {
     /// After the convolution, `[b, L, E]`.
     u: Vec<T>,
@@ -146,46 +152,67 @@ struct Passage<T> {
     decay: Vec<T>,
 }
 
+impl<'a, T: Vectors> Layer<'a, T> {
+    /// Its `y` `[b, L, E]`, and what the way back needs.
+    fn forward(self, keeps: bool) -> (Vec<T>, (Passage<T>, Kept<T>)) {
+        let u = causal_conv::forward(self.conv());
+        let rows = project(&u, self.learned.project, self.size.row());
+        let decay = self.learned.decay_log.iter().map(|log| -log.exp()).collect();
+        let passage = Passage { u, rows, decay };
+        let (y, kept) = selective_scan::forward(self.scan(&passage), keeps);
+        (y, (passage, kept))
+    }
+
+    /// Gradients in `x` and in what it has learned, from the gradient in its `y`.
+    fn back(self, (passage, kept): (Passage<T>, Kept<T>), dy: &[T]) -> (Vec<T>, Learned<Vec<T>>) {
+        let Gradients { x: mut du, rows, mut decay, skip, dt_bias, dt_weight } =
+            selective_scan::backward(self.scan(&passage), &kept, dy);
+        project_back(&rows, self.learned.project, self.size.row(), &mut du);
+        decay.iter_mut().zip(&passage.decay).for_each(|(d, a)| *d *= *a);
+        let project = weight_of(&passage.u, &rows, self.size.row());
+        let (dx, [conv_weight, conv_bias]) = causal_conv::backward(self.conv(), &du);
+        let decay_log = decay;
+        let learned =
+            Learned { conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip };
+        (dx, learned)
+    }
+
+    fn conv(self) -> Conv<'a, T> {
+        let Learned { conv_weight: weight, conv_bias: bias, .. } = self.learned;
+        Conv { length: self.size.length, path: self.path, x: self.x, weight, bias }
+    }
+
+    fn scan<'p>(self, passage: &'p Passage<T>) -> Scan<'p, T>
+    where
+        'a: 'p,
+    {
+        let Passage { u: x, rows, decay } = passage;
+        let Learned { dt_weight, dt_bias, skip, .. } = self.learned;
+        Scan { size: self.size, path: self.path, x, rows, decay, skip, dt_bias, dt_weight }
+    }
+}
+
 struct Walks<T> {
     x: Slot,
     size: Size,
     walks: Vec<Walk>,
-    passages: Vec<Passage<T>>,
-    kept: Kept<T>,
+    passages: Vec<(Passage<T>, Kept<T>)>,
 }
 
 impl<T: Vectors> Step<T> for Walks<T> {
     fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)> {
-        let Self { x, size, walks, passages, kept } = *self;
-        let values = |slot| of.values(slot);
-        let scans: Vec<Scan<'_, T>> =
-            walks.iter().zip(&passages).map(|(walk, it)| walk.scan(size, it, &values)).collect();
-        let found = selective_scan::backward(&scans, &kept, of.dy);
-        drop(kept);
-        let (mut gradients, mut d_us) = (Vec::new(), Vec::with_capacity(walks.len()));
-        for ((walk, passage), found) in walks.iter().zip(&passages).zip(found) {
-            let Gradients { x: mut du, rows, mut decay, skip, dt_bias, dt_weight } = found;
-            let learned = walk.learned;
-            project_back(&rows, values(learned.project), size.row(), &mut du);
-            decay.iter_mut().zip(&passage.decay).for_each(|(d, a)| *d *= *a);
-            gradients.extend([
-                (learned.project, weight_of(&passage.u, &rows, size.row())),
-                (learned.decay_log, decay),
-                (learned.skip, skip),
-                (learned.dt_bias, dt_bias),
-                (learned.dt_weight, dt_weight),
-            ]);
-            d_us.push(du);
+        let Self { x, size, walks, passages } = *self;
+        let layers = layers(&walks, size, of.values(x), &|slot| of.values(slot));
+        let layers = layers.into_par_iter().zip(passages);
+        let found: Vec<_> = layers.map(|(layer, passage)| layer.back(passage, of.dy)).collect();
+        let (dxs, learned): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let found = walks.iter().zip(learned);
+        let found =
+            found.flat_map(|(walk, it)| walk.learned.into_parts().into_iter().zip(it.into_parts()));
+        let mut gradients: Vec<_> = found.filter(|(slot, _)| of.asks(*slot)).collect();
+        if of.asks(x) {
+            gradients.push((x, sum(dxs)));
         }
-        let convs: Vec<Conv<'_, T>> = walks.iter().map(|it| it.conv(x, size, &values)).collect();
-        let d_us: Vec<&[T]> = d_us.iter().map(Vec::as_slice).collect();
-        let (dx, params) = causal_conv::backward(&convs, &d_us);
-        for (walk, [weight, bias]) in walks.iter().zip(params) {
-            gradients.push((walk.learned.conv_weight, weight));
-            gradients.push((walk.learned.conv_bias, bias));
-        }
-        gradients.push((x, dx));
-        gradients.retain(|(slot, _)| of.asks(*slot));
         gradients
     }
 }

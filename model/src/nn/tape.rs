@@ -17,6 +17,7 @@ use super::fused::Fused;
 use super::lanes::add_onto;
 use super::storage::{in_main_memory, read, read_all, slice, tensor};
 use super::vectors::Vectors;
+use crate::threads::on_the_pool;
 
 /// Values per task of a sum.
 const CHUNK: usize = 16 * 1024;
@@ -264,12 +265,24 @@ impl<T: Vectors> Sums<T> {
         };
         match sum {
             None => *sum = Some(gradient),
-            Some(sum) => {
-                let parts = sum.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-                parts.for_each(|(sum, more)| add_onto(sum, more));
-            }
+            Some(sum) => add_all(sum, &[gradient]),
         }
     }
+}
+
+/// The sum of vectors of one length; none of none.
+pub(super) fn sum<T: Vectors>(vectors: Vec<Vec<T>>) -> Vec<T> {
+    let mut vectors = vectors.into_iter();
+    let mut sum = vectors.next().unwrap_or_default();
+    add_all(&mut sum, vectors.as_slice());
+    sum
+}
+
+/// Adds vectors of the same length to `sum`.
+fn add_all<T: Vectors>(sum: &mut [T], vectors: &[Vec<T>]) {
+    sum.par_chunks_mut(CHUNK).enumerate().for_each(|(at, sum)| {
+        vectors.iter().for_each(|it| add_onto(sum, &it[at * CHUNK..]));
+    });
 }
 
 impl<T: Vectors> Record<T> {
@@ -277,7 +290,7 @@ impl<T: Vectors> Record<T> {
     fn back(
         mut self,
         given: &[&[T]],
-        asked: &dyn Fn(Slot) -> bool,
+        asked: &(dyn Fn(Slot) -> bool + Sync),
         y: &[T],
         dy: &[T],
     ) -> Vec<Option<Vec<T>>> {
@@ -325,7 +338,7 @@ impl<C: Chain> Chained<C> {
             let record = Record { is_wanted, made: Vec::new(), steps: Vec::new() };
             let given = std::iter::once((x, shape)).chain(given).collect();
             let mut tape = Tape { given, ids: &self.ids, record };
-            let result = self.chain.run(&mut tape)?;
+            let result = on_the_pool(|| self.chain.run(&mut tape))?;
             let mut record = tape.record;
             let Some((y, shape)) = record.made.last_mut() else {
                 bail!("{}: no operation", C::NAME)
@@ -353,7 +366,7 @@ impl<C: Chain> Chained<C> {
             read_all(&self.parameters, |parameters| {
                 let values: Vec<&[T]> =
                     std::iter::once(x).chain(parameters.iter().copied()).collect();
-                read(y, |y| read(dy, |dy| Ok(record.back(&values, &asked, y, dy))))
+                read(y, |y| read(dy, |dy| Ok(on_the_pool(|| record.back(&values, &asked, y, dy)))))
             })
         })?;
         let shaped = gradients.into_iter().zip(&given);

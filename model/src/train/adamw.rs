@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Var, bail};
+use candle_core::{Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -96,22 +96,23 @@ impl<T: Real> AdamW<T> {
         }
         self.step += 1;
         let update = self.update(learning_rate, norm);
-        for slot in self.slots.values_mut() {
-            if let Some(grad) = grads.get(&slot.var) {
-                read(&in_main_memory(grad)?, |grad| slot.apply(grad, update))?;
-            }
-        }
+        let slots = self.slots.values_mut();
+        let moved: Vec<(&mut Slot<T>, &Tensor)> =
+            slots.filter_map(|slot| grads.get(&slot.var).map(|grad| (slot, grad))).collect();
+        moved.into_par_iter().try_for_each(|(slot, grad)| {
+            read(&in_main_memory(grad)?, |grad| slot.apply(grad, update))
+        })?;
         Ok(norm)
     }
 
     fn norm(&self, grads: &GradStore) -> Result<f64> {
-        let mut sum = 0.0f64;
-        for slot in self.slots.values() {
-            if let Some(grad) = grads.get(&slot.var) {
-                sum += read(&in_main_memory(grad)?, |grad: &[T]| Ok(square_sum(grad)))?;
-            }
-        }
-        Ok(sum.sqrt())
+        let grads: Vec<&Tensor> =
+            self.slots.values().filter_map(|slot| grads.get(&slot.var)).collect();
+        let sums = grads
+            .into_par_iter()
+            .map(|grad| read(&in_main_memory(grad)?, |grad: &[T]| Ok(square_sum(grad))));
+        let sums = sums.collect::<Result<Vec<f64>>>()?;
+        Ok(sums.into_iter().sum::<f64>().sqrt())
     }
 
     fn update(&self, learning_rate: f64, norm: f64) -> Update<T> {
@@ -238,7 +239,7 @@ impl<T: Real> Slot<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{Device, Tensor};
+    use candle_core::Device;
 
     fn vars(values: [f32; 2]) -> BTreeMap<String, Var> {
         let matrix = Tensor::new(&[values], &Device::Cpu).unwrap();

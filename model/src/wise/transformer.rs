@@ -3,9 +3,9 @@
 use candle_core::Result;
 
 use super::roll::{Layer, Roll};
+use crate::nn::activation::{Activation, Gelu};
 use crate::nn::attention::Attention;
 use crate::nn::dense::{Dense, Sum};
-use crate::nn::gelu::Gelu;
 use crate::nn::layer_norm::Normalization;
 use crate::nn::tape::{Slot, Tape};
 use crate::nn::vectors::Vectors;
@@ -46,7 +46,7 @@ impl Block {
         let x = tape.apply(Sum, [x, y])?;
         let y = self.norms[1].norm(tape, x)?;
         let y = self.layers[0].linear(tape, y)?;
-        let y = tape.apply(Gelu, [y])?;
+        let y = tape.apply(Activation(Gelu), [y])?;
         let y = self.layers[1].linear(tape, y)?;
         tape.apply(Sum, [x, y])
     }

@@ -9,12 +9,19 @@ use super::super::lanes::{
     self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, mul, splat, store,
 };
 use super::super::real::Real;
+use super::super::strip::{STEPS, Strip, spans};
 use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, stage};
 use super::forward::Kept;
-use super::{CHUNK, Scan, Size};
+use super::{Scan, Size};
 
-/// Channels per task: sums over channels are taken once for all of them.
-const GROUP: usize = 128;
+/// Most channels per task: sums over channels are taken once for all of them.
+const WIDEST: usize = 192;
+
+/// Channels per task: an even number of tasks, as wide as they may be. Sums depend on it, not on the number of threads.
+fn group_width(channels: usize) -> usize {
+    let groups = 2 * channels.div_ceil(2 * WIDEST);
+    channels.div_ceil(groups).next_multiple_of(WIDTH)
+}
 
 /// Gradients in what a scan was given.
 pub(crate) struct Gradients<T> {
@@ -32,23 +39,25 @@ pub(crate) struct Gradients<T> {
     pub(crate) dt_weight: Vec<T>,
 }
 
-/// Gradients of every scan from the gradient `dy` in their sum.
-pub(crate) fn run<T: Real>(scans: &[Scan<'_, T>], kept: &Kept<T>, dy: &[T]) -> Vec<Gradients<T>> {
-    let mut gradients: Vec<Gradients<T>> = scans.iter().map(Gradients::zero).collect();
-    let mut tasks = Vec::new();
-    for (which, (scan, gradients)) in scans.iter().zip(&mut gradients).enumerate() {
-        let Size { length, channels, .. } = scan.size;
-        let bags = gradients.x.chunks_exact_mut(length * channels);
-        for (bag, (dx, dy)) in bags.zip(dy.chunks_exact(length * channels)).enumerate() {
-            for (group, dx) in column_windows(dx, channels, GROUP).into_iter().enumerate() {
-                let bag_alone = scan.bag(bag);
-                tasks.push(Task { kept, of: (which, bag, group), bag: bag_alone, dy, dx });
-            }
-        }
-    }
+/// Gradients from the gradient `dy` in the result.
+pub(crate) fn run<T: Real>(scan: Scan<'_, T>, kept: &Kept<T>, dy: &[T]) -> Gradients<T> {
+    let mut gradients = Gradients::zero(&scan);
+    let Size { length, channels, .. } = scan.size;
+    let width = group_width(channels);
+    let bags = gradients.x.chunks_exact_mut(length * channels);
+    let bags = bags.zip(dy.chunks_exact(length * channels)).enumerate();
+    let tasks = bags.flat_map(|(bag, (dx, dy))| {
+        let groups = column_windows(dx, channels, width).into_iter();
+        let firsts = (0..channels).step_by(width);
+        groups.zip(firsts).map(move |(dx, first)| {
+            let channels = first..channels.min(first + width);
+            Task { kept, of: (bag, channels), bag: scan.bag(bag), dy, dx }
+        })
+    });
+    let tasks: Vec<Task<'_, T>> = tasks.collect();
     let parts: Vec<Part<T>> = tasks.into_par_iter().map(dispatch).collect();
     for part in parts {
-        gradients[part.of.0].add(&part, scans[part.of.0].size);
+        gradients.add(&part, scan.size);
     }
     gradients
 }
@@ -67,8 +76,7 @@ impl<T: Real> Gradients<T> {
     }
 
     fn add(&mut self, part: &Part<T>, size: Size) {
-        let (_, bag, group) = part.of;
-        let first = group * GROUP;
+        let (bag, Range { start: first, .. }) = part.of;
         add_onto(&mut self.rows[bag * size.length * size.row()..], &part.rows);
         add_onto(&mut self.decay[first * size.state..], &part.decay);
         add_onto(&mut self.skip[first..], &part.skip);
@@ -79,8 +87,8 @@ impl<T: Real> Gradients<T> {
 
 struct Task<'a, T> {
     kept: &'a Kept<T>,
-    /// Scan, bag and group of channels.
-    of: (usize, usize, usize),
+    /// Bag and channels.
+    of: (usize, Range<usize>),
     bag: Scan<'a, T>,
     /// Of the bag.
     dy: &'a [T],
@@ -89,8 +97,8 @@ struct Task<'a, T> {
 
 /// A task's share of the sums over channels and over bags.
 struct Part<T> {
-    /// Scan, bag and group of channels.
-    of: (usize, usize, usize),
+    /// Bag and channels.
+    of: (usize, Range<usize>),
     rows: Vec<T>,
     decay: Vec<T>,
     skip: Vec<T>,
@@ -187,11 +195,11 @@ impl<T: Real> Scratch<T> {
         let quad = [zero; QUAD];
         Self {
             gates: ChunkGates::new(size),
-            steps: vec![Step::zero(); CHUNK],
-            grads: vec![StepGrad { dy: zero, drive: zero, decay: zero, raw: zero }; CHUNK],
-            trace: vec![Trace { share: quad, kept: quad }; CHUNK],
-            d_gates: vec![vec![GateGrad { b: quad, c: quad }; CHUNK]; size.state.div_ceil(QUAD)],
-            d_dt: vec![vec![zero; size.rank.div_ceil(WIDTH)]; CHUNK],
+            steps: vec![Step::zero(); STEPS],
+            grads: vec![StepGrad { dy: zero, drive: zero, decay: zero, raw: zero }; STEPS],
+            trace: vec![Trace { share: quad, kept: quad }; STEPS],
+            d_gates: vec![vec![GateGrad { b: quad, c: quad }; STEPS]; size.state.div_ceil(QUAD)],
+            d_dt: vec![vec![zero; size.rank.div_ceil(WIDTH)]; STEPS],
         }
     }
 
@@ -209,20 +217,27 @@ impl<T: Real> Kernel for Task<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) -> Part<T> {
         let size = self.bag.size;
-        let (scan, bag, group) = self.of;
-        let first = group * GROUP;
-        let blocks = Block::of(&self.bag, first..size.channels.min(first + GROUP));
+        let (bag, channels) = self.of.clone();
+        let blocks = Block::of(&self.bag, channels.clone());
         let mut scratch = Scratch::new(size);
+        let strip = |_| Strip::new(channels.len(), STEPS);
+        let [mut x, mut dy, mut dx] = std::array::from_fn(strip);
         let mut grads: Vec<BlockGrad<T>> =
             blocks.iter().map(|block| BlockGrad::new(&self.bag, block)).collect();
         let mut rows = vec![T::zero(); size.length * size.row()];
-        for (chunk, span) in size.spans().enumerate().rev() {
+        for (chunk, span) in spans(size.length).enumerate().rev() {
             scratch.gates.fill(&self.bag, span.clone());
             scratch.clear_sums();
-            for (block, grad) in blocks.iter().zip(&mut grads) {
-                let states = self.kept.before((bag, scan, chunk), block.channels.start);
-                self.block::<FMA>(block, states, grad, &mut scratch, span.clone());
+            let tokens = span.clone().map(|step| self.bag.path.token(step, size.length));
+            x.read(0, tokens.clone().map(|it| &self.bag.x[it * size.channels..][channels.clone()]));
+            dy.read(0, tokens.clone().map(|it| &self.dy[it * size.channels..][channels.clone()]));
+            let seen = x.blocks().zip(dy.blocks()).zip(dx.blocks_mut());
+            let seen = seen.map(|((x, dy), dx)| Seen { x, dy, dx });
+            for ((block, grad), seen) in blocks.iter().zip(&mut grads).zip(seen) {
+                let states = self.kept.before((bag, chunk), block.channels.start);
+                self.block::<FMA>(block, states, grad, &mut scratch, span.clone(), seen);
             }
+            dx.write_to(&mut self.dx, tokens);
             self.put_down(&scratch, &mut rows, span);
         }
         let [decay, skip, dt_bias, dt_weight] = [const { Vec::new() }; 4];
@@ -234,16 +249,24 @@ impl<T: Real> Kernel for Task<'_, T> {
     }
 }
 
+/// One chunk of one block: what went in, the gradient in what came out, and room for the gradient in what went in.
+struct Seen<'a, T> {
+    x: &'a [Lanes<T>],
+    dy: &'a [Lanes<T>],
+    dx: &'a mut [Lanes<T>],
+}
+
 impl<T: Real> Task<'_, T> {
     /// One chunk of one block, last step first.
     #[inline(always)]
     fn block<const FMA: bool>(
-        &mut self,
+        &self,
         block: &Block<T>,
         states: &[Quad<T>],
         grad: &mut BlockGrad<T>,
         scratch: &mut Scratch<T>,
         span: Range<usize>,
+        seen: Seen<'_, T>,
     ) {
         let bag = &self.bag;
         let size = bag.size;
@@ -252,11 +275,10 @@ impl<T: Real> Task<'_, T> {
         let steps = &mut steps[..span.len()];
         let grads = &mut grads[..span.len()];
         let trace = &mut trace[..span.len()];
-        stage::<T, FMA>(steps, block, bag, span.clone());
+        stage::<T, FMA>(steps, block, bag, seen.x, tokens.clone());
         let zero = splat(T::zero());
-        for (to, token) in grads.iter_mut().zip(tokens.clone()) {
-            let dy = &self.dy[token * size.channels..][block.channels.clone()];
-            *to = StepGrad { dy: lanes::load(dy), drive: zero, decay: zero, raw: zero };
+        for (to, dy) in grads.iter_mut().zip(seen.dy) {
+            *to = StepGrad { dy: *dy, drive: zero, decay: zero, raw: zero };
         }
         for (q, state) in states.iter().enumerate() {
             let (decay, gate) = (&block.decay[q], &gates.quads()[q][..steps.len()]);
@@ -268,16 +290,13 @@ impl<T: Real> Task<'_, T> {
             };
             quad.run::<FMA>(decay, gate, trace, steps, grads);
         }
-        let first = self.of.2 * GROUP;
-        let window = block.channels.start - first..block.channels.end - first;
         let ln_2 = splat(T::of(std::f64::consts::LN_2));
-        for (token, (step, back)) in tokens.clone().zip(steps.iter().zip(grads.iter_mut())) {
+        for (dx, (step, back)) in seen.dx.iter_mut().zip(steps.iter().zip(grads.iter_mut())) {
             let d_delta = fma::<T, FMA>(back.drive, &step.x, &mul(back.decay, &ln_2));
             // The logistic function of x is e^(x - softplus x), which needs no division.
             let slope = lanes::map(lanes::sub(step.raw, &step.delta), T::exp_fast::<FMA>);
             back.raw = mul(d_delta, &slope);
-            let dx = fma::<T, FMA>(back.drive, &step.delta, &mul(block.skip, &back.dy));
-            store(&dx, &mut self.dx[token][window.clone()]);
+            *dx = fma::<T, FMA>(back.drive, &step.delta, &mul(block.skip, &back.dy));
             grad.skip = fma::<T, FMA>(back.dy, &step.x, &grad.skip);
             grad.dt_bias = lanes::add(grad.dt_bias, &back.raw);
         }
@@ -347,10 +366,11 @@ fn remember<T: Real, const FMA: bool>(
     steps: &[Step<T>],
 ) {
     for (trace, (step, gates)) in trace.iter_mut().zip(steps.iter().zip(gates)) {
+        let Step { drive, delta, .. } = *step;
         for n in 0..QUAD {
-            let share = lanes::map(mul(step.delta, &decay[n]), T::exp2_fast::<FMA>);
+            let share = lanes::map(mul(delta, &decay[n]), T::exp2_fast::<FMA>);
             let kept = mul(share, &h[n]);
-            h[n] = fma::<T, FMA>(step.drive, &splat(gates.b[n]), &kept);
+            h[n] = fma::<T, FMA>(drive, &splat(gates.b[n]), &kept);
             (trace.share[n], trace.kept[n]) = (share, kept);
         }
     }
@@ -373,23 +393,28 @@ impl<T: Real> QuadGrad<'_, T> {
         steps: &[Step<T>],
         grads: &mut [StepGrad<T>],
     ) {
+        // All that several states share is copied, so that it stays in registers.
         let mut carried = *self.carried;
         let mut d_decay = *self.decay;
+        let decay = *decay;
         let rows = steps.iter().zip(gates).zip(trace);
         let sums = grads.iter_mut().zip(self.gates);
         for (((step, gates), trace), (grad, sum)) in rows.zip(sums).rev() {
+            let (Step { drive, delta, .. }, dy) = (*step, grad.dy);
+            let (mut d_drive, mut d_exponents) = (grad.drive, grad.decay);
             for n in 0..QUAD {
                 let b = splat(gates.b[n]);
-                let h = fma::<T, FMA>(step.drive, &b, &trace.kept[n]);
-                let g = fma::<T, FMA>(grad.dy, &splat(gates.c[n]), &carried[n]);
-                sum.c[n] = fma::<T, FMA>(grad.dy, &h, &sum.c[n]);
-                sum.b[n] = fma::<T, FMA>(g, &step.drive, &sum.b[n]);
-                grad.drive = fma::<T, FMA>(g, &b, &grad.drive);
+                let h = fma::<T, FMA>(drive, &b, &trace.kept[n]);
+                let g = fma::<T, FMA>(dy, &splat(gates.c[n]), &carried[n]);
+                sum.c[n] = fma::<T, FMA>(dy, &h, &sum.c[n]);
+                sum.b[n] = fma::<T, FMA>(g, &drive, &sum.b[n]);
+                d_drive = fma::<T, FMA>(g, &b, &d_drive);
                 let exponent = mul(g, &trace.kept[n]);
-                grad.decay = fma::<T, FMA>(exponent, &decay[n], &grad.decay);
-                d_decay[n] = fma::<T, FMA>(exponent, &step.delta, &d_decay[n]);
+                d_exponents = fma::<T, FMA>(exponent, &decay[n], &d_exponents);
+                d_decay[n] = fma::<T, FMA>(exponent, &delta, &d_decay[n]);
                 carried[n] = mul(g, &trace.share[n]);
             }
+            (grad.drive, grad.decay) = (d_drive, d_exponents);
         }
         *self.carried = carried;
         *self.decay = d_decay;

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::super::lanes::{self, Lanes, WIDTH, splat};
 use super::super::real::Real;
-use super::{CHUNK, Scan, Size};
+use super::super::strip::STEPS;
+use super::{Scan, Size};
 
 /// States worked on together; a state size that is not a multiple is padded with zeros.
 pub(super) const QUAD: usize = 4;
@@ -68,7 +69,7 @@ pub(super) struct ChunkGates<T>(Vec<Vec<Gates<T>>>);
 impl<T: Real> ChunkGates<T> {
     pub(super) fn new(size: Size) -> Self {
         let zero = Gates { b: [T::zero(); QUAD], c: [T::zero(); QUAD] };
-        Self(vec![vec![zero; CHUNK]; size.state.div_ceil(QUAD)])
+        Self(vec![vec![zero; STEPS]; size.state.div_ceil(QUAD)])
     }
 
     /// Reads the steps `steps` of one bag.
@@ -102,37 +103,33 @@ pub(super) struct Step<T> {
     pub(super) delta: Lanes<T>,
     /// `delta_t x_t`.
     pub(super) drive: Lanes<T>,
-    /// `y_t`, growing quad by quad.
-    pub(super) y: Lanes<T>,
 }
 
 impl<T: Real> Step<T> {
     pub(super) fn zero() -> Self {
         let zero = splat(T::zero());
-        Self { x: zero, raw: zero, delta: zero, drive: zero, y: zero }
+        Self { x: zero, raw: zero, delta: zero, drive: zero }
     }
 }
 
-/// Fills `to` with the steps `steps` of a bag for the channels of `block`.
+/// Fills `to` with the steps at `tokens` of a bag for the channels of `block`, where `xs` is what they hold.
 #[inline(always)]
 pub(super) fn stage<T: Real, const FMA: bool>(
     to: &mut [Step<T>],
     block: &Block<T>,
     bag: &Scan<'_, T>,
-    steps: Range<usize>,
+    xs: &[Lanes<T>],
+    tokens: impl Iterator<Item = usize>,
 ) {
     let size = bag.size;
-    for (to, step) in to.iter_mut().zip(steps) {
-        let token = bag.path.token(step, size.length);
+    for ((to, x), token) in to.iter_mut().zip(xs).zip(tokens) {
         let dt = &bag.rows[token * size.row()..][..size.rank];
         let mut raw = block.dt_bias;
         for (weight, dt) in block.dt_weight.iter().zip(dt) {
             raw = lanes::fma::<T, FMA>(*weight, &splat(*dt), &raw);
         }
-        let channels = &bag.x[token * size.channels..][..size.channels];
-        let x = lanes::load(&channels[block.channels.clone()]);
         let delta = lanes::map(raw, T::softplus::<FMA>);
-        *to = Step { x, raw, delta, drive: lanes::mul(delta, &x), y: lanes::mul(block.skip, &x) };
+        *to = Step { x: *x, raw, delta, drive: lanes::mul(delta, x) };
     }
 }
 
@@ -142,16 +139,19 @@ pub(super) fn advance<T: Real, const FMA: bool>(
     state: &mut Quad<T>,
     decay: &Quad<T>,
     gates: &[Gates<T>],
-    steps: &mut [Step<T>],
+    steps: &[Step<T>],
+    ys: &mut [Lanes<T>],
 ) {
     let mut h = *state;
-    for (step, gates) in steps.iter_mut().zip(gates) {
+    for ((step, gates), y) in steps.iter().zip(gates).zip(ys) {
+        let mut sum = *y;
         for n in 0..QUAD {
             let kept = lanes::map(lanes::mul(step.delta, &decay[n]), T::exp2_fast::<FMA>);
             let input = lanes::mul(step.drive, &splat(gates.b[n]));
             h[n] = lanes::fma::<T, FMA>(kept, &h[n], &input);
-            step.y = lanes::fma::<T, FMA>(h[n], &splat(gates.c[n]), &step.y);
+            sum = lanes::fma::<T, FMA>(h[n], &splat(gates.c[n]), &sum);
         }
+        *y = sum;
     }
     *state = h;
 }

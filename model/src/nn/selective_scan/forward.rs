@@ -1,11 +1,14 @@
 //! `y` from `x`: one task per bag and group of channels.
 
+use std::hint::black_box;
+
 use rayon::prelude::*;
 
-use super::super::lanes::{self, Kernel, WIDTH, column_windows, dispatch, splat, store};
+use super::super::lanes::{self, Kernel, WIDTH, column_windows, dispatch, splat};
 use super::super::real::Real;
+use super::super::strip::{STEPS, Strip, spans};
 use super::chunk::{Block, ChunkGates, QUAD, Quad, Step, advance, stage};
-use super::{CHUNK, Scan, Size};
+use super::{Scan, Size};
 
 /// Channels per task.
 const GROUP: usize = 64;
@@ -13,98 +16,83 @@ const GROUP: usize = 64;
 /// The states before every chunk.
 pub(crate) struct Kept<T> {
     size: Size,
-    /// Per bag and group of channels, per scan: `[chunks, blocks, quads]`.
-    states: Vec<Vec<Vec<Quad<T>>>>,
+    /// Per bag and group of channels: `[chunks, blocks, quads]`.
+    states: Vec<Vec<Quad<T>>>,
 }
 
 impl<T> Kept<T> {
-    /// Those of the sixteen channels from `first` on, before a chunk of a bag's `scan`-th scan.
-    pub(super) fn before(
-        &self,
-        (bag, scan, chunk): (usize, usize, usize),
-        first: usize,
-    ) -> &[Quad<T>] {
+    /// Those of the sixteen channels from `first` on, before a chunk of a bag.
+    pub(super) fn before(&self, (bag, chunk): (usize, usize), first: usize) -> &[Quad<T>] {
         let Size { channels, state, .. } = self.size;
         let group = first / GROUP;
         let n_blocks = GROUP.min(channels - group * GROUP).div_ceil(WIDTH);
         let block = chunk * n_blocks + first % GROUP / WIDTH;
         let n_quads = state.div_ceil(QUAD);
-        let states = &self.states[bag * channels.div_ceil(GROUP) + group][scan];
+        let states = &self.states[bag * channels.div_ceil(GROUP) + group];
         &states[block * n_quads..(block + 1) * n_quads]
     }
 }
 
-/// The sum of several scans of one size, `[b, L, E]`, and the states of their ways, empty unless `keeps`.
-///
-/// # Panics
-/// Without a scan.
-pub(crate) fn run<T: Real>(scans: &[Scan<'_, T>], keeps: bool) -> (Vec<T>, Kept<T>) {
-    let (size, values) = (scans[0].size, scans[0].x.len());
-    let mut y = vec![T::zero(); values];
-    let bags = y.chunks_exact_mut(size.length * size.channels);
-    let tasks: Vec<Task<'_, T>> = bags
-        .enumerate()
-        .flat_map(|(bag, y)| {
-            let windows = column_windows(y, size.channels, GROUP).into_iter().enumerate();
-            windows.map(move |(group, y)| Task { scans, bag, group, y, keeps })
-        })
-        .collect();
+/// `y` `[b, L, E]`, and the states on its way, empty unless `keeps`.
+pub(crate) fn run<T: Real>(scan: Scan<'_, T>, keeps: bool) -> (Vec<T>, Kept<T>) {
+    let (size, mut y) = (scan.size, vec![T::zero(); scan.x.len()]);
+    let bags = y.chunks_exact_mut(size.length * size.channels).enumerate();
+    let tasks = bags.flat_map(|(bag, y)| {
+        let windows = column_windows(y, size.channels, GROUP).into_iter().enumerate();
+        windows.map(move |(group, y)| Task { bag: scan.bag(bag), group, y, keeps })
+    });
+    let tasks: Vec<Task<'_, T>> = tasks.collect();
     let states = tasks.into_par_iter().map(dispatch).collect();
     (y, Kept { size, states })
 }
 
 struct Task<'a, T> {
-    scans: &'a [Scan<'a, T>],
-    bag: usize,
+    bag: Scan<'a, T>,
     group: usize,
     y: Vec<&'a mut [T]>,
     keeps: bool,
 }
 
 impl<T: Real> Kernel for Task<'_, T> {
-    /// Per scan the states before every chunk.
-    type Output = Vec<Vec<Quad<T>>>;
+    /// The states before every chunk.
+    type Output = Vec<Quad<T>>;
 
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) -> Self::Output {
-        let mut kept = Vec::with_capacity(self.scans.len());
-        for scan in self.scans {
-            kept.push(self.add::<FMA>(scan.bag(self.bag)));
-        }
-        kept
-    }
-}
-
-impl<T: Real> Task<'_, T> {
-    /// Adds one scan.
-    #[inline(always)]
-    fn add<const FMA: bool>(&mut self, bag: Scan<'_, T>) -> Vec<Quad<T>> {
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Self { bag, group, y: mut rows, keeps } = self;
         let size = bag.size;
-        let first = self.group * GROUP;
+        let first = group * GROUP;
         let blocks = Block::of(&bag, first..size.channels.min(first + GROUP));
         let n_quads = size.state.div_ceil(QUAD);
         let mut states = vec![[splat(T::zero()); QUAD]; blocks.len() * n_quads];
-        let mut kept = Vec::new();
+        let n_kept = if keeps { spans(size.length).len() * states.len() } else { 0 };
+        let mut kept = Vec::with_capacity(n_kept);
         let mut gates = ChunkGates::new(size);
-        let mut buffer = [Step::zero(); CHUNK];
-        for span in size.spans() {
-            if self.keeps {
+        let channels = first..size.channels.min(first + GROUP);
+        let (mut x, mut y) = (Strip::new(channels.len(), STEPS), Strip::new(channels.len(), STEPS));
+        let mut buffer = [Step::zero(); STEPS];
+        for span in spans(size.length) {
+            if keeps {
                 kept.extend_from_slice(&states);
             }
+            let tokens = span.clone().map(|step| bag.path.token(step, size.length));
             gates.fill(&bag, span.clone());
+            x.read(0, tokens.clone().map(|it| &bag.x[it * size.channels..][channels.clone()]));
             let steps = &mut buffer[..span.len()];
-            for (block, states) in blocks.iter().zip(states.chunks_exact_mut(n_quads)) {
-                stage::<T, FMA>(steps, block, &bag, span.clone());
+            let lanes = x.blocks().zip(y.blocks_mut());
+            let blocks = blocks.iter().zip(states.chunks_exact_mut(n_quads));
+            for ((block, states), (x, y)) in blocks.zip(lanes) {
+                stage::<T, FMA>(steps, block, &bag, x, tokens.clone());
+                for (y, x) in y.iter_mut().zip(x) {
+                    // Behind a black box the compiler multiplies register by register; of all steps at once it would gather single lanes.
+                    *y = lanes::mul(block.skip, black_box(x));
+                }
                 let quads = states.iter_mut().zip(&block.decay).zip(gates.quads());
                 for ((state, decay), gates) in quads {
-                    advance::<T, FMA>(state, decay, gates, steps);
-                }
-                let window = block.channels.start - first..block.channels.end - first;
-                for (step, index) in steps.iter().zip(span.clone()) {
-                    let y = &mut self.y[bag.path.token(index, size.length)][window.clone()];
-                    store(&lanes::add(lanes::load(y), &step.y), y);
+                    advance::<T, FMA>(state, decay, gates, steps, y);
                 }
             }
+            y.write_to(&mut rows, tokens);
         }
         kept
     }

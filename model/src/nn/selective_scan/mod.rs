@@ -1,11 +1,11 @@
-//! The selective scan with its step-size projection (Alg. 2, lines 14-17), along one path or the sum along several.
+//! The selective scan with its step-size projection (Alg. 2, lines 14-17), along a path.
 //!
 //! For a token sequence `x` and per token a row `[dt, B, C]`:
 //! `delta_t = softplus(W_dt dt_t + b_dt)`, `h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t`, `h_0 = 0`,
 //! `y_t = <C_t, h_t> + D x_t`, per channel with its own state of `S` numbers.
 //!
 //! The state stays in registers, sixteen channels at a time. For the gradient only the state at every
-//! [`CHUNK`]-th step is kept; the steps between are computed again, so memory grows with `L / CHUNK`.
+//! [`super::strip::STEPS`]-th step is kept; the steps between are computed again, so memory grows with `L / STEPS`.
 //! Sums over channels and bags are taken in a fixed order: results do not depend on the number of threads.
 
 mod backward;
@@ -13,8 +13,6 @@ mod chunk;
 mod forward;
 #[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 use candle_core::{Result, Tensor, bail};
 
@@ -26,9 +24,6 @@ pub(super) use backward::Gradients;
 pub(super) use backward::run as backward;
 pub(super) use forward::Kept;
 pub(super) use forward::run as forward;
-
-/// Steps between two kept states: what a chunk needs on its way back fits the second cache.
-const CHUNK: usize = 32;
 
 /// What a direction has learned about its channels; `E` channels, state `S`, step-size rank `R`.
 #[derive(Clone, Copy, Debug)]
@@ -96,17 +91,6 @@ impl Size {
     pub(super) fn row(&self) -> usize {
         self.rank + 2 * self.state
     }
-
-    /// How many chunks a bag has.
-    fn chunks(&self) -> usize {
-        self.length.div_ceil(CHUNK)
-    }
-
-    /// The steps of every chunk, in visiting order.
-    fn spans(self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
-        let span = move |chunk| chunk * CHUNK..self.length.min((chunk + 1) * CHUNK);
-        (0..self.chunks()).map(span)
-    }
 }
 
 /// A scan of a batch of bags.
@@ -166,7 +150,7 @@ impl Chain for Alone {
             )
         }
         let scan = self.scan(size, SLOTS.map(|slot| tape.values(slot)));
-        let (y, kept) = forward(&[scan], tape.is_recorded());
+        let (y, kept) = forward(scan, tape.is_recorded());
         Ok(tape.push(y, x, AloneStep { alone: self.clone(), size, kept }))
     }
 }
@@ -187,10 +171,9 @@ struct AloneStep<T> {
 impl<T: Vectors> Step<T> for AloneStep<T> {
     fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)> {
         let scan = self.alone.scan(self.size, SLOTS.map(|slot| of.values(slot)));
-        let gradients = backward(&[scan], &self.kept, of.dy).into_iter().flat_map(|it| {
-            let Gradients { x, rows, decay, skip, dt_bias, dt_weight } = it;
-            SLOTS.into_iter().zip([x, rows, decay, skip, dt_bias, dt_weight])
-        });
+        let Gradients { x, rows, decay, skip, dt_bias, dt_weight } =
+            backward(scan, &self.kept, of.dy);
+        let gradients = SLOTS.into_iter().zip([x, rows, decay, skip, dt_bias, dt_weight]);
         gradients.filter(|(slot, _)| of.asks(*slot)).collect()
     }
 }

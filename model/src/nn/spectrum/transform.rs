@@ -13,6 +13,10 @@ use rustfft::num_traits::Zero as _;
 use super::super::lanes::WIDTH;
 use super::super::real::Real;
 
+/// Tokens laid out at a time: what they hold of a pair of channels fills a line of the cache. Token by token, the lines of all pairs would
+/// push each other out.
+const TOKENS: usize = 8;
+
 /// Forward and inverse transform of one length.
 pub(super) struct Transform<T> {
     length: usize,
@@ -55,10 +59,13 @@ impl<T: Real> Transform<T> {
         (first, channels): (usize, usize),
     ) {
         let width = WIDTH.min(channels - first);
-        for (t, row) in rows.chunks_exact(channels).enumerate() {
-            let lanes = row[first..first + width].chunks(2);
-            for (pair, lanes) in block.pairs.iter_mut().zip(lanes) {
-                pair[t] = Complex::new(lanes[0], lanes.get(1).copied().unwrap_or_default());
+        for (at, rows) in rows.chunks(TOKENS * channels).enumerate() {
+            for (pair, first) in block.pairs.iter_mut().zip((first..first + width).step_by(2)) {
+                let second = (first + 1 < channels).then_some(first + 1);
+                let tokens = pair[at * TOKENS..].iter_mut().zip(rows.chunks_exact(channels));
+                for (z, row) in tokens {
+                    *z = Complex::new(row[first], second.map_or(T::zero(), |it| row[it]));
+                }
             }
         }
         for pair in &mut block.pairs[..width.div_ceil(2)] {
@@ -74,11 +81,11 @@ impl<T: Real> Transform<T> {
         for pair in &mut block.pairs[..width.div_ceil(2)] {
             self.inverse.process_with_scratch(pair, &mut block.scratch);
         }
-        for (t, row) in rows.iter_mut().enumerate() {
-            for (pair, lanes) in block.pairs.iter().zip(row.chunks_mut(2)) {
-                lanes[0] = pair[t].re * scale;
-                if let Some(second) = lanes.get_mut(1) {
-                    *second = pair[t].im * scale;
+        for (at, rows) in rows.chunks_mut(TOKENS).enumerate() {
+            for (pair, first) in block.pairs.iter().zip((0..width).step_by(2)) {
+                for (z, row) in pair[at * TOKENS..].iter().zip(rows.iter_mut()) {
+                    let channels = row[first..].iter_mut().zip([z.re, z.im]);
+                    channels.for_each(|(to, value)| *to = value * scale);
                 }
             }
         }
