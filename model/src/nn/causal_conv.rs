@@ -332,6 +332,7 @@ impl<T: Real> Params<T> {
 mod tests {
     use super::*;
     use crate::testing::{assert_gradients, assert_near, normal};
+    use candle_core::Var;
 
     #[test]
     fn the_first_token_sees_only_the_last_tap() {
@@ -359,6 +360,40 @@ mod tests {
         let inputs = [normal(&[2, 6, 3], 7), normal(&[3, 1, 4], 8), normal(&[3], 9)];
         for direction in [ScanDirection::Forward, ScanDirection::Backward] {
             assert_gradients(&inputs, |t| causal_conv_silu(&t[0], &t[1], &t[2], direction));
+        }
+    }
+
+    /// In operations of the library, forward along the tokens.
+    fn by_definition([x, weight, bias]: [&Tensor; 3]) -> Result<Tensor> {
+        let (batch, length, channels) = x.dims3()?;
+        let k = weight.dim(2)?;
+        let before = Tensor::zeros((batch, k - 1, channels), x.dtype(), x.device())?;
+        let padded = Tensor::cat(&[&before, x], 1)?;
+        let mut sum = x.zeros_like()?.broadcast_add(bias)?;
+        for tap in 0..k {
+            let taps = weight.narrow(2, tap, 1)?.flatten_all()?;
+            sum = (sum + padded.narrow(1, tap, length)?.broadcast_mul(&taps)?)?;
+        }
+        sum.silu()
+    }
+
+    #[test]
+    fn long_ways_and_many_channels_are_those_of_the_definition() {
+        for (length, channels, k) in [(70, 70, 4), (32, 16, 1), (33, 17, 3), (97, 5, 6)] {
+            let shapes = [vec![2, length, channels], vec![channels, 1, k], vec![channels]];
+            let vars = shapes.map(|it| Var::from_tensor(&normal(&it, it.len() as u64)).unwrap());
+            let [x, weight, bias] = vars.each_ref().map(Var::as_tensor);
+            let ours = causal_conv_silu(x, weight, bias, ScanDirection::Forward).unwrap();
+            let want = by_definition([x, weight, bias]).unwrap();
+            assert_near(&ours, &want, 1e-12, "values");
+            let cotangent = normal(want.dims(), 9);
+            let grads =
+                |y: Tensor| (y * &cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+            let (ours, want) = (grads(ours), grads(want));
+            for var in &vars {
+                let (ours, want) = (ours.get(var).unwrap(), want.get(var).unwrap());
+                assert_near(ours, want, 1e-11, "gradients");
+            }
         }
     }
 

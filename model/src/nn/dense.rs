@@ -10,6 +10,8 @@ use super::vectors::Vectors;
 
 /// Rows per task: enough to reuse weights from the cache. Results do not depend on it.
 const ROWS: usize = 64;
+/// Values per task of a sum.
+const CHUNK: usize = 16 * 1024;
 /// Rows whose gradients are summed in one go. Sums depend on it, not on the number of threads.
 const BAND_ROWS: usize = 32;
 
@@ -229,7 +231,10 @@ impl Fused<2> for Sum {
     }
 
     fn forward<T: Vectors>(&self, (): &(), [a, b]: [&[T]; 2]) -> Vec<T> {
-        a.iter().zip(b).map(|(a, b)| *a + *b).collect()
+        let mut y = a.to_vec();
+        let parts = y.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK));
+        parts.for_each(|(y, b)| add_onto(y, b));
+        y
     }
 
     fn backward<T: Vectors>(&self, (): &(), _: [&[T]; 2], _y: &[T], dy: &[T]) -> [Vec<T>; 2] {

@@ -337,8 +337,7 @@ fn step_size<'d, T: Real, const FMA: bool>(
     for (at, sums) in grad.dt_weight.iter_mut().enumerate() {
         let mut local = *sums;
         for (back, dt) in grads.iter().zip(dts.clone()) {
-            let mut four = [T::zero(); QUAD];
-            four.iter_mut().zip(&dt[at * QUAD..]).for_each(|(to, dt)| *to = *dt);
+            let four = four_from(&dt[at * QUAD..]);
             for (sum, dt) in local.iter_mut().zip(four) {
                 *sum = fma::<T, FMA>(back.raw, &splat(dt), sum);
             }
@@ -354,6 +353,17 @@ fn step_size<'d, T: Real, const FMA: bool>(
             d_dt[at] = local;
         }
     }
+}
+
+/// The next four numbers, zeros for those that are missing.
+#[inline(always)]
+fn four_from<T: Real>(numbers: &[T]) -> [T; QUAD] {
+    if let Some(four) = numbers.first_chunk() {
+        return *four;
+    }
+    let mut four = [T::zero(); QUAD];
+    four.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number);
+    four
 }
 
 /// Walks the states through the chunk again, noting what each step keeps of them.
