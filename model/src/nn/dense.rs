@@ -6,12 +6,11 @@ use rayon::prelude::*;
 use super::fused::Fused;
 use super::image_product::{Cotangent, Panels, Walk, forward, forward_onto, weight_gradient};
 use super::lanes::add_onto;
+use super::tape::add_all;
 use super::vectors::Vectors;
 
 /// Rows per task: enough to reuse weights from the cache. Results do not depend on it.
 const ROWS: usize = 64;
-/// Values per task of a sum.
-const CHUNK: usize = 16 * 1024;
 /// Rows whose gradients are summed in one go. Sums depend on it, not on the number of threads.
 const BAND_ROWS: usize = 32;
 
@@ -232,8 +231,7 @@ impl Fused<2> for Sum {
 
     fn forward<T: Vectors>(&self, (): &(), [a, b]: [&[T]; 2]) -> Vec<T> {
         let mut y = a.to_vec();
-        let parts = y.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK));
-        parts.for_each(|(y, b)| add_onto(y, b));
+        add_all(&mut y, &[b]);
         y
     }
 

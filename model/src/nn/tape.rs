@@ -278,10 +278,10 @@ pub(super) fn sum<T: Vectors>(vectors: Vec<Vec<T>>) -> Vec<T> {
     sum
 }
 
-/// Adds vectors of the same length to `sum`.
-fn add_all<T: Vectors>(sum: &mut [T], vectors: &[Vec<T>]) {
+/// Adds values of as many places to `sum`, on all threads.
+pub(super) fn add_all<T: Vectors>(sum: &mut [T], others: &[impl AsRef<[T]> + Sync]) {
     sum.par_chunks_mut(CHUNK).enumerate().for_each(|(at, sum)| {
-        vectors.iter().for_each(|it| add_onto(sum, &it[at * CHUNK..]));
+        others.iter().for_each(|it| add_onto(sum, &it.as_ref()[at * CHUNK..]));
     });
 }
 

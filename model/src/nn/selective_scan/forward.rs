@@ -62,13 +62,13 @@ impl<T: Real> Kernel for Task<'_, T> {
         let Self { bag, group, y: mut rows, keeps } = self;
         let size = bag.size;
         let first = group * GROUP;
-        let blocks = Block::of(&bag, first..size.channels.min(first + GROUP));
+        let channels = first..size.channels.min(first + GROUP);
+        let blocks = Block::of(&bag, channels.clone());
         let n_quads = size.state.div_ceil(QUAD);
         let mut states = vec![[splat(T::zero()); QUAD]; blocks.len() * n_quads];
         let n_kept = if keeps { spans(size.length).len() * states.len() } else { 0 };
         let mut kept = Vec::with_capacity(n_kept);
         let mut gates = ChunkGates::new(size);
-        let channels = first..size.channels.min(first + GROUP);
         let (mut x, mut y) = (Strip::new(channels.len(), STEPS), Strip::new(channels.len(), STEPS));
         let mut buffer = [Step::zero(); STEPS];
         for span in spans(size.length) {
