@@ -4,12 +4,15 @@
 ///
 /// Its own pool waits by spinning. The costly operations are ours and spread over another pool, so that the spinning gains
 /// little on an idle machine and multiplies a training step's time on a busy one. It listens to an environment variable
-/// alone; one that the user has set stays.
+/// alone; one that the user has set stays. For every product of matrices it asks how many cores there are, and unless another
+/// variable says so it reads the description of every core, which takes longer than a small product.
 ///
 /// # Errors
-/// If the variable cannot be set.
+/// If the variables cannot be set.
 pub fn keep_tensors_on_their_thread() -> std::io::Result<()> {
-    dotenvy::from_read(&b"CANDLE_NUM_THREADS=1"[..]).map_err(std::io::Error::other)
+    let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let variables = format!("CANDLE_NUM_THREADS=1\nRAYON_NUM_THREADS={n_cores}");
+    dotenvy::from_read(variables.as_bytes()).map_err(std::io::Error::other)
 }
 
 /// Does `work` on a thread of the pool. Work that spreads over it from any other thread waits, each time anew, for one of its

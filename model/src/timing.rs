@@ -15,6 +15,7 @@ use crate::loss::mil::{LossConfig, mil_loss};
 use crate::nn::ScanDirection;
 use crate::nn::batch_norm::batch_norm_relu;
 use crate::nn::conv3x3::conv3x3;
+use crate::nn::gradients::gradients;
 use crate::nn::max_pool::max_pool2;
 use crate::nn::pointwise_conv::pointwise_conv;
 use crate::nn::selective_scan::{ScanParams, selective_scan};
@@ -118,7 +119,7 @@ pub fn training_step(
     let mut step = move || {
         let output = model.head(&model.tokens(&features, grid)?, &mask)?;
         let loss = mil_loss(&output, &target, &mask, &LossConfig::paper())?;
-        optimizer.step(&loss.total.backward()?, 1e-3)
+        optimizer.step(&gradients(&loss.total)?, 1e-3)
     };
     Ok(Box::new(move || {
         on_the_pool(&mut step)?;
@@ -141,7 +142,7 @@ pub fn segmentation(
     Ok(Box::new(move || {
         match pass {
             Pass::Forward => drop(network.apply(&image)?),
-            Pass::Training => drop(sum_of(&network.learn(&image)?)?.backward()?),
+            Pass::Training => drop(gradients(&sum_of(&network.learn(&image)?)?)?),
         }
         Ok(())
     }))
@@ -178,7 +179,7 @@ pub fn pretraining_step(count: usize) -> std::result::Result<Workload, TimingErr
     Ok(Box::new(move || {
         let weights: Vec<&Tensor> = weights.iter().collect();
         let loss = network.guess(&patches, grid, &order, &weights)?.loss;
-        optimizer.step(&loss.backward()?, 1e-4)?;
+        optimizer.step(&gradients(&loss)?, 1e-4)?;
         Ok(())
     }))
 }

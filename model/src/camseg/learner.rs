@@ -13,6 +13,7 @@ use super::label::binarize;
 use super::network::{Answer, SegmentationNetwork, Side, SideScale, variables};
 use super::optimizer::Optimizer;
 use crate::loss::camseg::{CamsegLoss, Stage, camseg_loss};
+use crate::nn::gradients::gradients;
 use crate::registry::weights::{self, Tensors};
 
 /// Prefixes of the two parts of a saved learner.
@@ -102,7 +103,7 @@ impl<'a> Learner<'a> {
         for Side { logits, weight, .. } in &sides {
             total = (total + (of(logits)?.per_image * weight)?.mean_all()?)?;
         }
-        self.optimizer.step(&total.backward()?, rate)?;
+        self.optimizer.step(&gradients(&total)?, rate)?;
         self.step += 1;
         sums.add(&loss, &cam, self.config.loss.mask_threshold)?;
         Ok(f64::from(total.to_scalar::<f32>()?))

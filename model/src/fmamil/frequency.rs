@@ -7,7 +7,7 @@ use super::config::{FmamilConfig, FreqBand, FreqGate, FreqNorm, FreqPool};
 use super::gate::SpectralGate;
 use crate::nn::activation::silu;
 use crate::nn::layer_norm::{LayerNorm, standardize};
-use crate::nn::spectrum::{Band, BandPass, LearnedFilter, Passage, band_pass, learned_filter};
+use crate::nn::spectrum::{Band, BandPass, Passage, band_pass, learned_filter, learned_filter_on};
 use crate::nn::tape::{Slot, Tape};
 use crate::nn::vectors::Vectors;
 
@@ -111,7 +111,7 @@ impl FrequencyBranch {
         let encoded = match &self.filter {
             Filter::Learned(re, im) => {
                 let parts = [x, tape.parameter(re)?, tape.parameter(im)?];
-                tape.apply(LearnedFilter { passage }, parts)?
+                learned_filter_on(tape, &passage, parts)?
             }
             Filter::Fixed(band) => tape.apply(BandPass { band: *band, passage }, [x])?,
         };

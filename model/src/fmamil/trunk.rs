@@ -9,7 +9,7 @@ use crate::nn::fused::Fused;
 use crate::nn::lanes::add_onto;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
-use crate::nn::tape::{Chain, Slot, Tape};
+use crate::nn::tape::{Chain, Slot, Tape, add_all};
 use crate::nn::vectors::Vectors;
 
 /// What features `[b, P, F]` pass through on their way to `[b, P, D]`.
@@ -73,8 +73,9 @@ impl Fused<2> for Places {
     }
 
     fn forward<T: Vectors>(&self, (): &(), [x, table]: [&[T]; 2]) -> Vec<T> {
-        let bags = x.chunks_exact(table.len());
-        bags.flat_map(|bag| bag.iter().zip(table).map(|(x, place)| *x + *place)).collect()
+        let mut y = x.to_vec();
+        y.chunks_exact_mut(table.len()).for_each(|bag| add_all(bag, &[table]));
+        y
     }
 
     fn backward<T: Vectors>(&self, (): &(), inputs: [&[T]; 2], _y: &[T], dy: &[T]) -> [Vec<T>; 2] {

@@ -12,12 +12,14 @@ use super::lanes::{
     self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, load, splat,
 };
 use super::real::Real;
-use super::strip::{STEPS, Strip, spans};
+use super::strip::{STEPS, Strip, group_width, spans};
 use super::vectors::Vectors;
 use super::{Path, ScanDirection};
 
-/// Channels per task.
-const GROUP: usize = 64;
+/// Channels that a task has at least, if there are as many.
+const UNIT: usize = 32;
+/// Channels that a task has at most: what several convolutions read of them stays in the second cache.
+const WIDEST: usize = 96;
 
 /// `x` `[b, L, E]`, `weight` `[E, 1, k]`, `bias` `[E]` to `[b, L, E]`.
 ///
@@ -46,8 +48,7 @@ impl Fused for CausalConv {
     }
 
     fn forward<T: Vectors>(&self, length: &usize, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
-        let conv = Conv { length: *length, path: &self.path, x, weight, bias };
-        forward(conv)
+        forward(&[Conv { length: *length, path: &self.path, x, weight, bias }]).remove(0)
     }
 
     fn backward<T: Vectors>(
@@ -58,7 +59,8 @@ impl Fused for CausalConv {
         dy: &[T],
     ) -> [Vec<T>; 3] {
         let conv = Conv { length: *length, path: &self.path, x, weight, bias };
-        let (dx, [weight, bias]) = backward(conv, dy);
+        let (dx, mut learned) = backward(&[conv], &[dy]);
+        let [weight, bias] = learned.remove(0);
         [dx, weight, bias]
     }
 }
@@ -76,7 +78,8 @@ pub(super) fn length(x: &[usize], weight: &[usize], bias: &[usize]) -> Result<us
     }
 }
 
-/// A convolution of a batch of bags.
+/// A convolution of a batch of bags. Several of them that share `x` are computed together, group by group of channels: what one of them
+/// has read of a group is in the cache for the others.
 #[derive(Clone, Copy)]
 pub(super) struct Conv<'a, T> {
     /// Tokens per bag.
@@ -95,6 +98,10 @@ impl<T: Real> Conv<'_, T> {
         self.bias.len()
     }
 
+    fn bags(&self) -> usize {
+        self.x.len() / (self.length * self.channels()).max(1)
+    }
+
     /// Of one bag alone.
     fn bag(&self, bag: usize) -> Self {
         let values = self.length * self.channels();
@@ -106,9 +113,15 @@ impl<T: Real> Conv<'_, T> {
         self.weight.len() / self.channels()
     }
 
-    /// The channels of a group.
-    fn group(&self, group: usize) -> Range<usize> {
-        group * GROUP..self.channels().min((group + 1) * GROUP)
+    /// The rows of a bag `[L, E]` in groups of channels, and which they are.
+    fn groups<'y>(
+        &self,
+        rows: &'y mut [T],
+    ) -> impl Iterator<Item = (Range<usize>, Vec<&'y mut [T]>)> + use<'y, T> {
+        let all = self.channels();
+        let width = group_width(all, UNIT, self.bags()).min(WIDEST);
+        let channels = (0..all).step_by(width).map(move |first| first..all.min(first + width));
+        channels.zip(column_windows(rows, all, width))
     }
 
     /// The tokens of some steps.
@@ -140,8 +153,7 @@ struct Block<T> {
 
 impl<T: Real> Block<T> {
     /// The blocks of a group of channels.
-    fn of(conv: &Conv<'_, T>, group: usize) -> Vec<Self> {
-        let channels = conv.group(group);
+    fn of(conv: &Conv<'_, T>, channels: &Range<usize>) -> Vec<Self> {
         let blocks = channels.clone().step_by(WIDTH);
         blocks.map(|first| Self::new(conv, first..channels.end.min(first + WIDTH))).collect()
     }
@@ -188,21 +200,30 @@ impl<T: Real> Block<T> {
     }
 }
 
-/// The result, `[b, L, E]`.
-pub(super) fn forward<T: Real>(conv: Conv<'_, T>) -> Vec<T> {
-    let mut y = vec![T::zero(); conv.x.len()];
-    let bags = y.chunks_exact_mut(conv.length * conv.channels()).enumerate();
-    let tasks = bags.flat_map(|(bag, y)| {
-        let groups = column_windows(y, conv.channels(), GROUP).into_iter().enumerate();
-        groups.map(move |(group, y)| Forward { bag: conv.bag(bag), group, y })
-    });
-    tasks.collect::<Vec<_>>().into_par_iter().for_each(dispatch);
-    y
+/// The result of every convolution of one `x`, `[b, L, E]` each.
+pub(super) fn forward<T: Real>(convs: &[Conv<'_, T>]) -> Vec<Vec<T>> {
+    let mut ys: Vec<Vec<T>> = convs.iter().map(|conv| vec![T::zero(); conv.x.len()]).collect();
+    let mut tasks: Vec<Vec<Forward<'_, T>>> = Vec::new();
+    for (conv, y) in convs.iter().zip(&mut ys) {
+        let bags = y.chunks_exact_mut(conv.length * conv.channels()).enumerate();
+        let of_conv = bags.flat_map(|(bag, y)| {
+            let groups = conv.groups(y);
+            groups.map(move |(channels, y)| Forward { bag: conv.bag(bag), channels, y })
+        });
+        for (at, task) in of_conv.enumerate() {
+            match tasks.get_mut(at) {
+                Some(tasks) => tasks.push(task),
+                None => tasks.push(vec![task]),
+            }
+        }
+    }
+    tasks.into_par_iter().flatten_iter().for_each(dispatch);
+    ys
 }
 
 struct Forward<'a, T> {
     bag: Conv<'a, T>,
-    group: usize,
+    channels: Range<usize>,
     y: Vec<&'a mut [T]>,
 }
 
@@ -211,13 +232,13 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
-        let Self { bag, group, .. } = self;
-        let (blocks, channels) = (Block::of(&bag, group), bag.group(group));
+        let Self { bag, ref channels, .. } = self;
+        let blocks = Block::of(&bag, channels);
         let lead = blocks[0].lead();
         let mut x = Strip::new(channels.len(), lead + STEPS);
         let mut y = Strip::new(channels.len(), STEPS);
         for span in spans(bag.length) {
-            bag.read(span.clone(), lead, &channels, &mut x);
+            bag.read(span.clone(), lead, channels, &mut x);
             for (block, (x, y)) in blocks.iter().zip(x.blocks().zip(y.blocks_mut())) {
                 for (y, steps) in y[..span.len()].iter_mut().zip(x.windows(lead + 1)) {
                     *y = lanes::map(block.sum::<FMA>(steps), T::silu::<FMA>);
@@ -228,51 +249,73 @@ impl<T: Real> Kernel for Forward<'_, T> {
     }
 }
 
-/// From the gradient `dy` in the result those in `x`, and in weight and bias.
-pub(super) fn backward<T: Real>(conv: Conv<'_, T>, dy: &[T]) -> (Vec<T>, [Vec<T>; 2]) {
-    let mut dx = vec![T::zero(); conv.x.len()];
-    let values = conv.length * conv.channels();
-    let bags = dx.chunks_exact_mut(values).zip(dy.chunks_exact(values)).enumerate();
-    let tasks = bags.flat_map(|(bag, (dx, dy))| {
-        let groups = column_windows(dx, conv.channels(), GROUP).into_iter().enumerate();
-        groups.map(move |(group, dx)| Backward { bag: conv.bag(bag), group, dy, dx })
+/// From the gradient `dy` in the result of every convolution of one `x` that in `x`, and those in their weights and biases.
+pub(super) fn backward<T: Real>(convs: &[Conv<'_, T>], dys: &[&[T]]) -> (Vec<T>, Vec<[Vec<T>; 2]>) {
+    let Some(shared) = convs.first() else { return Default::default() };
+    let mut dx = vec![T::zero(); shared.x.len()];
+    let values = shared.length * shared.channels();
+    let tasks = dx.chunks_exact_mut(values).enumerate().flat_map(|(bag, dx)| {
+        shared.groups(dx).map(move |(channels, dx)| {
+            let dys = dys.iter().map(|dy| &dy[bag * values..(bag + 1) * values]);
+            let of_bag = convs.iter().map(|conv| conv.bag(bag)).zip(dys).collect();
+            Backward { of_bag, channels, dx }
+        })
     });
     let tasks: Vec<Backward<'_, T>> = tasks.collect();
-    let parts: Vec<(usize, [Vec<T>; 2])> = tasks.into_par_iter().map(dispatch).collect();
-    let [mut weight, mut bias] = [conv.weight, conv.bias].map(|it| vec![T::zero(); it.len()]);
-    for (first, [of_weight, of_bias]) in parts {
-        add_onto(&mut weight[first * conv.taps()..], &of_weight);
-        add_onto(&mut bias[first..], &of_bias);
+    let parts: Vec<(usize, Vec<[Vec<T>; 2]>)> = tasks.into_par_iter().map(dispatch).collect();
+    let zeros = |it: &[T]| vec![T::zero(); it.len()];
+    let mut learned: Vec<[Vec<T>; 2]> =
+        convs.iter().map(|conv| [conv.weight, conv.bias].map(zeros)).collect();
+    for (first, part) in parts {
+        for ([weight, bias], [of_weight, of_bias]) in learned.iter_mut().zip(part) {
+            add_onto(&mut weight[first * shared.taps()..], &of_weight);
+            add_onto(&mut bias[first..], &of_bias);
+        }
     }
-    (dx, [weight, bias])
+    (dx, learned)
 }
 
 struct Backward<'a, T> {
-    bag: Conv<'a, T>,
-    group: usize,
-    /// Of the bag.
-    dy: &'a [T],
+    /// Every convolution of a bag and the gradient in its result.
+    of_bag: Vec<(Conv<'a, T>, &'a [T])>,
+    channels: Range<usize>,
     dx: Vec<&'a mut [T]>,
 }
 
 impl<T: Real> Kernel for Backward<'_, T> {
-    /// The first channel, and the gradients in weight and bias from there on.
-    type Output = (usize, [Vec<T>; 2]);
+    /// The first channel, and the gradients in weights and biases from there on.
+    type Output = (usize, Vec<[Vec<T>; 2]>);
 
-    /// Last steps first.
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Self::Output {
-        let Self { bag, group, dy, dx: mut rows } = self;
-        let (blocks, channels) = (Block::of(&bag, group), bag.group(group));
+        let Self { of_bag, channels, mut dx } = self;
+        let mut learned = Vec::with_capacity(of_bag.len());
+        for (bag, dy) in of_bag {
+            learned.push(bag.back::<FMA>(&channels, dy, &mut dx));
+        }
+        (channels.start, learned)
+    }
+}
+
+impl<T: Real> Conv<'_, T> {
+    /// Adds the gradient in some channels of one bag to their rows; returns those in weight and bias. Last steps first.
+    #[inline(always)]
+    fn back<const FMA: bool>(
+        self,
+        channels: &Range<usize>,
+        dy: &[T],
+        rows: &mut [&mut [T]],
+    ) -> [Vec<T>; 2] {
+        let blocks = Block::of(&self, channels);
         let lead = blocks[0].lead();
         let mut x = Strip::new(channels.len(), lead + STEPS);
         let mut dx = Strip::new(channels.len(), STEPS);
         // First gradients in `y`, then in the sums below `SiLU`, and behind them those of the steps that come next.
         let mut d = Strip::new(channels.len(), STEPS + lead);
         let mut params: Vec<Params<T>> = blocks.iter().map(Params::zero).collect();
-        for span in spans(bag.length).rev() {
-            bag.read(span.clone(), lead, &channels, &mut x);
-            Conv { x: dy, ..bag }.read(span.clone(), 0, &channels, &mut d);
+        for span in spans(self.length).rev() {
+            self.read(span.clone(), lead, channels, &mut x);
+            Conv { x: dy, ..self }.read(span.clone(), 0, channels, &mut d);
             let strips = x.blocks().zip(d.blocks_mut()).zip(dx.blocks_mut());
             for ((block, params), ((x, d), dx)) in blocks.iter().zip(&mut params).zip(strips) {
                 for (d, steps) in d[..span.len()].iter_mut().zip(x.windows(lead + 1)) {
@@ -285,18 +328,18 @@ impl<T: Real> Kernel for Backward<'_, T> {
                 }
                 d.copy_within(..lead, STEPS);
             }
-            dx.write_to(&mut rows, bag.tokens(span));
+            dx.add_to(rows, self.tokens(span));
         }
         let (mut weight, mut bias) = (Vec::new(), Vec::new());
         for (block, params) in blocks.iter().zip(&params) {
             let n = block.channels.len();
             for lane in 0..n {
                 let taps = params.taps.as_flattened();
-                weight.extend(taps[taps.len() - bag.taps()..].iter().map(|tap| tap[lane]));
+                weight.extend(taps[taps.len() - self.taps()..].iter().map(|tap| tap[lane]));
             }
             bias.extend_from_slice(&params.bias[..n]);
         }
-        (channels.start, [weight, bias])
+        [weight, bias]
     }
 }
 

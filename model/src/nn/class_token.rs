@@ -24,7 +24,12 @@ impl Fused<2> for Begin {
     }
 
     fn forward<T: Vectors>(&self, bag: &usize, [class, x]: [&[T]; 2]) -> Vec<T> {
-        x.chunks_exact(*bag).flat_map(|bag| class.iter().chain(bag).copied()).collect()
+        let mut tokens = Vec::with_capacity(x.len() + x.len() / bag * class.len());
+        for bag in x.chunks_exact(*bag) {
+            tokens.extend_from_slice(class);
+            tokens.extend_from_slice(bag);
+        }
+        tokens
     }
 
     fn backward<T: Vectors>(

@@ -142,8 +142,8 @@ fn gradients<T: Vectors>(
     [x, weight]: [&[T]; 2],
     dy: &[T],
 ) -> [Vec<T>; 2] {
-    let dx = if asks_x { product(dy, &sizes.turned(weight)) } else { Vec::new() };
-    [dx, weight_of(x, dy, sizes.outputs)]
+    let of_x = || if asks_x { product(dy, &sizes.turned(weight)) } else { Vec::new() };
+    rayon::join(of_x, || weight_of(x, dy, sizes.outputs)).into()
 }
 
 /// Rows times packed weights.

@@ -14,6 +14,7 @@ pub(crate) mod conv3x3;
 pub(crate) mod dense;
 pub(crate) mod depthwise_conv;
 pub(crate) mod fused;
+pub(crate) mod gradients;
 pub(crate) mod haar;
 mod image_product;
 pub(crate) mod interpolate;

@@ -103,16 +103,15 @@ impl Real for f32 {
 
     #[inline(always)]
     fn ln_1p_fast<const FMA: bool>(self) -> Self {
-        // ln(1 + x) = 2 atanh(s), s = x / (2 + x) <= 1/3; the series is cut below 2e-8.
-        let s = self / (2.0 + self);
-        let q = s * s;
-        let p: Self = 1.0 / 13.0;
-        let p = p.fma::<FMA>(q, 1.0 / 11.0);
-        let p = p.fma::<FMA>(q, 1.0 / 9.0);
-        let p = p.fma::<FMA>(q, 1.0 / 7.0);
-        let p = p.fma::<FMA>(q, 1.0 / 5.0);
-        let p = p.fma::<FMA>(q, 1.0 / 3.0);
-        2.0 * s * p.fma::<FMA>(q, 1.0)
+        // Of the polynomials p of degree 8 the one for which x p(x) has the least relative error on [0, 1], 3e-8.
+        let p = 5.232_696e-3f32.fma::<FMA>(self, -2.950_524_7e-2);
+        let p = p.fma::<FMA>(self, 7.822_596e-2);
+        let p = p.fma::<FMA>(self, -1.366_324_7e-1);
+        let p = p.fma::<FMA>(self, 1.910_600_8e-1);
+        let p = p.fma::<FMA>(self, -2.484_298_2e-1);
+        let p = p.fma::<FMA>(self, 3.331_909_8e-1);
+        let p = p.fma::<FMA>(self, -4.999_949_3e-1);
+        self * p.fma::<FMA>(self, 0.999_999_94)
     }
 
     #[inline(always)]

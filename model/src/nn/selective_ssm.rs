@@ -92,8 +92,10 @@ pub(crate) fn selective_ssm<T: Vectors>(
     let shape = tape.shape(x).clone();
     let size = size(tape, shape.dims(), &walks)?;
     let layers = layers(&walks, size, tape.values(x), &|slot| tape.values(slot));
+    let convs: Vec<Conv<'_, T>> = layers.iter().map(|layer| layer.conv()).collect();
     let keeps = tape.is_recorded();
-    let forward = layers.into_par_iter().map(|layer| layer.forward(keeps));
+    let layers = layers.into_par_iter().zip(causal_conv::forward(&convs));
+    let forward = layers.map(|(layer, u)| layer.forward(u, keeps));
     let (ys, passages): (Vec<_>, Vec<_>) = forward.collect::<Vec<_>>().into_iter().unzip();
     Ok(tape.push(sum(ys), shape, Walks { x, size, walks, passages }))
 }
@@ -121,6 +123,8 @@ fn size<T: Vectors>(tape: &Tape<'_, T>, x: &[usize], walks: &[Walk]) -> Result<S
 #[derive(Clone, Copy)]
 struct Layer<'a, T> {
     size: Size,
+    /// How many layers there are.
+    at_once: usize,
     path: &'a Path,
     /// `[b, L, E]`.
     x: &'a [T],
@@ -135,6 +139,7 @@ fn layers<'a, T>(
 ) -> Vec<Layer<'a, T>> {
     let layer = |Walk { learned, path }: &'a Walk| Layer {
         size,
+        at_once: walks.len(),
         path,
         x,
         learned: learned.map(|slot| values(*slot)),
@@ -153,9 +158,8 @@ struct Passage<T> {
 }
 
 impl<'a, T: Vectors> Layer<'a, T> {
-    /// Its `y` `[b, L, E]`, and what the way back needs.
-    fn forward(self, keeps: bool) -> (Vec<T>, (Passage<T>, Kept<T>)) {
-        let u = causal_conv::forward(self.conv());
+    /// From its convolution `u` its `y` `[b, L, E]`, and what the way back needs.
+    fn forward(self, u: Vec<T>, keeps: bool) -> (Vec<T>, (Passage<T>, Kept<T>)) {
         let rows = project(&u, self.learned.project, self.size.row());
         let decay = self.learned.decay_log.iter().map(|log| -log.exp()).collect();
         let passage = Passage { u, rows, decay };
@@ -163,18 +167,14 @@ impl<'a, T: Vectors> Layer<'a, T> {
         (y, (passage, kept))
     }
 
-    /// Gradients in `x` and in what it has learned, from the gradient in its `y`.
-    fn back(self, (passage, kept): (Passage<T>, Kept<T>), dy: &[T]) -> (Vec<T>, Learned<Vec<T>>) {
+    /// From the gradient in its `y` those in its convolution `u` and in what it has learned behind it.
+    fn back(self, (passage, kept): (Passage<T>, Kept<T>), dy: &[T]) -> (Vec<T>, Scanned<T>) {
         let Gradients { x: mut du, rows, mut decay, skip, dt_bias, dt_weight } =
             selective_scan::backward(self.scan(&passage), &kept, dy);
         project_back(&rows, self.learned.project, self.size.row(), &mut du);
         decay.iter_mut().zip(&passage.decay).for_each(|(d, a)| *d *= *a);
         let project = weight_of(&passage.u, &rows, self.size.row());
-        let (dx, [conv_weight, conv_bias]) = causal_conv::backward(self.conv(), &du);
-        let decay_log = decay;
-        let learned =
-            Learned { conv_weight, conv_bias, project, dt_weight, dt_bias, decay_log, skip };
-        (dx, learned)
+        (du, [project, dt_weight, dt_bias, decay, skip])
     }
 
     fn conv(self) -> Conv<'a, T> {
@@ -188,9 +188,13 @@ impl<'a, T: Vectors> Layer<'a, T> {
     {
         let Passage { u: x, rows, decay } = passage;
         let Learned { dt_weight, dt_bias, skip, .. } = self.learned;
-        Scan { size: self.size, path: self.path, x, rows, decay, skip, dt_bias, dt_weight }
+        let Self { size, at_once, path, .. } = self;
+        Scan { size, at_once, path, x, rows, decay, skip, dt_bias, dt_weight }
     }
 }
+
+/// Gradients in what a layer has learned behind its convolution, in the order of [`Learned::into_parts`].
+type Scanned<T> = [Vec<T>; 5];
 
 struct Walks<T> {
     x: Slot,
@@ -203,15 +207,19 @@ impl<T: Vectors> Step<T> for Walks<T> {
     fn back(self: Box<Self>, of: &Back<'_, T>) -> Vec<(Slot, Vec<T>)> {
         let Self { x, size, walks, passages } = *self;
         let layers = layers(&walks, size, of.values(x), &|slot| of.values(slot));
+        let convs: Vec<Conv<'_, T>> = layers.iter().map(|layer| layer.conv()).collect();
         let layers = layers.into_par_iter().zip(passages);
         let found: Vec<_> = layers.map(|(layer, passage)| layer.back(passage, of.dy)).collect();
-        let (dxs, learned): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let (dus, scanned): (Vec<Vec<T>>, Vec<Scanned<T>>) = found.into_iter().unzip();
+        let dus: Vec<&[T]> = dus.iter().map(Vec::as_slice).collect();
+        let (dx, convolved) = causal_conv::backward(&convs, &dus);
+        let learned = convolved.into_iter().zip(scanned);
+        let learned = learned.map(|(before, behind)| before.into_iter().chain(behind));
         let found = walks.iter().zip(learned);
-        let found =
-            found.flat_map(|(walk, it)| walk.learned.into_parts().into_iter().zip(it.into_parts()));
+        let found = found.flat_map(|(walk, it)| walk.learned.into_parts().into_iter().zip(it));
         let mut gradients: Vec<_> = found.filter(|(slot, _)| of.asks(*slot)).collect();
         if of.asks(x) {
-            gradients.push((x, sum(dxs)));
+            gradients.push((x, dx));
         }
         gradients
     }

@@ -5,11 +5,18 @@
 
 use std::ops::Range;
 
-use super::lanes::{Lanes, WIDTH, load, splat, store};
+use super::lanes::{Lanes, WIDTH, add, load, splat, store};
 use super::real::Real;
 
 /// Steps worked on together: what they need fits the first caches.
 pub(super) const STEPS: usize = 32;
+
+/// Channels per task, a multiple of `unit`: as many as leave two tasks to every thread, if there are `pieces` pieces of such work beside each
+/// other. The wider a task, the longer is what it reads of a token.
+pub(super) fn group_width(channels: usize, unit: usize, pieces: usize) -> usize {
+    let tasks = (2 * rayon::current_num_threads()).div_ceil(pieces);
+    unit * channels.div_ceil(unit).div_ceil(tasks)
+}
 
 /// Spans of [`STEPS`] steps out of `length`, the last one shorter.
 pub(super) fn spans(
@@ -61,6 +68,17 @@ impl<T: Real> Strip<T> {
         for (at, token) in tokens.enumerate() {
             let from = self.lanes[at..].iter().step_by(self.steps);
             from.zip(rows[token].chunks_mut(WIDTH)).for_each(|(from, to)| store(from, to));
+        }
+    }
+
+    /// As [`Self::write_to`], added to what the rows hold.
+    #[inline(always)]
+    pub(super) fn add_to(&self, rows: &mut [&mut [T]], tokens: impl Iterator<Item = usize>) {
+        for (at, token) in tokens.enumerate() {
+            let from = self.lanes[at..].iter().step_by(self.steps);
+            for (from, to) in from.zip(rows[token].chunks_mut(WIDTH)) {
+                store(&add(load(to), from), to);
+            }
         }
     }
 }

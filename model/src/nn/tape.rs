@@ -14,6 +14,7 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::fused::Fused;
+use super::gradients::lay_down;
 use super::lanes::add_onto;
 use super::storage::{in_main_memory, read, read_all, slice, tensor};
 use super::vectors::Vectors;
@@ -107,7 +108,7 @@ impl CustomOp2 for Hook {
         &self,
         _line: &Tensor,
         parameter: &Tensor,
-        _: &Tensor,
+        hooked: &Tensor,
         pull: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let mut gradients = self.gradients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +116,7 @@ impl CustomOp2 for Hook {
             Some(gradient) => gradient,
             None => parameter.zeros_like()?,
         };
-        Ok((Some(pull.clone()), Some(gradient)))
+        Ok((Some(pull.clone()), lay_down(hooked, parameter, gradient)))
     }
 }
 
@@ -279,7 +280,7 @@ pub(super) fn sum<T: Vectors>(vectors: Vec<Vec<T>>) -> Vec<T> {
 }
 
 /// Adds values of as many places to `sum`, on all threads.
-pub(super) fn add_all<T: Vectors>(sum: &mut [T], others: &[impl AsRef<[T]> + Sync]) {
+pub(crate) fn add_all<T: Vectors>(sum: &mut [T], others: &[impl AsRef<[T]> + Sync]) {
     sum.par_chunks_mut(CHUNK).enumerate().for_each(|(at, sum)| {
         others.iter().for_each(|it| add_onto(sum, &it.as_ref()[at * CHUNK..]));
     });
@@ -421,8 +422,9 @@ impl<C: Chain> CustomOp2 for Chained<C> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gradients::gradients;
     use super::*;
-    use crate::testing::{assert_gradients, normal};
+    use crate::testing::{assert_gradients, assert_near, normal};
 
     /// `a * b`, element by element.
     struct Product;
@@ -469,6 +471,30 @@ mod tests {
     fn gradients_equal_finite_differences_however_often_a_value_is_used() {
         let inputs = [1, 2, 3, 4].map(|seed| normal(&[2, 3], seed));
         assert_gradients(&inputs, |t| chained(Powers, &t[0], &[&t[1], &t[2], &t[3]]));
+    }
+
+    #[test]
+    fn gradients_that_are_laid_down_are_those_of_the_library() {
+        let vars =
+            [1, 2].map(|seed| candle_core::Var::from_tensor(&normal(&[2, 3], seed)).unwrap());
+        let other = candle_core::Var::from_tensor(&normal(&[2, 3], 3)).unwrap();
+        let [x, a] = &vars;
+        // Two chains and the library use one variable; a chain is given another directly and behind an operation.
+        let shifted = (a.as_tensor() + 1.0).unwrap();
+        let once = chained(Powers, x, &[a, &shifted, x]).unwrap();
+        let twice = chained(Powers, &once, &[a, &other]).unwrap();
+        let loss = (twice * a.as_tensor()).unwrap().sum_all().unwrap();
+        let powers = |x: &Tensor, a: &Tensor, b: &Tensor| {
+            let square = (x * a).unwrap().sqr().unwrap();
+            ((square * x).unwrap() * b).unwrap()
+        };
+        let same = powers(&powers(x, a, &shifted), a, &other);
+        let same = (same * a.as_tensor()).unwrap().sum_all().unwrap();
+        let want = same.backward().unwrap();
+        let found = gradients(&loss).unwrap();
+        for var in [x, a, &other] {
+            assert_near(found.get(var).unwrap(), want.get(var).unwrap(), 1e-12, "laid down");
+        }
     }
 
     #[test]

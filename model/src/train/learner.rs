@@ -14,6 +14,7 @@ use super::dataset::Bag;
 use super::ema::Ema;
 use super::schedule::learning_rate;
 use crate::mil::{self, Bags, MilNetwork};
+use crate::nn::gradients::gradients;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, Tensors};
 use crate::threads::on_the_pool;
@@ -232,7 +233,7 @@ impl<'a> Learner<'a> {
         sums.bag += value(&loss.bag)? * n as f64;
         sums.instance += value(&loss.instance)? * n as f64;
         sums.n += n;
-        (loss.total * share)?.backward()
+        gradients(&(loss.total * share)?)
     }
 
     /// The learning rate of the next step; every epoch has as many steps.

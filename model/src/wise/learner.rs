@@ -14,6 +14,7 @@ use super::crop::Crop;
 use super::roll::Roll;
 use super::tiles::Tile;
 use super::tokens::Order;
+use crate::nn::gradients::gradients;
 use crate::registry::weights::{self, Tensors};
 use crate::train::adamw::AdamW;
 use crate::train::schedule::learning_rate;
@@ -93,7 +94,7 @@ impl<'a> Learner<'a> {
         }
         let patches = self.patches(&views)?;
         let loss = self.guess(&patches, &self.masked(places)?)?.loss;
-        self.optimizer.step(&loss.backward()?, rate)?;
+        self.optimizer.step(&gradients(&loss)?, rate)?;
         self.step += 1;
         loss.to_scalar::<f32>().map(f64::from)
     }

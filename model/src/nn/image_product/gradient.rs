@@ -10,6 +10,8 @@ use crate::nn::vectors::Vectors;
 
 /// Pixels whose part of the gradient is repacked at a time; a panel of them fits the first cache.
 const BAND_PIXELS: usize = 256;
+/// Rows of the gradient per task when parts are put together.
+const TOTAL_ROWS: usize = 32;
 /// Least number of tasks, so that narrow layers keep several threads busy.
 const MIN_TASKS: usize = 8;
 
@@ -59,12 +61,15 @@ pub(crate) fn weight_gradient<T: Vectors>(
         })
         .collect();
     let mut total = vec![T::zero(); walk.inner() * dy.outputs];
-    for (panel, part) in parts {
-        let columns = panel * width..dy.outputs.min((panel + 1) * width);
-        for (to, from) in total.chunks_exact_mut(dy.outputs).zip(part.chunks_exact(width)) {
-            add_onto(&mut to[columns.clone()], from);
+    total.par_chunks_mut(TOTAL_ROWS * dy.outputs).enumerate().for_each(|(at, total)| {
+        for (panel, part) in &parts {
+            let columns = panel * width..dy.outputs.min((panel + 1) * width);
+            let part = part.chunks_exact(width).skip(at * TOTAL_ROWS);
+            for (to, from) in total.chunks_exact_mut(dy.outputs).zip(part) {
+                add_onto(&mut to[columns.clone()], from);
+            }
         }
-    }
+    });
     total
 }
 

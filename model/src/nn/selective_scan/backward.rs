@@ -9,16 +9,16 @@ use super::super::lanes::{
     self, Kernel, Lanes, WIDTH, add_onto, column_windows, dispatch, fma, mul, splat, store,
 };
 use super::super::real::Real;
-use super::super::strip::{STEPS, Strip, spans};
-use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, stage};
+use super::super::strip::{STEPS, Strip, group_width, spans};
+use super::chunk::{Block, ChunkGates, Gates, QUAD, Quad, Step, four_from, stage};
 use super::forward::Kept;
 use super::{Scan, Size};
 
-/// Most channels per task: sums over channels are taken once for all of them.
+/// Most channels whose sums are taken in one go.
 const WIDEST: usize = 192;
 
-/// Channels per task: an even number of tasks, as wide as they may be. Sums depend on it, not on the number of threads.
-fn group_width(channels: usize) -> usize {
+/// Channels whose sums are taken in one go: an even number of groups. Sums depend on it, not on the number of threads.
+fn summed(channels: usize) -> usize {
     let groups = 2 * channels.div_ceil(2 * WIDEST);
     channels.div_ceil(groups).next_multiple_of(WIDTH)
 }
@@ -43,7 +43,7 @@ pub(crate) struct Gradients<T> {
 pub(crate) fn run<T: Real>(scan: Scan<'_, T>, kept: &Kept<T>, dy: &[T]) -> Gradients<T> {
     let mut gradients = Gradients::zero(&scan);
     let Size { length, channels, .. } = scan.size;
-    let width = group_width(channels);
+    let width = group_width(channels, summed(channels), scan.pieces());
     let bags = gradients.x.chunks_exact_mut(length * channels);
     let bags = bags.zip(dy.chunks_exact(length * channels)).enumerate();
     let tasks = bags.flat_map(|(bag, (dx, dy))| {
@@ -77,7 +77,8 @@ impl<T: Real> Gradients<T> {
 
     fn add(&mut self, part: &Part<T>, size: Size) {
         let (bag, Range { start: first, .. }) = part.of;
-        add_onto(&mut self.rows[bag * size.length * size.row()..], &part.rows);
+        let rows = &mut self.rows[bag * size.length * size.row()..];
+        part.rows.iter().for_each(|of_group| add_onto(rows, of_group));
         add_onto(&mut self.decay[first * size.state..], &part.decay);
         add_onto(&mut self.skip[first..], &part.skip);
         add_onto(&mut self.dt_bias[first..], &part.dt_bias);
@@ -99,7 +100,8 @@ struct Task<'a, T> {
 struct Part<T> {
     /// Bag and channels.
     of: (usize, Range<usize>),
-    rows: Vec<T>,
+    /// Per group of channels whose sums are taken in one go.
+    rows: Vec<Vec<T>>,
     decay: Vec<T>,
     skip: Vec<T>,
     dt_bias: Vec<T>,
@@ -118,11 +120,11 @@ struct StepGrad<T> {
     raw: Lanes<T>,
 }
 
-/// The share of its state that a step keeps, and what that comes to.
+/// The states before a step, and the share of them that it keeps.
 #[derive(Clone, Copy)]
 struct Trace<T> {
+    before: Quad<T>,
     share: Quad<T>,
-    kept: Quad<T>,
 }
 
 /// Per-lane gradients in `B` and `C` of one step; summed over lanes when the chunk is done.
@@ -197,7 +199,7 @@ impl<T: Real> Scratch<T> {
             gates: ChunkGates::new(size),
             steps: vec![Step::zero(); STEPS],
             grads: vec![StepGrad { dy: zero, drive: zero, decay: zero, raw: zero }; STEPS],
-            trace: vec![Trace { share: quad, kept: quad }; STEPS],
+            trace: vec![Trace { before: quad, share: quad }; STEPS],
             d_gates: vec![vec![GateGrad { b: quad, c: quad }; STEPS]; size.state.div_ceil(QUAD)],
             d_dt: vec![vec![zero; size.rank.div_ceil(WIDTH)]; STEPS],
         }
@@ -224,21 +226,27 @@ impl<T: Real> Kernel for Task<'_, T> {
         let [mut x, mut dy, mut dx] = std::array::from_fn(strip);
         let mut grads: Vec<BlockGrad<T>> =
             blocks.iter().map(|block| BlockGrad::new(&self.bag, block)).collect();
-        let mut rows = vec![T::zero(); size.length * size.row()];
+        let in_sum = summed(size.channels) / WIDTH;
+        let of_group = vec![T::zero(); size.length * size.row()];
+        let mut rows = vec![of_group; blocks.len().div_ceil(in_sum)];
         for (chunk, span) in spans(size.length).enumerate().rev() {
             scratch.gates.fill(&self.bag, span.clone());
-            scratch.clear_sums();
             let tokens = span.clone().map(|step| self.bag.path.token(step, size.length));
             x.read(0, tokens.clone().map(|it| &self.bag.x[it * size.channels..][channels.clone()]));
             dy.read(0, tokens.clone().map(|it| &self.dy[it * size.channels..][channels.clone()]));
             let seen = x.blocks().zip(dy.blocks()).zip(dx.blocks_mut());
-            let seen = seen.map(|((x, dy), dx)| Seen { x, dy, dx });
-            for ((block, grad), seen) in blocks.iter().zip(&mut grads).zip(seen) {
-                let states = self.kept.before((bag, chunk), block.channels.start);
-                self.block::<FMA>(block, states, grad, &mut scratch, span.clone(), seen);
+            let mut seen = seen.map(|((x, dy), dx)| Seen { x, dy, dx });
+            let groups = blocks.chunks(in_sum).zip(grads.chunks_mut(in_sum));
+            for ((blocks, grads), rows) in groups.zip(&mut rows) {
+                scratch.clear_sums();
+                for ((block, grad), seen) in blocks.iter().zip(grads).zip(seen.by_ref()) {
+                    let states = self.kept.before((bag, chunk), block.channels.start);
+                    self.block::<FMA>(block, states, grad, &mut scratch, span.clone(), seen);
+                }
+                self.put_down(&scratch, rows, span.clone());
             }
+            drop(seen);
             dx.write_to(&mut self.dx, tokens);
-            self.put_down(&scratch, &mut rows, span);
         }
         let [decay, skip, dt_bias, dt_weight] = [const { Vec::new() }; 4];
         let mut part = Part { of: self.of, rows, decay, skip, dt_bias, dt_weight };
@@ -282,8 +290,9 @@ impl<T: Real> Task<'_, T> {
         }
         for (q, state) in states.iter().enumerate() {
             let (decay, gate) = (&block.decay[q], &gates.quads()[q][..steps.len()]);
-            remember::<T, FMA>(trace, *state, decay, gate, steps);
+            let last = remember::<T, FMA>(trace, *state, decay, gate, steps);
             let quad = QuadGrad {
+                last,
                 carried: &mut grad.carried[q],
                 decay: &mut grad.decay[q],
                 gates: &mut d_gates[q][..steps.len()],
@@ -345,9 +354,11 @@ fn step_size<'d, T: Real, const FMA: bool>(
         *sums = local;
     }
     for (at, weights) in grad.by_channel.iter().enumerate() {
+        // Copied, so that they stay in registers.
+        let weights = *weights;
         for (back, d_dt) in grads.iter().zip(d_dt.iter_mut()) {
             let mut local = d_dt[at];
-            for (raw, weights) in back.raw.iter().zip(weights) {
+            for (raw, weights) in back.raw.iter().zip(&weights) {
                 local = fma::<T, FMA>(*weights, &splat(*raw), &local);
             }
             d_dt[at] = local;
@@ -355,18 +366,7 @@ fn step_size<'d, T: Real, const FMA: bool>(
     }
 }
 
-/// The next four numbers, zeros for those that are missing.
-#[inline(always)]
-fn four_from<T: Real>(numbers: &[T]) -> [T; QUAD] {
-    if let Some(four) = numbers.first_chunk() {
-        return *four;
-    }
-    let mut four = [T::zero(); QUAD];
-    four.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number);
-    four
-}
-
-/// Walks the states through the chunk again, noting what each step keeps of them.
+/// Walks the states through the chunk again, noting what each step finds and keeps; returns the last ones.
 #[inline(always)]
 fn remember<T: Real, const FMA: bool>(
     trace: &mut [Trace<T>],
@@ -374,20 +374,21 @@ fn remember<T: Real, const FMA: bool>(
     decay: &Quad<T>,
     gates: &[Gates<T>],
     steps: &[Step<T>],
-) {
+) -> Quad<T> {
     for (trace, (step, gates)) in trace.iter_mut().zip(steps.iter().zip(gates)) {
         let Step { drive, delta, .. } = *step;
         for n in 0..QUAD {
             let share = lanes::map(mul(delta, &decay[n]), T::exp2_fast::<FMA>);
-            let kept = mul(share, &h[n]);
-            h[n] = fma::<T, FMA>(drive, &splat(gates.b[n]), &kept);
-            (trace.share[n], trace.kept[n]) = (share, kept);
+            (trace.before[n], trace.share[n]) = (h[n], share);
+            h[n] = fma::<T, FMA>(share, &h[n], &mul(drive, &splat(gates.b[n])));
         }
     }
+    h
 }
 
-/// Where the gradients of four states go.
+/// Four states at the end of a chunk, and where their gradients go.
 struct QuadGrad<'a, T> {
+    last: Quad<T>,
     carried: &'a mut Quad<T>,
     decay: &'a mut Quad<T>,
     gates: &'a mut [GateGrad<T>],
@@ -404,6 +405,7 @@ impl<T: Real> QuadGrad<'_, T> {
         grads: &mut [StepGrad<T>],
     ) {
         // All that several states share is copied, so that it stays in registers.
+        let mut after = self.last;
         let mut carried = *self.carried;
         let mut d_decay = *self.decay;
         let decay = *decay;
@@ -413,16 +415,15 @@ impl<T: Real> QuadGrad<'_, T> {
             let (Step { drive, delta, .. }, dy) = (*step, grad.dy);
             let (mut d_drive, mut d_exponents) = (grad.drive, grad.decay);
             for n in 0..QUAD {
-                let b = splat(gates.b[n]);
-                let h = fma::<T, FMA>(drive, &b, &trace.kept[n]);
                 let g = fma::<T, FMA>(dy, &splat(gates.c[n]), &carried[n]);
-                sum.c[n] = fma::<T, FMA>(dy, &h, &sum.c[n]);
+                sum.c[n] = fma::<T, FMA>(dy, &after[n], &sum.c[n]);
                 sum.b[n] = fma::<T, FMA>(g, &drive, &sum.b[n]);
-                d_drive = fma::<T, FMA>(g, &b, &d_drive);
-                let exponent = mul(g, &trace.kept[n]);
+                d_drive = fma::<T, FMA>(g, &splat(gates.b[n]), &d_drive);
+                carried[n] = mul(g, &trace.share[n]);
+                after[n] = trace.before[n];
+                let exponent = mul(carried[n], &after[n]);
                 d_exponents = fma::<T, FMA>(exponent, &decay[n], &d_exponents);
                 d_decay[n] = fma::<T, FMA>(exponent, &delta, &d_decay[n]);
-                carried[n] = mul(g, &trace.share[n]);
             }
             (grad.drive, grad.decay) = (d_drive, d_exponents);
         }

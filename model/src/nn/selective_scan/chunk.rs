@@ -73,6 +73,7 @@ impl<T: Real> ChunkGates<T> {
     }
 
     /// Reads the steps `steps` of one bag.
+    #[inline(always)]
     pub(super) fn fill(&mut self, bag: &Scan<'_, T>, steps: Range<usize>) {
         let Size { length, state, rank, .. } = bag.size;
         for (at, step) in steps.enumerate() {
@@ -80,8 +81,7 @@ impl<T: Real> ChunkGates<T> {
             let row = &bag.rows[token * bag.size.row() + rank..][..2 * state];
             let (b, c) = row.split_at(state);
             for (quad, (b, c)) in self.0.iter_mut().zip(b.chunks(QUAD).zip(c.chunks(QUAD))) {
-                quad[at].b[..b.len()].copy_from_slice(b);
-                quad[at].c[..c.len()].copy_from_slice(c);
+                quad[at] = Gates { b: four_from(b), c: four_from(c) };
             }
         }
     }
@@ -90,6 +90,17 @@ impl<T: Real> ChunkGates<T> {
     pub(super) fn quads(&self) -> &[Vec<Gates<T>>] {
         &self.0
     }
+}
+
+/// The next four numbers, zeros for those that are missing.
+#[inline(always)]
+pub(super) fn four_from<T: Real>(numbers: &[T]) -> [T; QUAD] {
+    if let Some(four) = numbers.first_chunk() {
+        return *four;
+    }
+    let mut four = [T::zero(); QUAD];
+    four.iter_mut().zip(numbers).for_each(|(to, number)| *to = *number);
+    four
 }
 
 /// One step of sixteen channels.
@@ -119,18 +130,42 @@ pub(super) fn stage<T: Real, const FMA: bool>(
     block: &Block<T>,
     bag: &Scan<'_, T>,
     xs: &[Lanes<T>],
-    tokens: impl Iterator<Item = usize>,
+    mut tokens: impl Iterator<Item = usize>,
 ) {
-    let size = bag.size;
-    for ((to, x), token) in to.iter_mut().zip(xs).zip(tokens) {
-        let dt = &bag.rows[token * size.row()..][..size.rank];
-        let mut raw = block.dt_bias;
-        for (weight, dt) in block.dt_weight.iter().zip(dt) {
-            raw = lanes::fma::<T, FMA>(*weight, &splat(*dt), &raw);
+    for (to, xs) in to.chunks_mut(QUAD).zip(xs.chunks(QUAD)) {
+        let dts = std::array::from_fn(|_| {
+            let token = tokens.next();
+            token.map_or(&[][..], |it| &bag.rows[it * bag.size.row()..][..bag.size.rank])
+        });
+        let raws = raw_step_sizes::<T, FMA>(block, dts);
+        for ((to, x), raw) in to.iter_mut().zip(xs).zip(raws) {
+            let delta = lanes::map(raw, T::softplus::<FMA>);
+            *to = Step { x: *x, raw, delta, drive: lanes::mul(delta, x) };
         }
-        let delta = lanes::map(raw, T::softplus::<FMA>);
-        *to = Step { x: *x, raw, delta, drive: lanes::mul(delta, x) };
     }
+}
+
+/// `W_dt dt + b_dt` of four steps; what stands for a missing step has no meaning.
+#[inline(always)]
+fn raw_step_sizes<T: Real, const FMA: bool>(block: &Block<T>, dts: [&[T]; QUAD]) -> Quad<T> {
+    let mut raws = [block.dt_bias; QUAD];
+    match dts.map(|dt| dt.get(..block.dt_weight.len())) {
+        [Some(a), Some(b), Some(c), Some(d)] => {
+            for (at, weight) in block.dt_weight.iter().enumerate() {
+                for (raw, dt) in raws.iter_mut().zip([a, b, c, d]) {
+                    *raw = lanes::fma::<T, FMA>(*weight, &splat(dt[at]), raw);
+                }
+            }
+        }
+        _ => {
+            for (raw, dt) in raws.iter_mut().zip(dts) {
+                for (weight, dt) in block.dt_weight.iter().zip(dt) {
+                    *raw = lanes::fma::<T, FMA>(*weight, &splat(*dt), raw);
+                }
+            }
+        }
+    }
+    raws
 }
 
 /// Walks four states through the staged steps and adds their share of `y`.

@@ -1,21 +1,24 @@
 //! `y` from `x`: one task per bag and group of channels.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::super::lanes::{self, Kernel, WIDTH, column_windows, dispatch, splat};
 use super::super::real::Real;
-use super::super::strip::{STEPS, Strip, spans};
+use super::super::strip::{STEPS, Strip, group_width, spans};
 use super::chunk::{Block, ChunkGates, QUAD, Quad, Step, advance, stage};
 use super::{Scan, Size};
 
-/// Channels per task.
-const GROUP: usize = 64;
+/// Channels that a task has at least, if there are as many.
+const UNIT: usize = 32;
 
 /// The states before every chunk.
 pub(crate) struct Kept<T> {
     size: Size,
+    /// Channels per group.
+    width: usize,
     /// Per bag and group of channels: `[chunks, blocks, quads]`.
     states: Vec<Vec<Quad<T>>>,
 }
@@ -24,11 +27,12 @@ impl<T> Kept<T> {
     /// Those of the sixteen channels from `first` on, before a chunk of a bag.
     pub(super) fn before(&self, (bag, chunk): (usize, usize), first: usize) -> &[Quad<T>] {
         let Size { channels, state, .. } = self.size;
-        let group = first / GROUP;
-        let n_blocks = GROUP.min(channels - group * GROUP).div_ceil(WIDTH);
-        let block = chunk * n_blocks + first % GROUP / WIDTH;
+        let width = self.width;
+        let group = first / width;
+        let n_blocks = width.min(channels - group * width).div_ceil(WIDTH);
+        let block = chunk * n_blocks + first % width / WIDTH;
         let n_quads = state.div_ceil(QUAD);
-        let states = &self.states[bag * channels.div_ceil(GROUP) + group];
+        let states = &self.states[bag * channels.div_ceil(width) + group];
         &states[block * n_quads..(block + 1) * n_quads]
     }
 }
@@ -36,19 +40,23 @@ impl<T> Kept<T> {
 /// `y` `[b, L, E]`, and the states on its way, empty unless `keeps`.
 pub(crate) fn run<T: Real>(scan: Scan<'_, T>, keeps: bool) -> (Vec<T>, Kept<T>) {
     let (size, mut y) = (scan.size, vec![T::zero(); scan.x.len()]);
+    let width = group_width(size.channels, UNIT, scan.pieces());
     let bags = y.chunks_exact_mut(size.length * size.channels).enumerate();
     let tasks = bags.flat_map(|(bag, y)| {
-        let windows = column_windows(y, size.channels, GROUP).into_iter().enumerate();
-        windows.map(move |(group, y)| Task { bag: scan.bag(bag), group, y, keeps })
+        let windows = column_windows(y, size.channels, width).into_iter();
+        windows.zip((0..size.channels).step_by(width)).map(move |(y, first)| {
+            let channels = first..size.channels.min(first + width);
+            Task { bag: scan.bag(bag), channels, y, keeps }
+        })
     });
     let tasks: Vec<Task<'_, T>> = tasks.collect();
     let states = tasks.into_par_iter().map(dispatch).collect();
-    (y, Kept { size, states })
+    (y, Kept { size, width, states })
 }
 
 struct Task<'a, T> {
     bag: Scan<'a, T>,
-    group: usize,
+    channels: Range<usize>,
     y: Vec<&'a mut [T]>,
     keeps: bool,
 }
@@ -59,10 +67,8 @@ impl<T: Real> Kernel for Task<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Self::Output {
-        let Self { bag, group, y: mut rows, keeps } = self;
+        let Self { bag, channels, y: mut rows, keeps } = self;
         let size = bag.size;
-        let first = group * GROUP;
-        let channels = first..size.channels.min(first + GROUP);
         let blocks = Block::of(&bag, channels.clone());
         let n_quads = size.state.div_ceil(QUAD);
         let mut states = vec![[splat(T::zero()); QUAD]; blocks.len() * n_quads];

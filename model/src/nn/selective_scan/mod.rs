@@ -97,6 +97,8 @@ impl Size {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan<'a, T> {
     pub(super) size: Size,
+    /// How many such scans are computed at a time, this one included.
+    pub(super) at_once: usize,
     pub(super) path: &'a Path,
     /// `[b, L, E]`.
     pub(super) x: &'a [T],
@@ -113,6 +115,12 @@ pub(super) struct Scan<'a, T> {
 }
 
 impl<T: Real> Scan<'_, T> {
+    /// Pieces of work at a time: scans of one bag.
+    fn pieces(&self) -> usize {
+        let bags = self.x.len() / (self.size.length * self.size.channels).max(1);
+        (self.at_once * bags).max(1)
+    }
+
     /// Of one bag alone.
     fn bag(&self, bag: usize) -> Self {
         let (tokens, rows) =
@@ -158,7 +166,7 @@ impl Chain for Alone {
 impl Alone {
     fn scan<'a, T>(&'a self, size: Size, slots: [&'a [T]; 6]) -> Scan<'a, T> {
         let [x, rows, decay, skip, dt_bias, dt_weight] = slots;
-        Scan { size, path: &self.path, x, rows, decay, skip, dt_bias, dt_weight }
+        Scan { size, at_once: 1, path: &self.path, x, rows, decay, skip, dt_bias, dt_weight }
     }
 }
 

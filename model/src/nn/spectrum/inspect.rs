@@ -5,7 +5,8 @@ use candle_core::{DType, Result, Tensor, bail};
 use super::super::lanes::WIDTH;
 use super::super::real::Real;
 use super::super::storage::{tensor, to_vec};
-use super::transform::{Transform, nodes};
+use super::learned::mix;
+use super::transform::{Transform, split};
 
 /// Real and imaginary part of `rfft(x)` along the tokens: `x` `[b, L, E]` to two `[b, L / 2 + 1, E]`, no gradient.
 ///
@@ -22,16 +23,19 @@ fn spectrum_of<T: Real>(x: &Tensor) -> Result<(Tensor, Tensor)> {
     let (batch, length, channels) = x.dims3()?;
     let bins = length / 2 + 1;
     let transform = Transform::<T>::new(length);
-    let mut block = transform.block();
+    let mut room = transform.room();
     let mut re = vec![T::zero(); batch * bins * channels];
     let mut im = re.clone();
     let x: Vec<T> = to_vec(x)?;
     for (bag, rows) in x.chunks_exact(length * channels).enumerate() {
         for first in (0..channels).step_by(WIDTH) {
-            transform.forward(&mut block, rows, (first, channels));
-            for channel in first..channels.min(first + WIDTH) {
+            let window = first..channels.min(first + WIDTH);
+            let mut spectra = transform.spectra(window.len());
+            transform.forward(&mut room, rows, window.clone(), &mut spectra);
+            for (at, channel) in window.enumerate() {
+                let pair = &spectra[at / 2 * length..][..length];
                 for bin in 0..bins {
-                    let value = block.bin((channel - first) / 2, bin)[(channel - first) % 2];
+                    let value = split(pair, bin)[at % 2];
                     let at = (bag * bins + bin) * channels + channel;
                     (re[at], im[at]) = (value.re, value.im);
                 }
@@ -51,11 +55,6 @@ pub(crate) fn interpolated_filter(part: &Tensor, length: usize) -> Result<Tensor
     if count < 2 {
         bail!("learned filter: expected at least 2 nodes, found {count}")
     }
-    let mut mix = vec![0.0; (length / 2 + 1) * count];
-    for (row, node) in mix.chunks_exact_mut(count).zip(nodes::<f64>(length, count)) {
-        row[node.first] = 1.0 - node.weight;
-        row[node.first + 1] = node.weight;
-    }
-    let mix = Tensor::from_vec(mix, (length / 2 + 1, count), part.device())?;
+    let mix = Tensor::from_vec(mix(length, count), (length / 2 + 1, count), part.device())?;
     mix.to_dtype(part.dtype())?.matmul(&part.t()?)
 }

@@ -2,24 +2,27 @@
 //! and fixed bands (Table 5).
 //!
 //! `rfft` is not normalized, its inverse by `1 / L`. Frequencies are relative: 0 is the mean, 1 Nyquist.
-//! A learned filter is stored at equally spaced frequencies and interpolated, so it fits any length.
+
+use std::ops::Range;
 
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
-use rustfft::num_traits::Zero as _;
 use serde::{Deserialize, Serialize};
 
-use super::fused::{Fused, apply, apply1};
+use super::fused::{Fused, apply1};
 use super::lanes::{WIDTH, column_windows};
 use super::real::Real;
+use super::strip::group_width;
 use super::vectors::Vectors;
 
 mod inspect;
+mod learned;
 mod transform;
 
 pub(crate) use inspect::{interpolated_filter, spectrum};
-use transform::{Block, Node, Transform, edge, nodes};
+pub(crate) use learned::{learned_filter, learned_filter_on};
+use transform::{Gain, Transform, amplify};
 
 /// Where "low" ends, relative to Nyquist.
 const LOW: f64 = 0.2;
@@ -51,14 +54,6 @@ impl Band {
             Self::High => frequency > HIGH,
         }
     }
-}
-
-/// `irfft(W rfft(x))` per channel: `x` `[b, L, E]`; real and imaginary part of `W` at `G` nodes, each `[E, G]`.
-///
-/// # Errors
-/// If shapes disagree or the type is neither `f32` nor `f64`.
-pub(crate) fn learned_filter(x: &Tensor, re: &Tensor, im: &Tensor) -> Result<Tensor> {
-    apply(LearnedFilter { passage: Passage::default() }, [x, re, im])
 }
 
 /// The part of `x` `[b, L, E]` that lies in `band`; the three bands sum to `x`.
@@ -102,10 +97,11 @@ impl BandPass {
         let gain = |bin| {
             let is_passed = self.band.contains(bin, length);
             let passed = if is_passed { self.passage.reaches(bin, length) } else { T::zero() };
-            Complex::new(self.passage.beside::<T>() + passed, T::zero())
+            Gain::of_both(Complex::new(self.passage.beside::<T>() + passed, T::zero()))
         };
-        let gains: Vec<Complex<T>> = (0..=length / 2).map(gain).collect();
-        filter(x, length, channels, |_, bin| gains[bin])
+        let gains: Vec<Gain<T>> = (0..=length / 2).map(gain).collect();
+        let (y, _) = filter(x, (length, channels), |_| gains.clone(), false);
+        y
     }
 }
 
@@ -137,197 +133,63 @@ impl Fused<1> for BandPass {
     }
 }
 
-/// A learned filter, on a tape.
-pub(crate) struct LearnedFilter {
-    pub(crate) passage: Passage,
-}
+/// Spectra of up to [`WIDTH`] channels of every bag, `[b, pairs, L]`.
+type Spectra<T> = Vec<Complex<T>>;
 
-/// Length, channels and nodes.
-pub(crate) struct FilterPlan {
-    length: usize,
-    channels: usize,
-    count: usize,
-}
-
-impl Fused for LearnedFilter {
-    const NAME: &'static str = "learned filter";
-    type Plan = FilterPlan;
-
-    fn plan(&self, dims: [&[usize]; 3]) -> Result<(FilterPlan, Shape)> {
-        match dims {
-            [x @ &[_, length, channels], re @ &[filters, count], im]
-                if filters == channels && 2 <= count && re == im =>
-            {
-                Ok((FilterPlan { length, channels, count }, x.into()))
-            }
-            [x, re, im] => bail!(
-                "learned filter of {x:?}: expected two of a row of at least 2 nodes per channel, found {re:?} and {im:?}"
-            ),
-        }
-    }
-
-    fn forward<T: Vectors>(&self, plan: &FilterPlan, [x, re, im]: [&[T]; 3]) -> Vec<T> {
-        let weights = Weights { re, im, count: plan.count, beside: self.passage.beside() };
-        let bins = self.bins(plan);
-        filter(x, plan.length, plan.channels, |channel, bin| weights.gain(channel, &bins[bin]))
-    }
-
-    fn backward<T: Vectors>(
-        &self,
-        plan: &FilterPlan,
-        [x, re, im]: [&[T]; 3],
-        _y: &[T],
-        dy: &[T],
-    ) -> [Vec<T>; 3] {
-        let weights = Weights { re, im, count: plan.count, beside: self.passage.beside() };
-        let (dx, dw) = adjoint(x, (weights, &self.bins(plan)), dy, (plan.length, plan.channels));
-        let part = |part: fn(&Complex<T>) -> T| dw.iter().flatten().map(part).collect();
-        [dx, part(|w| w.re), part(|w| w.im)]
-    }
-}
-
-impl LearnedFilter {
-    fn bins<T: Real>(&self, plan: &FilterPlan) -> Vec<Bin<T>> {
-        let nodes = nodes(plan.length, plan.count).into_iter().enumerate();
-        let reach = |bin| self.passage.reaches(bin, plan.length);
-        nodes.map(|(bin, node)| Bin { node, reach: reach(bin) }).collect()
-    }
-}
-
-/// A bin of a learned filter.
-struct Bin<T> {
-    node: Node<T>,
-    /// How much of it reaches the filter.
-    reach: T,
-}
-
-/// A learned filter at its nodes, `[E, G]` each.
-#[derive(Clone, Copy)]
-struct Weights<'a, T> {
-    re: &'a [T],
-    im: &'a [T],
-    /// *G*.
-    count: usize,
-    /// Gain beside the filter.
-    beside: T,
-}
-
-impl<T: Real> Weights<'_, T> {
-    /// All that becomes of a bin of a channel.
-    #[inline(always)]
-    fn gain(&self, channel: usize, bin: &Bin<T>) -> Complex<T> {
-        self.at(channel, &bin.node) * bin.reach + self.beside
-    }
-
-    /// The filter of a channel between its nodes; 0 for a channel that does not exist.
-    #[inline(always)]
-    fn at(&self, channel: usize, node: &Node<T>) -> Complex<T> {
-        let first = channel * self.count + node.first;
-        let mix = |w: &[T]| w[0] + node.weight * (w[1] - w[0]);
-        match (self.re.get(first..first + 2), self.im.get(first..first + 2)) {
-            (Some(re), Some(im)) => Complex::new(mix(re), mix(im)),
-            _ => Complex::zero(),
-        }
-    }
-}
-
-/// Multiplies the spectrum of every channel of every bag by `gain(channel, bin)`.
+/// Multiplies the spectrum of every channel of every bag by its gains, given for a channel and the one after it. Also the spectra of `x`,
+/// for every [`WIDTH`] channels, empty unless `keeps`.
 fn filter<T: Real>(
     x: &[T],
-    length: usize,
-    channels: usize,
-    gain: impl Fn(usize, usize) -> Complex<T> + Sync,
-) -> Vec<T> {
+    (length, channels): (usize, usize),
+    gains: impl Fn(usize) -> Vec<Gain<T>> + Sync,
+    keeps: bool,
+) -> (Vec<T>, Vec<Spectra<T>>) {
     let transform = Transform::new(length);
     let mut y = vec![T::zero(); x.len()];
-    column_windows(&mut y, channels, WIDTH).into_par_iter().enumerate().for_each(|(at, mut y)| {
-        let mut block = transform.block();
-        let first = at * WIDTH;
-        let bags = x.chunks_exact(length * channels);
-        for (rows, y) in bags.zip(y.chunks_exact_mut(length)) {
-            transform.forward(&mut block, rows, (first, channels));
-            for pair in 0..pairs(y) {
-                let channel = first + 2 * pair;
-                for bin in 0..=length / 2 {
-                    let [a, b] = block.bin(pair, bin);
-                    let gains = [gain(channel, bin), gain(channel + 1, bin)];
-                    block.set_bin(pair, bin, [a * gains[0], b * gains[1]]);
+    let bag = length * channels;
+    let spectra = Group::all(&mut y, (length, channels)).into_par_iter().map(|mut group| {
+        let (mut room, mut spectra) = (transform.room(), Vec::new());
+        for window in group.windows() {
+            let gains: Vec<Vec<Gain<T>>> = window.clone().step_by(2).map(&gains).collect();
+            let mut amplified = transform.spectra(window.len());
+            let mut kept = Vec::new();
+            for (x, y) in x.chunks_exact(bag).zip(group.rows.chunks_exact_mut(length)) {
+                let mut of_bag = transform.spectra(window.len());
+                transform.forward(&mut room, x, window.clone(), &mut of_bag);
+                let pairs = of_bag.chunks_exact(length).zip(amplified.chunks_exact_mut(length));
+                pairs.zip(&gains).for_each(|((from, to), gains)| amplify(from, gains, to));
+                transform.inverse(&mut room, &mut amplified, y, window.start - group.first);
+                if keeps {
+                    kept.append(&mut of_bag);
                 }
             }
-            transform.inverse(&mut block, y);
+            spectra.push(kept);
         }
+        spectra
     });
-    y
+    let spectra: Vec<Vec<Spectra<T>>> = spectra.collect();
+    (y, spectra.into_iter().flatten().collect())
 }
 
-/// How many pairs of channels rows hold.
-fn pairs<T>(rows: &[&mut [T]]) -> usize {
-    rows.first().map_or(0, |row| row.len().div_ceil(2))
+/// Neighbouring channels of all tokens of all bags: one task.
+struct Group<'a, T> {
+    first: usize,
+    rows: Vec<&'a mut [T]>,
 }
 
-/// With `Y = W X`: `dX = conj(W) dY`, and for a bin of multiplicity `c`: `dW = c / L conj(X) dY`. The second result holds
-/// the gradients at the nodes, channel by channel.
-fn adjoint<T: Real>(
-    x: &[T],
-    (weights, bins): (Weights<'_, T>, &[Bin<T>]),
-    dy: &[T],
-    (length, channels): (usize, usize),
-) -> (Vec<T>, Vec<Vec<Complex<T>>>) {
-    let transform = Transform::new(length);
-    let mut dx = vec![T::zero(); x.len()];
-    let bag = length * channels;
-    let blocks = column_windows(&mut dx, channels, WIDTH).into_par_iter().enumerate();
-    let gradients = blocks.map(|(at, mut dx)| {
-        let (mut signal, mut back) = (transform.block(), transform.block());
-        let first = at * WIDTH;
-        let mut gradients =
-            vec![
-                [vec![Complex::zero(); weights.count], vec![Complex::zero(); weights.count]];
-                pairs(&dx)
-            ];
-        let bags = x.chunks_exact(bag).zip(dy.chunks_exact(bag)).zip(dx.chunks_exact_mut(length));
-        for ((x, dy), dx) in bags {
-            transform.forward(&mut signal, x, (first, channels));
-            transform.forward(&mut back, dy, (first, channels));
-            for (pair, gradients) in gradients.iter_mut().enumerate() {
-                adjoint_of_pair(&signal, &mut back, (pair, first), (weights, bins), gradients);
-            }
-            transform.inverse(&mut back, dx);
-        }
-        gradients
-    });
-    let gradients: Vec<Vec<[Vec<Complex<T>>; 2]>> = gradients.collect();
-    let mut dw: Vec<Vec<Complex<T>>> = gradients.into_iter().flatten().flatten().collect();
-    dw.truncate(channels);
-    (dx, dw)
-}
-
-/// Turns the spectrum of `dy` of a pair of channels into that of `dx` and adds to the gradients at the nodes.
-fn adjoint_of_pair<T: Real>(
-    signal: &Block<T>,
-    back: &mut Block<T>,
-    (pair, first): (usize, usize),
-    (weights, bins): (Weights<'_, T>, &[Bin<T>]),
-    [da, db]: &mut [Vec<Complex<T>>; 2],
-) {
-    let (channel, length) = (first + 2 * pair, back.length());
-    let once = T::of(1.0 / length as f64);
-    for (bin, at) in bins.iter().enumerate() {
-        let ([xa, xb], [dya, dyb]) = (signal.bin(pair, bin), back.bin(pair, bin));
-        let share = at.reach * if edge(bin, length) { once } else { once + once };
-        add(da, &at.node, xa.conj() * dya * share);
-        add(db, &at.node, xb.conj() * dyb * share);
-        let [wa, wb] = [weights.gain(channel, at), weights.gain(channel + 1, at)];
-        back.set_bin(pair, bin, [wa.conj() * dya, wb.conj() * dyb]);
+impl<'a, T> Group<'a, T> {
+    /// Of bags `[b, L, E]`.
+    fn all(bags: &'a mut [T], (length, channels): (usize, usize)) -> Vec<Self> {
+        let width = group_width(channels, WIDTH, (bags.len() / (length * channels)).max(1));
+        let firsts = (0..channels).step_by(width);
+        let groups = firsts.zip(column_windows(bags, channels, width));
+        groups.map(|(first, rows)| Self { first, rows }).collect()
     }
-}
 
-/// Spreads a bin's gradient over its two nodes.
-#[inline(always)]
-fn add<T: Real>(gradient: &mut [Complex<T>], node: &Node<T>, bin: Complex<T>) {
-    if let Some([first, second]) = gradient.get_mut(node.first..node.first + 2) {
-        *first += bin * (T::one() - node.weight);
-        *second += bin * node.weight;
+    /// The channels that are transformed at a time.
+    fn windows(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let end = self.first + self.rows.first().map_or(0, |row| row.len());
+        (self.first..end).step_by(WIDTH).map(move |first| first..end.min(first + WIDTH))
     }
 }
 
@@ -341,31 +203,7 @@ mod tests {
     #[test]
     fn gradients_equal_finite_differences_at_even_and_odd_lengths() {
         for length in [1, 2, 7, 12] {
-            let inputs = [normal(&[2, length, 3], 1), normal(&[3, 4], 2), normal(&[3, 4], 3)];
-            assert_gradients(&inputs, |t| learned_filter(&t[0], &t[1], &t[2]));
-            assert_gradients(&inputs[..1], |t| band_pass(&t[0], Band::Low));
-        }
-    }
-
-    #[test]
-    fn a_signal_passes_beside_its_filter_and_mutes_reach_the_filter_alone() {
-        let without = vec![Band::Low, Band::High];
-        for length in [1, 2, 9, 12] {
-            let inputs = [normal(&[2, length, 3], 1), normal(&[3, 4], 2), normal(&[3, 4], 3)];
-            let [x, re, im] = &inputs;
-            let passage = || Passage { adds_signal: true, without: without.clone() };
-            let heard = band_pass(x, Band::Mid).unwrap();
-            let learned =
-                |t: &[Tensor]| apply(LearnedFilter { passage: passage() }, [&t[0], &t[1], &t[2]]);
-            let want = (x + learned_filter(&heard, re, im).unwrap()).unwrap();
-            assert_near(&learned(&inputs).unwrap(), &want, 1e-12, "learned");
-            assert_gradients(&inputs, learned);
-            for (band, heard) in [(Band::Mid, heard), (Band::Low, x.zeros_like().unwrap())] {
-                let fixed = |t: &[Tensor]| apply1(BandPass { band, passage: passage() }, &t[0]);
-                let want = (x + heard).unwrap();
-                assert_near(&fixed(&inputs).unwrap(), &want, 1e-12, "fixed");
-                assert_gradients(&inputs[..1], fixed);
-            }
+            assert_gradients(&[normal(&[2, length, 3], 1)], |t| band_pass(&t[0], Band::Low));
         }
     }
 

@@ -1,9 +1,9 @@
-//! Transforms of sixteen neighbouring channels, two real ones in one complex transform, and the nodes a learned filter is
-//! stored at.
+//! Transforms of sixteen neighbouring channels, two real ones in one complex transform.
 //!
-//! With `z = a + ib` for real `a` and `b`: `A_k = (Z_k + conj Z_{L-k}) / 2` and `B_k = (Z_k - conj Z_{L-k}) / 2i`. So
+//! With `z = a + ib` for real `a` and `b`: `A_k = (Z_k + conj Z_{L-k}) / 2` and `i B_k = (Z_k - conj Z_{L-k}) / 2`. So
 //! odd lengths, which every square grid with its class token has, cost no more than even ones.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use rustfft::Fft;
@@ -17,6 +17,11 @@ use super::super::real::Real;
 /// push each other out.
 const TOKENS: usize = 8;
 
+/// How many pairs `channels` channels make, the last one perhaps with nothing beside it.
+pub(super) fn pairs(channels: usize) -> usize {
+    channels.div_ceil(2)
+}
+
 /// Forward and inverse transform of one length.
 pub(super) struct Transform<T> {
     length: usize,
@@ -24,10 +29,10 @@ pub(super) struct Transform<T> {
     inverse: Arc<dyn Fft<T>>,
 }
 
-/// Up to [`WIDTH`] channels of one bag, as signals or as spectra.
-pub(super) struct Block<T> {
+/// What one thread needs to transform up to [`WIDTH`] channels.
+pub(super) struct Room<T> {
     /// `[pairs, L]`.
-    pairs: Vec<Vec<Complex<T>>>,
+    signals: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
 }
 
@@ -41,105 +46,147 @@ impl<T: Real> Transform<T> {
         }
     }
 
-    /// Room for the channels of one thread.
-    pub(super) fn block(&self) -> Block<T> {
-        let scratch = self.forward.get_inplace_scratch_len();
-        let scratch = scratch.max(self.inverse.get_inplace_scratch_len());
-        Block {
-            pairs: vec![vec![Complex::zero(); self.length]; WIDTH / 2],
-            scratch: vec![Complex::zero(); scratch],
-        }
+    pub(super) fn room(&self) -> Room<T> {
+        let scratch = self.forward.get_outofplace_scratch_len();
+        let scratch = scratch.max(self.inverse.get_outofplace_scratch_len());
+        Room { signals: self.spectra(WIDTH), scratch: vec![Complex::zero(); scratch] }
     }
 
-    /// Spectra of the channels from `first` on of one bag `[L, channels]`, not normalized.
+    /// Zeros in place of the spectra of `channels` channels, `[pairs, L]`.
+    pub(super) fn spectra(&self, channels: usize) -> Vec<Complex<T>> {
+        vec![Complex::zero(); pairs(channels) * self.length]
+    }
+
+    /// Spectra `[pairs, L]` of some channels of one bag `[L, E]`, not normalized.
     pub(super) fn forward(
         &self,
-        block: &mut Block<T>,
+        room: &mut Room<T>,
         rows: &[T],
-        (first, channels): (usize, usize),
+        channels: Range<usize>,
+        spectra: &mut [Complex<T>],
     ) {
-        let width = WIDTH.min(channels - first);
-        for (at, rows) in rows.chunks(TOKENS * channels).enumerate() {
-            for (pair, first) in block.pairs.iter_mut().zip((first..first + width).step_by(2)) {
-                let second = (first + 1 < channels).then_some(first + 1);
-                let tokens = pair[at * TOKENS..].iter_mut().zip(rows.chunks_exact(channels));
+        let Room { signals, scratch } = room;
+        let columns = rows.len() / self.length;
+        for (at, rows) in rows.chunks(TOKENS * columns).enumerate() {
+            let firsts = channels.clone().step_by(2);
+            for (signal, first) in signals.chunks_exact_mut(self.length).zip(firsts) {
+                let second = (first + 1 < channels.end).then_some(first + 1);
+                let tokens = signal[at * TOKENS..].iter_mut().zip(rows.chunks_exact(columns));
                 for (z, row) in tokens {
                     *z = Complex::new(row[first], second.map_or(T::zero(), |it| row[it]));
                 }
             }
         }
-        for pair in &mut block.pairs[..width.div_ceil(2)] {
-            self.forward.process_with_scratch(pair, &mut block.scratch);
+        for (from, to) in self.each(signals).zip(self.each(spectra)) {
+            self.forward.process_outofplace_with_scratch(from, to, scratch);
         }
     }
 
-    /// Signals of spectra, by `1 / L`, to one row of channels per token. The imaginary parts at 0 and Nyquist have no
-    /// effect.
-    pub(super) fn inverse(&self, block: &mut Block<T>, rows: &mut [&mut [T]]) {
-        let scale = T::one() / T::of(self.length as f64);
-        let width = rows.first().map_or(0, |row| row.len());
-        for pair in &mut block.pairs[..width.div_ceil(2)] {
-            self.inverse.process_with_scratch(pair, &mut block.scratch);
+    /// Signals of spectra `[pairs, L]`, which are used up, by `1 / L`, to the channels of rows, one per token, from `first` on. The imaginary
+    /// parts at 0 and Nyquist have no effect.
+    pub(super) fn inverse(
+        &self,
+        room: &mut Room<T>,
+        spectra: &mut [Complex<T>],
+        rows: &mut [&mut [T]],
+        first: usize,
+    ) {
+        let Room { signals, scratch } = room;
+        for (from, to) in self.each(spectra).zip(self.each(signals)) {
+            self.inverse.process_outofplace_with_scratch(from, to, scratch);
         }
+        let scale = T::one() / T::of(self.length as f64);
+        let pairs = spectra.len() / self.length;
         for (at, rows) in rows.chunks_mut(TOKENS).enumerate() {
-            for (pair, first) in block.pairs.iter().zip((0..width).step_by(2)) {
-                for (z, row) in pair[at * TOKENS..].iter().zip(rows.iter_mut()) {
+            let firsts = (first..).step_by(2).take(pairs);
+            for (signal, first) in signals.chunks_exact(self.length).zip(firsts) {
+                for (z, row) in signal[at * TOKENS..].iter().zip(rows.iter_mut()) {
                     let channels = row[first..].iter_mut().zip([z.re, z.im]);
                     channels.for_each(|(to, value)| *to = value * scale);
                 }
             }
         }
     }
+
+    /// Pair by pair.
+    fn each<'a>(
+        &self,
+        pairs: &'a mut [Complex<T>],
+    ) -> impl Iterator<Item = &'a mut [Complex<T>]> + use<'a, T> {
+        pairs.chunks_exact_mut(self.length)
+    }
 }
 
-impl<T: Real> Block<T> {
-    /// *L*.
-    pub(super) fn length(&self) -> usize {
-        self.pairs.first().map_or(0, Vec::len)
+/// Bin `bin` of both channels of a pair, from the spectrum of their pair.
+#[inline(always)]
+pub(super) fn split<T: Real>(spectrum: &[Complex<T>], bin: usize) -> [Complex<T>; 2] {
+    let (z, mirrored) = (spectrum[bin], spectrum[(spectrum.len() - bin) % spectrum.len()].conj());
+    let half = T::of(0.5);
+    let difference = z - mirrored;
+    [(z + mirrored) * half, Complex::new(difference.im, -difference.re) * half]
+}
+
+/// By what a bin of two channels is multiplied, `W_a` and `W_b`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gain<T> {
+    /// `(W_a + W_b) / 2`.
+    pub(super) mean: Complex<T>,
+    /// `(W_a - W_b) / 2`.
+    pub(super) apart: Complex<T>,
+}
+
+impl<T: Real> Gain<T> {
+    /// The same for both channels.
+    pub(super) fn of_both(gain: Complex<T>) -> Self {
+        Self { mean: gain, apart: Complex::zero() }
     }
 
-    /// Bin `bin` of both channels of a pair.
+    /// That of the adjoint.
+    pub(super) fn conj(self) -> Self {
+        Self { mean: self.mean.conj(), apart: self.apart.conj() }
+    }
+
+    /// What stands at bin `k` from what stands there and the conjugate of what stands at `L - k`.
     #[inline(always)]
-    pub(super) fn bin(&self, pair: usize, bin: usize) -> [Complex<T>; 2] {
-        let values = &self.pairs[pair];
-        let (z, mirrored) = (values[bin], values[(values.len() - bin) % values.len()].conj());
-        let half = T::of(0.5);
-        let (sum, difference) = (z + mirrored, z - mirrored);
-        [sum * half, Complex::new(difference.im, -difference.re) * half]
+    fn times(self, z: Complex<T>, mirrored: Complex<T>) -> Complex<T> {
+        self.mean * z + self.apart * mirrored
     }
 
-    /// Replaces bin `bin` of both channels of a pair, and its mirror image.
+    /// The same for a bin that is its own mirror image: its spectra are real, so of the gains only the real parts count.
     #[inline(always)]
-    pub(super) fn set_bin(&mut self, pair: usize, bin: usize, [a, b]: [Complex<T>; 2]) {
-        let values = &mut self.pairs[pair];
-        let length = values.len();
-        if edge(bin, length) {
-            values[bin] = Complex::new(a.re, b.re);
-        } else {
-            values[bin] = Complex::new(a.re - b.im, a.im + b.re);
-            values[length - bin] = Complex::new(a.re + b.im, b.re - a.im);
-        }
+    fn times_real(self, z: Complex<T>) -> Complex<T> {
+        z * self.mean.re + z.conj() * self.apart.re
     }
 }
 
-/// Whether a bin is 0 or Nyquist and so stands for one frequency, not for a pair.
-pub(super) fn edge(bin: usize, length: usize) -> bool {
-    bin == 0 || 2 * bin == length
+/// Multiplies the bins of two channels, given and returned as the spectrum of their pair, by gains at `0..=L / 2`.
+pub(super) fn amplify<T: Real>(
+    spectrum: &[Complex<T>],
+    gains: &[Gain<T>],
+    amplified: &mut [Complex<T>],
+) {
+    let length = spectrum.len();
+    for bin in edges(length) {
+        amplified[bin] = gains[bin].times_real(spectrum[bin]);
+    }
+    let (low, high) = inner(length);
+    let (below, above) = amplified.split_at_mut(high.start);
+    let to = below[low.clone()].iter_mut().zip(above.iter_mut().rev());
+    let from = spectrum[low.clone()].iter().zip(spectrum[high].iter().rev());
+    for ((to, to_mirrored), ((z, mirrored), gain)) in to.zip(from.zip(&gains[low])) {
+        let mirrored = mirrored.conj();
+        *to = gain.times(*z, mirrored);
+        *to_mirrored = gain.times(mirrored, *z).conj();
+    }
 }
 
-/// Where a bin lies between two nodes.
-pub(super) struct Node<T> {
-    pub(super) first: usize,
-    /// Weight of the node after `first`.
-    pub(super) weight: T,
+/// Bin 0 and Nyquist, if there is one: those that stand for one frequency, not for a pair.
+pub(super) fn edges(length: usize) -> impl Iterator<Item = usize> {
+    let nyquist = (length.is_multiple_of(2)).then_some(length / 2);
+    std::iter::once(0).chain(nyquist)
 }
 
-/// Every bin of a transform of length `length` among `count >= 2` equally spaced nodes.
-pub(super) fn nodes<T: Real>(length: usize, count: usize) -> Vec<Node<T>> {
-    let at = |bin: usize| {
-        let position = 2.0 * bin as f64 / length as f64 * (count - 1) as f64;
-        let first = (position.floor() as usize).min(count - 2);
-        Node { first, weight: T::of(position - first as f64) }
-    };
-    (0..=length / 2).map(at).collect()
+/// The bins between the edges, upwards, and their mirror images.
+pub(super) fn inner(length: usize) -> (Range<usize>, Range<usize>) {
+    (1..length.div_ceil(2), length / 2 + 1..length)
 }
