@@ -14,7 +14,7 @@ use model::encoder::{self, PatchBatch};
 use model::fmamil::{FmamilConfig, Grid};
 use model::timing::{self, Pass, Workload};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Repeats until this long has passed.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -25,12 +25,12 @@ fn main() -> Outcome<()> {
     model::memory::keep_freed_blocks();
     let words: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
+    model::threads::on_the_pool(|| match words[..] {
         [case, length, pass] => report(case, length.parse()?, parse(pass)?),
         _ => ["scan", "filter", "step"]
             .into_iter()
             .try_for_each(|case| report(case, 122, Pass::Training)),
-    }
+    })
 }
 
 fn parse(pass: &str) -> Outcome<Pass> {

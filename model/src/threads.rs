@@ -16,8 +16,9 @@ pub fn keep_tensors_on_their_thread() -> std::io::Result<()> {
 }
 
 /// Does `work` on a thread of the pool. Work that spreads over it from any other thread waits, each time anew, for one of its
-/// threads to wake, and to be woken by it.
-pub(crate) fn on_the_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+/// threads to wake, and to be woken by it; and the allocator keeps what was freed for the thread that had asked for it, so that
+/// tensors made now on one thread and now on another take their memory twice.
+pub fn on_the_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }
 

@@ -24,7 +24,6 @@ use crate::nn::tape::{Chain, Slot, Tape, chained};
 use crate::nn::up_conv::up_conv;
 use crate::nn::vectors::Vectors;
 use crate::registry::weights::one_line;
-use crate::threads::on_the_pool;
 use crate::train::adamw::{AdamW, AdamWConfig};
 use crate::wise::autoencoder::{Autoencoder, AutoencoderConfig};
 use crate::wise::roll::Roll;
@@ -122,7 +121,7 @@ pub fn training_step(
         optimizer.step(&gradients(&loss.total)?, 1e-3)
     };
     Ok(Box::new(move || {
-        on_the_pool(&mut step)?;
+        step()?;
         Ok(())
     }))
 }

@@ -17,7 +17,6 @@ use crate::mil::{self, Bags, MilNetwork};
 use crate::nn::gradients::gradients;
 use crate::pipeline::feature_space::FeatureSpace;
 use crate::registry::weights::{self, Tensors};
-use crate::threads::on_the_pool;
 
 /// Prefixes of the three parts of a saved learner.
 const WEIGHT: &str = "weight.";
@@ -138,17 +137,6 @@ impl<'a> Learner<'a> {
 
     /// One optimizer step over the batches of `group`; the mean loss of its bags.
     pub(super) fn learn(
-        &mut self,
-        bags: &[Bag],
-        group: &[Vec<usize>],
-        space: &FeatureSpace,
-        rate: f64,
-        sums: &mut LossSums,
-    ) -> Result<f64> {
-        on_the_pool(|| self.take_step(bags, group, space, rate, sums))
-    }
-
-    fn take_step(
         &mut self,
         bags: &[Bag],
         group: &[Vec<usize>],

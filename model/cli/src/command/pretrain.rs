@@ -2,6 +2,7 @@
 
 use domain::progress::PauseToken;
 use model::encoder::own;
+use model::threads::on_the_pool;
 use model::train::{TrainControl, TrainReport};
 use model::wise::{PretrainConfig, PretrainJob, pretrain};
 use serde_json::json;
@@ -39,7 +40,7 @@ fn trained(args: &PretrainArgs, session: &Session) -> Result<TrainReport, Failur
     };
     let Session { cancel, progress } = session;
     let control = TrainControl { progress, cancel, pause: &PauseToken::default() };
-    pretrain(&job, &mut narrate(session), control)
+    on_the_pool(|| pretrain(&job, &mut narrate(session), control))
         .map_err(|error| training_failure(&args.folder, &args.out, args.resume, &error))
 }
 

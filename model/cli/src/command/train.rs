@@ -3,6 +3,7 @@
 use domain::progress::PauseToken;
 use model::camseg::{CamsegConfig, CamsegJob, train_camseg};
 use model::encoder::named;
+use model::threads::on_the_pool;
 use model::train::{
     TrainConfig, TrainControl, TrainError, TrainEvent, TrainJob, TrainReport, train,
 };
@@ -16,11 +17,10 @@ use crate::console::{answer_json, say};
 use crate::failure::Failure;
 
 pub(crate) fn run(args: &TrainArgs, session: &Session) -> Result<(), Failure> {
-    let mut on_event = narrate(session);
-    let report = match args.stage {
-        StageArg::Fmamil => fmamil(args, session, &mut on_event),
-        StageArg::Camseg => camseg(args, session, &mut on_event),
-    }?;
+    let report = on_the_pool(|| match args.stage {
+        StageArg::Fmamil => fmamil(args, session, &mut narrate(session)),
+        StageArg::Camseg => camseg(args, session, &mut narrate(session)),
+    })?;
     session.progress.clear();
     if args.json {
         let mut answer = json!(report);
